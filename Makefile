@@ -1,0 +1,55 @@
+# Everything a new machine needs: Python 3.11+, make, git. Set-up lives in .venv and follows pyproject.toml.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/.stamp-run
+DEV_STAMP := $(VENV)/.stamp-dev
+WORKERS ?= 2
+
+.PHONY: demo test test-all lint bench screenshots clean help
+
+help:
+	@echo "make demo         set up what is needed to run, then open the demo (a tour when there is no terminal)"
+	@echo "make test         set up, then the quick tests (under 3 minutes on 2 cores)"
+	@echo "make test-all     the quick tests and the slow ones"
+	@echo "make lint         ruff, mypy, import contracts"
+	@echo "make bench        measure, write tests/bench/results.json and the README's tables"
+	@echo "make screenshots  write screenshots/ anew"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found: $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 -m venv failed. On Debian and Ubuntu: apt-get install python3-venv. On Fedora: dnf install python3-pip." >&2; exit 1; }
+
+$(RUN_STAMP): pyproject.toml | $(BIN)/python
+	@echo "setting up .venv (run-time packages)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(DEV_STAMP): pyproject.toml | $(BIN)/python
+	@echo "setting up .venv (with the extra dev)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(RUN_STAMP)
+
+demo: $(RUN_STAMP)
+	@$(BIN)/predictive demo
+
+test: $(DEV_STAMP)
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
+
+test-all: $(DEV_STAMP)
+	$(BIN)/python -m pytest -q -n $(WORKERS)
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(DEV_STAMP)
+	$(BIN)/python -m tests.bench
+
+screenshots: $(DEV_STAMP)
+	$(BIN)/python -m tests.screens.shots
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

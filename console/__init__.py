@@ -1,0 +1,1 @@
+"""The operator console of Predictive Console: command line, screens, widgets. May import sync; sync never imports it."""

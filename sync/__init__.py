@@ -1,0 +1,1 @@
+"""The sync engine: pure core, ports, adapters, store, engine, embedded servers. Never imports console or Textual."""

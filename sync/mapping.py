@@ -1,0 +1,137 @@
+"""How Salesforce names what the engine reads and writes, and who owns it. The one place for both.
+
+Pure data. Only eight API names of the package are verified; the others are working names which ``[orgs.NAME.mapping]``
+overrides. A name may be ``""``: the field is off, its writes are dropped and listed once. The ownership table is what
+makes a write against the owner impossible to express: a plan row is built with ``write_to`` only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+
+from sync.errors import ConfigError
+from sync.model import Side
+
+
+class Owner(StrEnum):
+    """The side whose value wins."""
+
+    SALESFORCE = "salesforce"
+    PREDICTIVE = "predictive"
+    BOTH = "both"
+
+
+OWNERS: dict[str, Owner] = {
+    "member": Owner.SALESFORCE,
+    "member_id": Owner.SALESFORCE,
+    "first_name": Owner.SALESFORCE,
+    "last_name": Owner.SALESFORCE,
+    "email": Owner.SALESFORCE,
+    "test_member": Owner.SALESFORCE,
+    "status": Owner.BOTH,
+    "opted_out": Owner.BOTH,
+    "level": Owner.PREDICTIVE,
+    "reason": Owner.PREDICTIVE,
+    "active": Owner.PREDICTIVE,
+    "synced": Owner.PREDICTIVE,
+    "opens": Owner.PREDICTIVE,
+    "clicks": Owner.PREDICTIVE,
+    "completions": Owner.PREDICTIVE,
+    "bounces": Owner.PREDICTIVE,
+    "header": Owner.SALESFORCE,
+    "test_people": Owner.SALESFORCE,
+    "edition": Owner.PREDICTIVE,
+    "click_through": Owner.PREDICTIVE,
+    "history": Owner.PREDICTIVE,
+    # Held is an operator's and the engine's own safety mark on the service's row; the org has no such field.
+    "hold": Owner.SALESFORCE,
+}
+
+
+def may_write(field_name: str, side: Side) -> bool:
+    """True when *side* may receive a value for *field_name*: the owner is the other side, or both own it.
+
+    Raises:
+        KeyError: the field has no owner; nothing without an owner is ever written.
+    """
+    owner = OWNERS[field_name]
+    return owner is Owner.BOTH or owner.value != side.value
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """API names on the Salesforce side. ``""`` switches one off."""
+
+    campaign_auto_sync: str = "PAM__Auto_Sync__c"
+    campaign_type: str = "Type"
+    member_level: str = "PAM__Level__c"
+    member_reason: str = "PAM__Reason__c"
+    member_test_member: str = "PAM__Test_Member__c"
+    member_synced: str = "PAM__Synced__c"
+    member_active: str = "PAM__Active__c"
+    member_opens: str = "PAM__Opens__c"
+    member_clicks: str = "PAM__Clicks__c"
+    member_completions: str = "PAM__Completions__c"
+    member_bounces: str = "PAM__Bounces__c"
+    person_test_group: str = "PAM__Test_Group__c"
+    person_test_member: str = "PAM__Test_Member__c"
+    edition: str = "PAM__Email_Edition__c"
+    edition_campaign: str = "PAM__Campaign__c"
+    edition_subject: str = "PAM__Subject__c"
+    edition_active: str = "PAM__Active__c"
+    edition_start_date: str = "PAM__Start_Date__c"
+    edition_end_date: str = "PAM__End_Date__c"
+    edition_days_delay: str = "PAM__Days_Delay__c"
+    edition_external_id: str = "PAM__External_Id__c"
+    edition_sent: str = "PAM__Sent__c"
+    edition_delivered: str = "PAM__Delivered__c"
+    edition_opened: str = "PAM__Opened__c"
+    edition_clicked: str = "PAM__Clicked__c"
+    edition_completed: str = "PAM__Completed__c"
+    edition_bounced: str = "PAM__Bounced__c"
+    edition_opted_out: str = "PAM__Opted_Out__c"
+    click_through: str = "PAM__Click_Through__c"
+    click_campaign: str = "PAM__Campaign__c"
+    click_edition: str = "PAM__Email_Edition__c"
+    click_url: str = "PAM__Url__c"
+    click_hits: str = "PAM__Hits__c"
+    click_completion: str = "PAM__Completion__c"
+    click_external_id: str = "PAM__External_Id__c"
+    history: str = "PAM__Email_History__c"
+    history_campaign: str = "PAM__Campaign__c"
+    history_edition: str = "PAM__Email_Edition__c"
+    history_subject: str = "PAM__Subject__c"
+    history_count: str = "PAM__Count__c"
+    history_date: str = "PAM__Date__c"
+    history_hour: str = "PAM__Hour__c"
+    history_external_id: str = "PAM__External_Id__c"
+
+    def with_overrides(self, overrides: dict[str, str], *, where: str = "mapping") -> Mapping:
+        """A mapping with some names replaced.
+
+        Raises:
+            ConfigError: a key is none of ours; the nearest known key is named.
+        """
+        from difflib import get_close_matches
+
+        known = [item.name for item in fields(self)]
+        for key in overrides:
+            if key not in known:
+                near = get_close_matches(key, known, n=1)
+                raise ConfigError(
+                    f"unknown mapping name {key!r}",
+                    where=where,
+                    left_undone="nothing was read or written",
+                    remedy=f"did you mean {near[0]!r}?" if near else "see config.example.toml for the known names",
+                )
+        return replace(self, **overrides)
+
+    @property
+    def has_editions(self) -> bool:
+        """True when edition rows are kept in the org."""
+        return bool(self.edition and self.edition_external_id and self.edition_campaign)
+
+
+WITHOUT_PACKAGE = Mapping(**{item.name: ("Type" if item.name == "campaign_type" else "") for item in fields(Mapping)})
+"""The mapping of an org without the package: editions, markers and statistics stay in service and console."""
