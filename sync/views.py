@@ -1,0 +1,231 @@
+"""What people look at: rows of lists and results of runs, as values read from the store.
+
+Pure. The command line prints them, the console paints them; both read the same values. Every figure that can grow
+old carries the instant it was read at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sync.ids import CampaignId, RunId
+from sync.model import Calls, Campaign, ClickThrough, Edition, HistoryHour, RunKind, RunState, Side
+from sync.plan import GuardVerdict, PlanCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something about a campaign that needs a person: ``code`` is stable, ``text`` is a sentence with the remedy."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignView:
+    """A campaign as the overview shows it.
+
+    Attributes:
+        members: status label → number of members in the org when last read, in the order of the labels.
+        total, active, inactive, unsynced: members by what Predictive may send them; ``unsynced`` has no marker yet.
+        editions: how many; sent to opted_out are the service's own counts over all editions.
+        started: New Edition was done.
+        last_run, last_state, last_kind, last_note: the newest ended run that touched it.
+        next_run: when a timer will touch it next, None when none will.
+        read_at: when the org's figures were read.
+    """
+
+    campaign: Campaign
+    state: str
+    members: tuple[tuple[str, int], ...]
+    total: int
+    active: int
+    inactive: int
+    unsynced: int
+    editions: int
+    started: bool
+    sent: int = 0
+    delivered: int = 0
+    opened: int = 0
+    clicked: int = 0
+    completed: int = 0
+    bounced: int = 0
+    opted_out: int = 0
+    last_run: datetime | None = None
+    last_run_id: RunId | None = None
+    last_kind: RunKind | None = None
+    last_state: RunState | None = None
+    last_note: str = ""
+    running: RunId | None = None
+    next_run: datetime | None = None
+    locked: str | None = None
+    paused: str | None = None
+    verified: datetime | None = None
+    pending: int = 0
+    warnings: tuple[Warned, ...] = ()
+    read_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """A member as both sides have it, for lists. ``difference`` names fields that wait for a run."""
+
+    member_id: str | None
+    person_id: str
+    kind: str
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+    status: str | None
+    level: str | None
+    reason: str | None
+    active: bool
+    test_member: bool
+    synced: datetime | None
+    opens: int = 0
+    clicks: int = 0
+    completions: int = 0
+    bounces: int = 0
+    last_activity: datetime | None = None
+    invisible: bool = False
+    difference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run of the journal."""
+
+    run: RunId
+    kind: RunKind
+    state: RunState
+    campaign_id: CampaignId | None
+    campaign_name: str | None
+    parent: RunId | None
+    simulated: bool
+    started: datetime
+    ended: datetime | None
+    counts: PlanCounts
+    calls: Calls
+    predicted: Calls
+    owner: str
+    error: str | None = None
+    plan_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsView:
+    """The API meter. ``used`` and ``limit`` are the org's, ``ours`` what this store's ledger counted in ``window``
+    hours, ``others`` the rest. ``at`` is when the org last told; None when it never did."""
+
+    used: int | None
+    limit: int | None
+    ours: int
+    others: int | None
+    window: int
+    thresholds: tuple[tuple[str, float], ...]
+    forecast: tuple[tuple[str, float], ...]
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimerView:
+    """The next firing of a timer, and what it did last."""
+
+    kind: RunKind
+    due: datetime
+    enabled: bool
+    simulated: bool
+    paused: str | None = None
+    last_due: datetime | None = None
+    last_run: RunId | None = None
+    last_state: RunState | None = None
+    missed: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field in which the two sides differ, found by the verifier."""
+
+    campaign_id: CampaignId
+    person_id: str
+    label: str
+    field: str
+    salesforce: str | None
+    predictive: str | None
+    kind: str = "difference"
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRow:
+    """A row that was rejected or left as drift, with the platform's code and our remedy."""
+
+    run: RunId
+    side: Side
+    campaign_id: str
+    subject_id: str
+    label: str
+    field: str
+    state: str
+    code: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignResult:
+    """What a run did to one campaign, or why it left it out."""
+
+    campaign_id: CampaignId
+    name: str
+    state: RunState | None
+    counts: PlanCounts
+    skipped: str | None = None
+    saved_calls: int = 0
+    error: str | None = None
+    run: RunId | None = None
+    guards: tuple[GuardVerdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The end of a run: one value for the summary line, the exit code and the run screen."""
+
+    run: RunId
+    kind: RunKind
+    state: RunState
+    simulated: bool
+    seconds: float
+    counts: PlanCounts
+    calls: Calls
+    predicted: Calls
+    maximum: Calls
+    lower_bound: Calls
+    campaigns: tuple[CampaignResult, ...]
+    failed_rows: tuple[FailedRow, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    plan_id: str | None = None
+    error: str | None = None
+    exit_code: int = 0
+    locked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignDetail:
+    """Everything the campaign screen shows beside its members, which are read by window."""
+
+    view: CampaignView
+    editions: tuple[Edition, ...]
+    click_throughs: tuple[ClickThrough, ...]
+    history: tuple[HistoryHour, ...]
+    runs: tuple[RunView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of ``doctor``: state is ``ok``, ``attention`` or ``trouble``; the remedy says what to do."""
+
+    name: str
+    state: str
+    text: str
+    remedy: str = ""
