@@ -1,0 +1,314 @@
+"""The one command table: every command as data, read by the shell's parser, the colon prompt and the palette.
+
+Standard library only and cheap to import: ``predictive --help`` needs nothing else. A handler is named as
+``module:function`` and imported when its command runs; it takes a ``console.cli.invocation.Invocation`` and returns
+the exit code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "int", "switch", "many"]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One positional argument or option.
+
+    Attributes:
+        name: ``CAMPAIGN`` for a positional, ``--simulate`` for an option.
+        help: what it is, as a phrase.
+        kind: ``text``, ``int``, ``switch`` (an option without a value) or ``many`` (an option that may be repeated).
+        count: ``?`` at most one, ``*`` any number, ``+`` at least one, "" exactly one; positionals only.
+        choices: the only values allowed, () for any.
+        metavar: how the value of an option is called.
+        required: an option that must be given.
+    """
+
+    name: str
+    help: str
+    kind: Kind = "text"
+    count: str = ""
+    choices: tuple[str, ...] = ()
+    metavar: str = ""
+    required: bool = False
+
+    @property
+    def is_option(self) -> bool:
+        """True for ``--name``."""
+        return self.name.startswith("-")
+
+    @property
+    def dest(self) -> str:
+        """Name of the parsed value, e.g. ``from_date``."""
+        plain = self.name.lstrip("-").replace("-", "_").lower()
+        return {"from": "from_date", "to": "to_date"}.get(plain, plain)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: one or two words, as typed; "" opens the console.
+        help: one line for the list of commands.
+        handler: ``module:function``.
+        arguments: positionals first.
+        group: heading under which help lists it.
+        about: more, for the command's own help.
+        prompt: True when the console's colon prompt and palette offer it.
+        run: True when it is a run, whose ``--json`` ends with a run's summary.
+    """
+
+    name: str
+    help: str
+    handler: str
+    arguments: tuple[Argument, ...] = ()
+    group: str = ""
+    about: str = ""
+    prompt: bool = True
+    run: bool = False
+
+
+COMMON: tuple[Argument, ...] = (
+    Argument("--config", "read this configuration file, and no other", metavar="FILE"),
+    Argument("--org", "the org of the configuration to work with", metavar="NAME"),
+    Argument("--json", "print one JSON object a line on standard output; never asks", kind="switch"),
+    Argument("--yes", "answer confirmations with yes; passes no guard", kind="switch"),
+    Argument("--read-only", "write nothing to either side, whatever the configuration says", kind="switch"),
+    Argument("--no-mouse", "leave the mouse to the terminal while the console is open", kind="switch"),
+)
+
+_CAMPAIGN = Argument("CAMPAIGN", "id (15 or 18 characters) or exact name")
+_CAMPAIGNS = Argument("CAMPAIGN", "ids (15 or 18 characters) or exact names", count="+")
+_EDITION = Argument("EDITION", "slot number, id, role (such as initial) or name of the edition")
+
+_GUARDS = (
+    Argument(
+        "--allow", "let one guard pass up to LIMIT, for this run only; needs --reason", "many", metavar="RULE=LIMIT"
+    ),
+    Argument("--reason", "why, for the journal", metavar="TEXT"),
+    Argument("--confirm", "the campaign's name, typed out, where a guard on removals asks for it", metavar="NAME"),
+)
+
+_ASKING = (
+    "On a terminal the change is shown and asked for (default: no); --yes answers. Without a terminal, or with --json, "
+    "it runs at once as far as the guards allow; a guard that refuses is passed by --allow or --confirm only."
+)
+
+_READS = "Look"
+_RUNS = "Synchronize"
+_EMAIL = "Editions"
+_CARE = "Set up and check"
+_OFFLINE = "Try it offline"
+
+COMMANDS: tuple[Command, ...] = (
+    Command("", "open the console", "console.cli.interactive:console", prompt=False),
+    Command("campaigns", "list the org's campaigns with their figures", "console.cli.reads:campaigns", group=_READS),
+    Command(
+        "members",
+        "list a campaign's members",
+        "console.cli.reads:members",
+        (
+            _CAMPAIGN,
+            Argument("--text", "only members whose name or e-mail address contains this", metavar="TEXT"),
+            Argument("--status", "only members with this status", metavar="LABEL"),
+            Argument("--level", "only members on this level", metavar="LEVEL"),
+        ),
+        _READS,
+    ),
+    Command(
+        "editions",
+        "list a campaign's editions and what keeps them from sending",
+        "console.cli.reads:editions",
+        (_CAMPAIGN,),
+        _READS,
+    ),
+    Command(
+        "runs",
+        "list the runs of the journal, or show one with its failed rows",
+        "console.cli.reads:runs",
+        (Argument("RUN", "id of a run", count="?"),),
+        _READS,
+    ),
+    Command(
+        "limits", "show the API meter: used, ours, everyone else's, forecast", "console.cli.reads:limits", group=_READS
+    ),
+    Command("schedule", "show the timers", "console.cli.reads:schedule", group=_READS),
+    Command(
+        "plan",
+        "show what a run would write, on either side, without writing",
+        "console.cli.plans:plan",
+        (
+            _CAMPAIGNS,
+            Argument("--kind", "the run to plan", choices=("manual", "hourly"), metavar="KIND"),
+            Argument("--out", "save the plan, to be applied later", metavar="FILE"),
+            Argument("--csv", "write its rows for a spreadsheet", metavar="FILE"),
+            Argument("--detailed-exitcode", "exit 3 when there is something to write", kind="switch"),
+        ),
+        _RUNS,
+        run=True,
+    ),
+    Command(
+        "apply",
+        "apply a saved plan",
+        "console.cli.plans:apply",
+        (
+            Argument("FILE", "a plan saved by plan --out"),
+            Argument("--without-deletes", "leave the removals out", kind="switch"),
+            *_GUARDS,
+        ),
+        _RUNS,
+        "On a terminal the plan is shown and asked for (default: no). Without a terminal, or with --json, a plan that "
+        "writes anything needs --yes. A row whose value moved since the plan was made is skipped and reported.",
+        run=True,
+    ),
+    Command(
+        "new-edition",
+        "start a campaign or continue its start: header, members, editions",
+        "console.cli.runs:new_edition",
+        (_CAMPAIGN,),
+        _RUNS,
+        _ASKING,
+        run=True,
+    ),
+    Command(
+        "sync",
+        "bring members, names, e-mail addresses and statuses in step",
+        "console.cli.runs:sync",
+        (_CAMPAIGNS, *_GUARDS),
+        _RUNS,
+        _ASKING,
+        run=True,
+    ),
+    Command(
+        "refresh",
+        "pull levels and reasons of a campaign's members now",
+        "console.cli.runs:refresh",
+        (_CAMPAIGNS,),
+        _RUNS,
+        _ASKING,
+        run=True,
+    ),
+    Command(
+        "batch",
+        "run the hourly or the nightly batch, or simulate it",
+        "console.cli.runs:batch",
+        (
+            Argument("KIND", "which batch", choices=("hourly", "nightly")),
+            Argument("--simulate", "show what it would send and write; writes and sends nothing", kind="switch"),
+            Argument("--at", "simulate it at this instant, ISO 8601 UTC", metavar="INSTANT"),
+            *_GUARDS,
+        ),
+        _RUNS,
+        _ASKING,
+        run=True,
+    ),
+    Command(
+        "verify",
+        "read both sides afresh and compare them, sharing no code with the runs",
+        "console.cli.runs:verify",
+        (Argument("CAMPAIGN", "ids or exact names; all started campaigns when none is named", count="*"),),
+        _RUNS,
+        run=True,
+    ),
+    Command(
+        "edition",
+        "show one edition, or change its content, dates, delay or whether it is active",
+        "console.cli.editions:edition",
+        (
+            _CAMPAIGN,
+            _EDITION,
+            Argument("--active", "switch it on or off", choices=("on", "off"), metavar="on|off"),
+            Argument("--subject", "subject line", metavar="S"),
+            Argument("--html", "take the body from this file", metavar="FILE"),
+            Argument("--delay", "days to wait before it is due", "int", metavar="DAYS"),
+            Argument("--from", "first day of its range (scheduled), YYYY-MM-DD", metavar="DATE"),
+            Argument("--to", "last day of its range (scheduled), YYYY-MM-DD", metavar="DATE"),
+        ),
+        _EMAIL,
+    ),
+    Command(
+        "test-send",
+        "send an edition to the test members, which it needs before it may go out",
+        "console.cli.editions:test_send",
+        (_CAMPAIGN, _EDITION),
+        _EMAIL,
+    ),
+    Command(
+        "schedule pause",
+        "pause the timers, of the org or of one campaign",
+        "console.cli.care:pause",
+        (
+            Argument("--campaign", "only this campaign", metavar="CAMPAIGN"),
+            Argument("--note", "why, for whoever looks next", metavar="TEXT"),
+        ),
+        _CARE,
+    ),
+    Command(
+        "schedule resume",
+        "let the timers run again",
+        "console.cli.care:resume",
+        (
+            Argument("--campaign", "only this campaign", metavar="CAMPAIGN"),
+            Argument("--note", "why, for whoever looks next", metavar="TEXT"),
+        ),
+        _CARE,
+    ),
+    Command(
+        "doctor",
+        "check configuration, both sides, secrets, permissions and this installation",
+        "console.cli.doctor:doctor",
+        group=_CARE,
+    ),
+    Command("init", "write a configuration to start from", "console.cli.care:init", group=_CARE, prompt=False),
+    Command(
+        "demo",
+        "open the console on an embedded org and service; a scripted tour without a terminal",
+        "console.cli.demo:demo",
+        (Argument("--headless", "the scripted tour, also on a terminal", kind="switch"),),
+        _OFFLINE,
+        prompt=False,
+    ),
+    Command(
+        "sandbox",
+        "run an embedded org and service until stopped, with a configuration for them",
+        "console.cli.sandbox:sandbox",
+        (
+            Argument("--port", "port of the org (0, the default: a free one)", "int", metavar="N"),
+            Argument("--service-port", "port of the service (0, the default: a free one)", "int", metavar="N"),
+            Argument("--campaigns", "number of campaigns", "int", metavar="N"),
+            Argument("--members", "members of each campaign", "int", metavar="N"),
+            Argument("--seed", "another number, other people", "int", metavar="N"),
+            Argument("--quota", "the org's daily limit of API requests", "int", metavar="N"),
+            Argument("--synced", "start with both sides in step", kind="switch"),
+            Argument(
+                "--package",
+                "with or without the package's fields and objects",
+                choices=("pam", "none"),
+                metavar="pam|none",
+            ),
+            Argument("--load", "load a folder written by sf data export tree (not available yet)", metavar="DIR"),
+            Argument("--faults", "inject the faults described in this JSON file from the start", metavar="FILE"),
+        ),
+        _OFFLINE,
+        prompt=False,
+    ),
+)
+
+BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS}
+
+
+def usage(command: Command) -> str:
+    """One line as typed, e.g. ``sync CAMPAIGN… [--allow RULE=LIMIT]``."""
+    words = [command.name]
+    for argument in command.arguments:
+        if not argument.is_option:
+            shown = "|".join(argument.choices) or argument.name
+            words.append({"?": f"[{shown}]", "*": f"[{shown}…]", "+": f"{shown}…"}.get(argument.count, shown))
+        else:
+            value = "" if argument.kind == "switch" else f" {argument.metavar or argument.dest.upper()}"
+            words.append(f"{argument.name}{value}" if argument.required else f"[{argument.name}{value}]")
+    return " ".join(words)

@@ -1,0 +1,68 @@
+"""The entry of the command ``predictive``: parse, run the command's handler, turn every ending into an exit code.
+
+Imports next to nothing, so that ``--help`` costs little: Textual, SQLAlchemy, httpx and simple_salesforce are loaded
+by the handlers that need them. No traceback ever reaches the terminal; an unexpected one goes into a file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from sync.errors import PredictiveError
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (without the program's name) and return its exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks a glyph gets an escape instead of an exception.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(words)
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 0
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    return _settle(code)
+
+
+def _run(words: list[str]) -> int:
+    from console.cli.parser import parse
+
+    try:
+        options = parse(words)
+    except PredictiveError as error:
+        _say(error.line())
+        return error.exit_code
+    from console.cli.invocation import run_command
+
+    return run_command(options)
+
+
+def _say(line: str) -> None:
+    try:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+    except OSError:
+        return
+
+
+def _settle(code: int) -> int:
+    """Flush, without a word about a reader that went away: that reader may have been ``head``."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except ValueError:
+            continue
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
