@@ -1,0 +1,162 @@
+"""What a run costs, and whether it may be spent: arithmetic of calls, the governor's ladder, caps.
+
+Pure. Salesforce's allowance belongs to the whole org and rolls over 24 hours, so "used" is the org's own figure and
+capacity comes back little by little. The service has no such limit; its calls are counted, not governed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sync.model import Calls
+from sync.plan import Cost
+
+SERVICE_BATCH = 5000
+"""Most rows of one ``members:batch`` request."""
+
+NO_CALLS = Calls()
+"""Nothing spent."""
+
+POLL_RETRIES = 2
+"""Further attempts that one poll may take in the worst case."""
+
+
+class Gear(StrEnum):
+    """How far the governor lets the engine go."""
+
+    NORMAL = "normal"
+    WARN = "warn"
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Shares of the daily limit at which the governor shifts; below ``resume`` a pause or stop ends."""
+
+    warn: float = 0.80
+    pause: float = 0.90
+    stop: float = 0.95
+    resume: float = 0.75
+
+    def gear(self, used: int | None, limit: int | None, before: Gear = Gear.NORMAL) -> Gear:
+        """The gear for a meter reading. Unknown meters do not stop anything: the org itself refuses in time.
+
+        Args:
+            used, limit: the org's meter.
+            before: the gear so far; having paused or stopped, it holds until the meter is below ``resume``.
+        """
+        if used is None or not limit:
+            return Gear.NORMAL
+        share = used / limit
+        if share >= self.stop:
+            return Gear.STOP
+        if share >= self.pause:
+            return Gear.STOP if before is Gear.STOP else Gear.PAUSE
+        if before in (Gear.PAUSE, Gear.STOP) and share >= self.resume:
+            return before
+        return Gear.WARN if share >= self.warn else Gear.NORMAL
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """The state of the API allowance. ``reserved`` calls are promised to other live runs of this store."""
+
+    used: int | None
+    limit: int | None
+    ours_today: int = 0
+    reserved: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetVerdict:
+    """Whether a run may be afforded. ``figure`` calls are needed, ``limit`` are left."""
+
+    passed: bool
+    figure: int
+    limit: int | None
+    text: str
+
+
+def judge(
+    needed: int,
+    meter: Meter,
+    ladder: Ladder,
+    *,
+    daily_cap: int | None = None,
+    run_cap: int | None = None,
+    before: Gear = Gear.NORMAL,
+    essential: bool = False,
+) -> BudgetVerdict:
+    """Say whether *needed* further Salesforce calls fit.
+
+    Args:
+        needed: calls still to be made.
+        meter: the org's meter and what is reserved.
+        ladder: the governor's thresholds; all but essential calls end at ``stop``.
+        daily_cap, run_cap: own limits, None for none.
+        before: the governor's gear so far.
+        essential: opt-outs, which go on beyond ``stop`` up to the org's own limit.
+    """
+    bounds: list[tuple[int, str]] = []
+    if meter.used is not None and meter.limit:
+        ceiling = meter.limit if essential else int(meter.limit * ladder.stop)
+        room = max(0, ceiling - meter.used - meter.reserved)
+        if not essential and needed and ladder.gear(meter.used, meter.limit, before) is Gear.STOP:
+            room = 0
+        bounds.append((room, f"{meter.used} of the org's {meter.limit} calls are used"))
+    if daily_cap is not None:
+        bounds.append((max(0, daily_cap - meter.ours_today), f"the cap of {daily_cap} calls a day of this console"))
+    if run_cap is not None:
+        bounds.append((run_cap, f"the cap of {run_cap} calls a run"))
+    if not bounds:
+        return BudgetVerdict(True, needed, None, f"{needed} calls; the org has not told its limit yet")
+    left, why = min(bounds)
+    if needed <= left:
+        return BudgetVerdict(True, needed, left, f"{needed} calls needed, {left} left ({why})")
+    return BudgetVerdict(
+        False,
+        needed,
+        left,
+        f"{needed} calls are needed and {left} are left ({why}). Wait until older calls age out, narrow the run to "
+        "fewer campaigns, or allow more with --allow budget=CALLS --reason TEXT",
+    )
+
+
+def service_batches(rows_by_campaign: Iterable[int]) -> int:
+    """Requests that writing so many rows per campaign takes."""
+    return sum(-(-rows // SERVICE_BATCH) for rows in rows_by_campaign)
+
+
+def cost(
+    spent: Calls,
+    *,
+    salesforce: tuple[int, int] = (0, 0),
+    predictive: int = 0,
+    after: Calls = NO_CALLS,
+    polls: int = 1,
+    retries: int = 3,
+    seconds: float = 0.0,
+) -> Cost:
+    """The three figures of a plan.
+
+    Args:
+        spent: calls made for reading, included in all three.
+        salesforce: calls that the writes will take, and their lower bound.
+        predictive: requests that the writes to the service will take.
+        after: calls for what follows the writes (counting the other side, reading editions).
+        polls: how many polls the reads took; the worst case assumes each repeated.
+        retries: attempts that one write call may take at most.
+        seconds: expected duration.
+    """
+    writes, bound = salesforce
+    predicted = spent + Calls(writes, predictive) + after
+    worst = Calls(
+        spent.salesforce + polls * POLL_RETRIES + retries * (writes + after.salesforce) + (2 if writes else 0),
+        spent.predictive + retries * (predictive + after.predictive) + 2,
+    )
+    reading = min(1, spent.salesforce)
+    least = Calls(reading + bound, min(1, spent.predictive) + min(predictive, predicted.predictive))
+    return Cost(predicted=predicted, maximum=worst, lower_bound=least, seconds=seconds)

@@ -1,0 +1,242 @@
+"""Guards: they judge a plan before its first write, per campaign and in total, and say how to go on.
+
+Pure. Each guard compares one figure with one limit. A person may raise a limit for one run (``--allow RULE=LIMIT
+--reason TEXT``), leave the deletes out, or type the campaign's name; ``--yes`` passes none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sync.ids import CampaignId
+from sync.plan import GuardVerdict
+
+DELETES = "deletes"
+DELETES_RUN = "deletes-run"
+SIDE_EMPTY = "side-empty"
+CHANGED = "changed"
+BLANKED = "blanked"
+FLOOD_FIRST = "flood-first"
+FLOOD = "flood"
+CANARY = "canary"
+INCOMPLETE = "incomplete"
+BUDGET = "budget"
+
+RULES = (DELETES, DELETES_RUN, SIDE_EMPTY, CHANGED, BLANKED, FLOOD_FIRST, FLOOD, CANARY, INCOMPLETE, BUDGET)
+"""Names as ``--allow`` takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardLimits:
+    """Limits of all guards; shares are of 1.
+
+    Attributes:
+        delete_share, delete_floor: refused when both are passed, in one campaign.
+        delete_run: most removals of a run.
+        empty_from: members of the base from which an empty side is suspicious.
+        changed_share, changed_from: one field changed for more than this share of at least so many members.
+        blank_share, blank_floor: last name or e-mail turned empty, both passed.
+        flood_first: most mails of a campaign that never sent. flood_run: most mails of a run.
+    """
+
+    delete_share: float = 0.20
+    delete_floor: int = 10
+    delete_run: int = 5000
+    empty_from: int = 10
+    changed_share: float = 0.50
+    changed_from: int = 100
+    blank_share: float = 0.01
+    blank_floor: int = 10
+    flood_first: int = 2000
+    flood_run: int = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFigures:
+    """What the guards look at in one campaign's part of a plan.
+
+    Attributes:
+        members: persons in scope; the base of the shares.
+        deletes: removals planned. base: members with a base.
+        org, service: members that each side has now.
+        changed: field → members for whom it is written; additions do not count.
+        blanked: field → members for whom it turns empty (last name, e-mail).
+        mails: mails due; never_sent: the campaign has not sent before.
+        incomplete: what did not finish reading, "" when all did.
+    """
+
+    campaign_id: CampaignId
+    name: str
+    members: int = 0
+    base: int = 0
+    org: int = 0
+    service: int = 0
+    deletes: int = 0
+    changed: Mapping[str, int] = field(default_factory=dict)
+    blanked: Mapping[str, int] = field(default_factory=dict)
+    mails: int = 0
+    never_sent: bool = False
+    incomplete: str = ""
+
+
+def judge_plan(
+    campaigns: Iterable[CampaignFigures],
+    limits: GuardLimits,
+    *,
+    canaries_gone: tuple[str, ...] = (),
+    allow: Mapping[str, float] | None = None,
+) -> tuple[GuardVerdict, ...]:
+    """Every verdict that matters: those that refuse, and those that only passed because a limit was raised.
+
+    Args:
+        campaigns: the figures of each campaign.
+        limits: the configured limits.
+        canaries_gone: global test members that a side had and has no more.
+        allow: raised limits by rule, for this run only.
+    """
+    raised = dict(allow or {})
+    verdicts: list[GuardVerdict] = []
+    deletes = mails = 0
+    for figures in campaigns:
+        deletes += figures.deletes
+        mails += figures.mails
+        verdicts += _campaign(figures, limits, raised)
+    verdicts += _total(deletes, mails, canaries_gone, limits, raised)
+    return tuple(verdicts)
+
+
+def _verdict(
+    rule: str,
+    figure: float,
+    limit: float,
+    text: str,
+    raised: Mapping[str, float],
+    *,
+    campaign_id: CampaignId | None = None,
+    without_deletes: bool = False,
+    remedy: str = "",
+) -> GuardVerdict:
+    """A guard whose default limit *figure* has passed; a raised limit may let it through."""
+    allowed = raised.get(rule)
+    passed = allowed is not None and figure <= allowed
+    if passed:
+        ending = f"let through by --allow {rule}={allowed:g}"
+    else:
+        ways = ["apply --without-deletes"] if without_deletes else []
+        ways.append(f"--allow {rule}={figure:g} --reason TEXT for this run")
+        if without_deletes:
+            ways.append("confirm with the campaign's name")
+        ending = "To go on: " + ", or ".join(([remedy] if remedy else []) + ways)
+    return GuardVerdict(
+        rule=rule,
+        passed=passed,
+        figure=figure,
+        limit=limit if allowed is None else allowed,
+        text=f"{text}. {ending}",
+        campaign_id=campaign_id,
+        without_deletes=without_deletes,
+    )
+
+
+def _campaign(figures: CampaignFigures, limits: GuardLimits, raised: Mapping[str, float]) -> Iterable[GuardVerdict]:
+    where, name = figures.campaign_id, figures.name
+    if figures.incomplete:
+        yield _verdict(
+            INCOMPLETE,
+            1,
+            0,
+            f"{name}: a read did not finish ({figures.incomplete})",
+            raised,
+            campaign_id=where,
+            remedy="run again when both sides answer",
+        )
+    population = max(figures.members, figures.base)
+    if figures.deletes > limits.delete_floor and figures.deletes > limits.delete_share * population:
+        share = figures.deletes / population if population else 1.0
+        yield _verdict(
+            DELETES,
+            figures.deletes,
+            max(limits.delete_floor, int(limits.delete_share * population)),
+            f"{name}: {figures.deletes} of {population} members would be removed ({share:.0%}; "
+            f"at most {limits.delete_share:.0%} or {limits.delete_floor})",
+            raised,
+            campaign_id=where,
+            without_deletes=True,
+        )
+    for side, count in (("Salesforce", figures.org), ("Predictive", figures.service)):
+        if figures.base >= limits.empty_from and count == 0:
+            yield _verdict(
+                SIDE_EMPTY,
+                figures.base,
+                0,
+                f"{name}: {side} has no members, {figures.base} were agreed",
+                raised,
+                campaign_id=where,
+                without_deletes=side == "Salesforce",
+                remedy=f"check that {side} is the right one and shows the campaign",
+            )
+    yield from _fields(figures, limits, raised)
+    if figures.never_sent and figures.mails > limits.flood_first:
+        yield _verdict(
+            FLOOD_FIRST,
+            figures.mails,
+            limits.flood_first,
+            f"{name}: {figures.mails} mails are due and it never sent before (at most {limits.flood_first})",
+            raised,
+            campaign_id=where,
+        )
+
+
+def _fields(figures: CampaignFigures, limits: GuardLimits, raised: Mapping[str, float]) -> Iterable[GuardVerdict]:
+    population = max(figures.members, figures.base)
+    for name, count in sorted(figures.changed.items()):
+        if population >= limits.changed_from and count > limits.changed_share * population:
+            yield _verdict(
+                CHANGED,
+                count,
+                int(limits.changed_share * population),
+                f"{figures.name}: {name} would change for {count} of {population} members "
+                f"(at most {limits.changed_share:.0%})",
+                raised,
+                campaign_id=figures.campaign_id,
+            )
+    for name, count in sorted(figures.blanked.items()):
+        if count > limits.blank_floor and count > limits.blank_share * population:
+            yield _verdict(
+                BLANKED,
+                count,
+                max(limits.blank_floor, int(limits.blank_share * population)),
+                f"{figures.name}: {name} would turn empty for {count} of {population} members "
+                f"(at most {limits.blank_share:.0%} or {limits.blank_floor})",
+                raised,
+                campaign_id=figures.campaign_id,
+            )
+
+
+def _total(
+    deletes: int, mails: int, canaries_gone: tuple[str, ...], limits: GuardLimits, raised: Mapping[str, float]
+) -> Iterable[GuardVerdict]:
+    if deletes > limits.delete_run:
+        yield _verdict(
+            DELETES_RUN,
+            deletes,
+            limits.delete_run,
+            f"{deletes} members would be removed in this run (at most {limits.delete_run})",
+            raised,
+            without_deletes=True,
+        )
+    if mails > limits.flood_run:
+        yield _verdict(
+            FLOOD, mails, limits.flood_run, f"{mails} mails are due in this run (at most {limits.flood_run})", raised
+        )
+    if canaries_gone:
+        shown = ", ".join(canaries_gone[:3]) + (" …" if len(canaries_gone) > 3 else "")
+        yield _verdict(
+            CANARY,
+            len(canaries_gone),
+            0,
+            f"global test members are gone: {shown}",
+            raised,
+            remedy="if they were unmarked on purpose",
+        )

@@ -1,0 +1,515 @@
+"""The truth table of the three-way merge: one member on both sides and what was last agreed, in; plan rows, out.
+
+Pure. Decides by the ownership rules of ``sync.mapping.OWNERS``: membership, names, e-mail and test flag are the org's;
+level, reason, active flag and counters are the service's; status is merged three ways (``sync.status``); the opt-out
+box goes one way each. Which changes a run may write depends on its kind, see :class:`MergeContext`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sync.mapping import Mapping
+from sync.model import BaseMember, Level, OrgMember, RunKind, ServiceMember, Side, StatusLabel
+from sync.plan import Change, PlanRow, Scalar, Subject
+from sync.status import Direction, decide_status
+
+INBOUND = frozenset({RunKind.INITIAL, RunKind.MANUAL, RunKind.NIGHTLY})
+"""Kinds that bring the org's member data to the service."""
+
+PERSON_FIELDS = (
+    ("first_name", Change.NAME),
+    ("last_name", Change.NAME),
+    ("email", Change.EMAIL),
+    ("test_member", Change.TEST_FLAG),
+)
+COUNTERS = ("opens", "clicks", "completions", "bounces")
+SEEDED = ("level", "reason", "active", *COUNTERS)
+
+NO_EMAIL = "No Email"
+OPTED_OUT_BEFORE = "Opt Out Previous"
+
+ORPHAN_HOLD = "orphan: not a member of the campaign in Salesforce"
+INVISIBLE_HOLD = "invisible: the member cannot be seen in Salesforce any more"
+OUR_HOLDS = frozenset({ORPHAN_HOLD, INVISIBLE_HOLD})
+
+_UNCOUNTED_FIELDS = frozenset({"member", "member_id", "synced", "active", "hold"})
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+class Fact(StrEnum):
+    """What is said of one person; a person may have several facts."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+    CONFLICT = "conflict"
+    REJECTED = "rejected"
+    HELD = "held"
+    INVISIBLE = "invisible"
+    ORPHAN = "orphan"
+    PENDING = "pending"
+    FORGOTTEN = "forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A value that is not written because the other side could not take it as it is."""
+
+    side: Side
+    field: str
+    value: str | None
+    code: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class MergeContext:
+    """What a merge needs to know beside the three values.
+
+    Attributes:
+        kind: initial, manual and nightly bring everything of the org to the service, and to the org only what the
+            service decides on arrival; hourly brings the service's activity, statuses and opt-outs to the org;
+            refresh level and reason (with the active flag) only.
+        labels: the campaign's status labels.
+        at: the org's clock, the value of the synced marker.
+        off: our names of fields that the mapping switches off.
+    """
+
+    kind: RunKind
+    labels: tuple[StatusLabel, ...]
+    at: datetime
+    off: frozenset[str] = frozenset()
+
+    @property
+    def inbound(self) -> bool:
+        """True when the org's member data goes to the service in this run."""
+        return self.kind in INBOUND
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The outcome for one member. Rows carry ``seq`` 0; the plan numbers them."""
+
+    rows: tuple[PlanRow, ...] = ()
+    facts: frozenset[Fact] = frozenset()
+    notes: tuple[str, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+
+
+def fields_off(mapping: Mapping) -> frozenset[str]:
+    """Our member field names for which the mapping has no API name."""
+    names = ("level", "reason", "test_member", "synced", "active", *COUNTERS)
+    return frozenset(name for name in names if not getattr(mapping, f"member_{name}"))
+
+
+def member_label(member: OrgMember | ServiceMember) -> str:
+    """``Name <e-mail>`` as people read it; the person id when there is neither."""
+    name = " ".join(part for part in (member.first_name, member.last_name) if part)
+    mail = f"<{member.email}>" if member.email else ""
+    return " ".join(part for part in (name, mail) if part) or member.person_id
+
+
+def is_address(text: str | None) -> bool:
+    """True when *text* has the form of an e-mail address."""
+    return bool(text) and _ADDRESS.fullmatch(text or "") is not None
+
+
+def on_arrival(org: OrgMember) -> tuple[bool, str | None]:
+    """The (active, reason) that the service is expected to give a member it sees for the first time."""
+    if org.opted_out:
+        return False, OPTED_OUT_BEFORE
+    return (True, None) if is_address(org.email) else (False, NO_EMAIL)
+
+
+class _Draft:
+    """Collects the rows, facts and notes of one member."""
+
+    __slots__ = ("campaign_id", "facts", "label", "member_id", "notes", "person_id", "rejections", "rows", "version")
+
+    def __init__(self, member: OrgMember | ServiceMember, service: ServiceMember | None) -> None:
+        self.campaign_id = member.campaign_id
+        self.person_id = member.person_id
+        self.member_id = member.member_id
+        self.label = member_label(member)
+        self.version = service.version if service is not None else None
+        self.rows: list[PlanRow] = []
+        self.facts: set[Fact] = set()
+        self.notes: list[str] = []
+        self.rejections: list[Rejection] = []
+
+    def row(
+        self,
+        side: Side,
+        change: Change,
+        field: str,
+        before: Scalar,
+        after: Scalar,
+        reason: str,
+        rule: str,
+        *,
+        conflict: bool = False,
+        values: dict[str, Any] | None = None,
+        arriving: bool = False,
+        person: bool = False,
+    ) -> None:
+        """Add one row; ``person`` makes it a row about the lead or contact instead of the member."""
+        self.rows.append(
+            PlanRow(
+                seq=0,
+                side=side,
+                campaign_id=self.campaign_id,
+                subject=Subject.PERSON if person else Subject.MEMBER,
+                subject_id=self.person_id,
+                label=self.label,
+                change=change,
+                field=field,
+                before=before,
+                after=after,
+                reason=reason,
+                rule=rule,
+                member_id=self.member_id,
+                conflict=conflict,
+                values=values or {},
+                version=self.version if side is Side.PREDICTIVE else None,
+                on_arrival=arriving,
+            )
+        )
+
+    def done(self) -> Merged:
+        """The collected outcome; CHANGED follows from the rows."""
+        counted = any(row.field not in _UNCOUNTED_FIELDS for row in self.rows)
+        if counted and not self.facts & {Fact.ADDED, Fact.REMOVED}:
+            self.facts.add(Fact.CHANGED)
+        return Merged(tuple(self.rows), frozenset(self.facts), tuple(self.notes), tuple(self.rejections))
+
+
+def merge(
+    org: OrgMember | None,
+    service: ServiceMember | None,
+    base: BaseMember | None,
+    context: MergeContext,
+    *,
+    invisible: bool = False,
+) -> Merged:
+    """Decide what one member needs.
+
+    Args:
+        org: the row last seen in the org. None means that it is known not to be a member: never seen, or its removal
+            was proven by a complete read. A row that merely vanished from sight stays here with ``invisible``.
+        service: the service's row; for a converted lead the row under the lead's id.
+        base: what was last agreed, None when there was never a run that settled this member.
+        context: run kind, labels, instant, fields off.
+        invisible: the org's row can no longer be seen, and nothing proves that it is gone.
+    """
+    if org is None:
+        return _without_org(service, base, context)
+    draft = _Draft(org, service)
+    if invisible:
+        return _invisible(draft, service, context)
+    if service is None:
+        if context.inbound:
+            _add(draft, org, base, context)
+        return draft.done()
+    _identity(draft, org, service, context)
+    _person_fields(draft, org, service, context)
+    _status(draft, org, service, base, context)
+    _opt_out(draft, org, service, base, context)
+    _activity(draft, org, service, base, context)
+    if context.inbound:
+        if service.hold in OUR_HOLDS:
+            draft.row(
+                Side.PREDICTIVE, Change.HOLD, "hold", service.hold, None, "it is a visible member again", "hold-lifted"
+            )
+        if org.synced is None:
+            _arrival_rows(draft, org, service.active, service.reason, context)
+    return draft.done()
+
+
+def _without_org(service: ServiceMember | None, base: BaseMember | None, context: MergeContext) -> Merged:
+    """The org has no such member: a proven removal, an orphan, or nothing at all."""
+    if service is None:
+        return Merged(facts=frozenset({Fact.FORGOTTEN})) if base is not None else Merged()
+    if not context.inbound:
+        return Merged()
+    draft = _Draft(service, service)
+    if base is not None:
+        draft.facts.add(Fact.REMOVED)
+        draft.row(
+            Side.PREDICTIVE,
+            Change.REMOVE,
+            "member",
+            draft.label,
+            None,
+            "removed from the campaign in Salesforce",
+            "salesforce-owns",
+        )
+        return draft.done()
+    draft.facts |= {Fact.ORPHAN, Fact.HELD}
+    draft.notes.append(
+        f"{draft.label} is a member in Predictive only and was never agreed; it is kept and not mailed. "
+        "Add it to the campaign in Salesforce, or remove it in Predictive"
+    )
+    if service.hold is None:
+        draft.row(
+            Side.PREDICTIVE,
+            Change.HOLD,
+            "hold",
+            None,
+            ORPHAN_HOLD,
+            "member in Predictive only, never agreed: not deleted, not mailed",
+            "orphan",
+        )
+    return draft.done()
+
+
+def _invisible(draft: _Draft, service: ServiceMember | None, context: MergeContext) -> Merged:
+    draft.facts.add(Fact.INVISIBLE)
+    if context.inbound and service is not None and service.hold is None:
+        draft.row(
+            Side.PREDICTIVE,
+            Change.HOLD,
+            "hold",
+            None,
+            INVISIBLE_HOLD,
+            "no longer visible in Salesforce, and not proven to be removed: kept, not mailed",
+            "invisible",
+        )
+    return draft.done()
+
+
+def _add(draft: _Draft, org: OrgMember, base: BaseMember | None, context: MergeContext) -> None:
+    draft.facts.add(Fact.ADDED)
+    values: dict[str, Any] = {
+        "first_name": org.first_name,
+        "last_name": org.last_name,
+        "email": org.email,
+        "status": org.status,
+        "test_member": org.test_member,
+        "opted_out": org.opted_out,
+        "added_at": org.created,
+    }
+    decision = decide_status(org.status, org.status, None, context.labels)
+    if decision.rejected is not None:
+        values.pop("status")
+        _reject(draft, Side.PREDICTIVE, decision.rejected)
+    active, reason = on_arrival(org)
+    adopted = org.synced is not None or org.level is not None or org.reason is not None
+    if adopted:
+        values |= {name: getattr(org, name) for name in SEEDED if name not in context.off}
+        active = org.active if "active" not in context.off else active
+    why = "new member in Salesforce"
+    if base is not None:
+        why = "is a member in Salesforce, gone in Predictive"
+    elif adopted:
+        why = "adopted with the level, reason and counters that Salesforce holds"
+    if org.lead_id and org.lead_id != org.person_id:
+        values["lead_id"] = org.lead_id
+    draft.row(
+        Side.PREDICTIVE,
+        Change.ADD,
+        "member",
+        None,
+        draft.label,
+        why,
+        "adoption" if adopted else "salesforce-owns",
+        values=values,
+    )
+    if org.synced is None:
+        _arrival_rows(draft, org, active, reason if not adopted else org.reason, context)
+
+
+def _arrival_rows(draft: _Draft, org: OrgMember, active: bool, reason: str | None, context: MergeContext) -> None:
+    """Marker, active flag and reason of a member that the org does not show as synced yet."""
+    rows: tuple[tuple[Change, str, Scalar, Scalar], ...] = (
+        (Change.MARKER, "synced", None, context.at.isoformat()),
+        (Change.MARKER, "active", org.active, active),
+        (Change.REASON, "reason", org.reason, reason),
+    )
+    written = {row.field for row in draft.rows if row.side is Side.SALESFORCE}
+    for change, field, before, after in rows:
+        if field in context.off or field in written or (before == after and field != "active"):
+            continue
+        draft.row(
+            Side.SALESFORCE, change, field, before, after, "known to Predictive now", "predictive-owns", arriving=True
+        )
+
+
+def _identity(draft: _Draft, org: OrgMember, service: ServiceMember, context: MergeContext) -> None:
+    if not context.inbound:
+        return
+    if service.person_id != org.person_id:
+        draft.row(
+            Side.PREDICTIVE,
+            Change.IDENTITY,
+            "member_id",
+            service.person_id,
+            org.person_id,
+            "the lead was converted: the member goes on as the contact, with level, reason and history",
+            "salesforce-owns",
+            values={"lead_id": service.person_id},
+        )
+    elif service.member_id != org.member_id:
+        draft.row(
+            Side.PREDICTIVE,
+            Change.IDENTITY,
+            "member_id",
+            service.member_id,
+            org.member_id,
+            "removed and added again in Salesforce" if service.member_id else "its CampaignMember id is known now",
+            "salesforce-owns",
+        )
+
+
+def _person_fields(draft: _Draft, org: OrgMember, service: ServiceMember, context: MergeContext) -> None:
+    if not context.inbound:
+        return
+    for field, change in PERSON_FIELDS:
+        theirs, ours = getattr(org, field), getattr(service, field)
+        if field in context.off or (theirs or None) == (ours or None):
+            continue
+        draft.row(Side.PREDICTIVE, change, field, ours, theirs, "changed in Salesforce", "salesforce-owns")
+
+
+def _reject(draft: _Draft, side: Side, value: str | None) -> None:
+    draft.facts.add(Fact.REJECTED)
+    draft.rejections.append(
+        Rejection(
+            side=side,
+            field="status",
+            value=value,
+            code="UNKNOWN_STATUS",
+            message=f"{value!r} is not a member status of this campaign",
+            remedy="add the status to the campaign, or give the member one of the campaign's own; then sync again",
+        )
+    )
+
+
+def _status(
+    draft: _Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
+) -> None:
+    decision = decide_status(org.status, service.status, base, context.labels)
+    if decision.waits:
+        draft.facts.add(Fact.HELD)
+        return
+    to_service = decision.direction is Direction.TO_SERVICE
+    to_org = decision.direction is Direction.TO_ORG
+    if to_org and context.inbound:
+        draft.facts.add(Fact.PENDING)
+    if not (to_service and context.inbound) and not (to_org and context.kind is RunKind.HOURLY):
+        return
+    side = Side.PREDICTIVE if to_service else Side.SALESFORCE
+    if decision.conflict:
+        draft.facts.add(Fact.CONFLICT)
+    if decision.rejected is not None:
+        _reject(draft, side, decision.rejected)
+        return
+    before, after = (service.status, org.status) if to_service else (org.status, service.status)
+    draft.row(side, Change.STATUS, "status", before, after, decision.reason, decision.rule, conflict=decision.conflict)
+
+
+def _opt_out(
+    draft: _Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
+) -> None:
+    """One way each: a tick opts out in the service, a global opt-out ticks the box; nothing here ever opts in."""
+    if org.opted_out == service.opted_out:
+        return
+    agreed = base is not None and base.opted_out
+    if agreed:
+        draft.facts.add(Fact.HELD)
+        draft.notes.append(
+            f"{draft.label}: the opt-out box was cleared in Salesforce; that is no opt-in, Predictive stays opted out"
+            if service.opted_out
+            else f"{draft.label}: opted in in Predictive, the opt-out box in Salesforce is still ticked; clear it there"
+        )
+    elif org.opted_out:
+        if context.inbound:
+            draft.row(
+                Side.PREDICTIVE, Change.OPT_OUT, "opted_out", False, True, "opt-out box ticked in Salesforce", "opt-out"
+            )
+    elif context.kind is RunKind.HOURLY:
+        draft.row(
+            Side.SALESFORCE,
+            Change.OPT_OUT,
+            "opted_out",
+            False,
+            True,
+            "opted out of everything in Predictive",
+            "opt-out",
+            person=True,
+        )
+    else:
+        draft.facts.add(Fact.PENDING)
+
+
+def _activity(
+    draft: _Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
+) -> None:
+    """Level, reason, active flag and counters: written by hourly, the first three by refresh, else pending."""
+    if context.inbound and org.synced is None:
+        wanted = [item for item in _outbound(draft, org, service, base, context) if item[1] not in ("reason", "active")]
+    else:
+        wanted = list(_outbound(draft, org, service, base, context))
+    for change, field, before, after in wanted:
+        if _may_go(context.kind)(change):
+            draft.row(Side.SALESFORCE, change, field, before, after, "activity in Predictive", "predictive-owns")
+        else:
+            draft.facts.add(Fact.PENDING)
+
+
+def _may_go(kind: RunKind) -> Callable[[Change], bool]:
+    if kind is RunKind.HOURLY:
+        return lambda change: True
+    if kind is RunKind.REFRESH:
+        return lambda change: change in (Change.LEVEL, Change.REASON)
+    return lambda change: False
+
+
+def _outbound(
+    draft: _Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
+) -> Iterable[tuple[Change, str, Scalar, Scalar]]:
+    """What of the service's own fields the org lacks; what would run backwards is noted and left."""
+    if "level" not in context.off and service.level != org.level:
+        if _rank(service.level) > _rank(org.level):
+            yield Change.LEVEL, "level", org.level, service.level
+        else:
+            _backwards(draft, "level", service.level, org.level)
+    clears = service.reason is None and org.reason is not None
+    agreed = base is not None and base.reason == org.reason
+    if clears and not agreed:
+        if "reason" not in context.off:
+            _backwards(draft, "reason", service.reason, org.reason)
+    else:
+        if "reason" not in context.off and service.reason != org.reason:
+            yield Change.REASON, "reason", org.reason, service.reason
+        if "active" not in context.off and service.active != org.active:
+            yield Change.REASON, "active", org.active, service.active
+    for name in COUNTERS:
+        ours, theirs = getattr(service, name), getattr(org, name)
+        if name in context.off or ours == theirs:
+            continue
+        if ours < theirs:
+            _backwards(draft, name, ours, theirs)
+        else:
+            yield Change.COUNTERS, name, theirs, ours
+
+
+def _backwards(draft: _Draft, field: str, service: object, org: object) -> None:
+    draft.facts.add(Fact.HELD)
+    draft.notes.append(
+        f"{draft.label}: {field} is {org!r} in Salesforce and only {service!r} in Predictive; "
+        "such a value never goes back, so nothing was written"
+    )
+
+
+def _rank(level: str | None) -> int:
+    try:
+        return -1 if level is None else Level(level).rank
+    except ValueError:
+        return -1

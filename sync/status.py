@@ -1,0 +1,90 @@
+"""The three-way merge of a member's status, the one field that both sides decide.
+
+Pure. Changed in the org only → to the service; in the service only → to the org; both to the same value → agreed;
+both differently, or different without a base → Salesforce wins. A value that was rejected or held is not planned
+again until a side changes. The platform swaps an unknown status for the default without an error, so a status is
+checked against the campaign's own labels before it is written anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sync.model import BaseMember, StatusLabel, StatusState
+
+
+class Direction(StrEnum):
+    """Where a status has to be written."""
+
+    NOWHERE = "nowhere"
+    TO_SERVICE = "to-service"
+    TO_ORG = "to-org"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusDecision:
+    """What becomes of a status.
+
+    Attributes:
+        direction: where it goes.
+        conflict: both sides had left the agreed value, for different ones.
+        rejected: the value that is none of the campaign's labels, so that it must not be written.
+        waits: it was rejected or held before and no side has changed since.
+        reason, rule: for the plan row.
+    """
+
+    direction: Direction = Direction.NOWHERE
+    conflict: bool = False
+    rejected: str | None = None
+    waits: bool = False
+    reason: str = ""
+    rule: str = "three-way"
+
+
+def known_status(status: str | None, labels: Sequence[StatusLabel]) -> bool:
+    """True when *status* is one of the labels (a campaign always has labels; none read means nothing to check by)."""
+    return not labels or any(label.label == status for label in labels)
+
+
+def decide_status(
+    org: str | None, service: str | None, base: BaseMember | None, labels: Sequence[StatusLabel]
+) -> StatusDecision:
+    """Merge one status.
+
+    Args:
+        org, service: the value on either side; equal values of a member about to be added are checked only.
+        base: what was agreed; None when nothing was.
+        labels: the campaign's labels.
+    """
+    if org == service:
+        unknown = base is None and org is not None and not known_status(org, labels)
+        return StatusDecision(rejected=org if unknown else None)
+    stuck = base is not None and base.status_state in (StatusState.HELD, StatusState.REJECTED)
+    if base is not None and stuck and (org, service) == (base.org_status, base.service_status):
+        return StatusDecision(waits=True)
+    decision = _direction(org, service, base)
+    value = org if decision.direction is Direction.TO_SERVICE else service
+    if value is None:
+        return StatusDecision()
+    if known_status(value, labels):
+        return decision
+    return StatusDecision(decision.direction, decision.conflict, value, reason=decision.reason, rule=decision.rule)
+
+
+def _direction(org: str | None, service: str | None, base: BaseMember | None) -> StatusDecision:
+    if base is None or base.status is None:
+        return StatusDecision(
+            Direction.TO_SERVICE, reason="different, and never agreed: Salesforce wins", rule="salesforce-wins"
+        )
+    if service == base.status:
+        return StatusDecision(Direction.TO_SERVICE, reason="changed in Salesforce")
+    if org == base.status:
+        return StatusDecision(Direction.TO_ORG, reason="changed in Predictive")
+    return StatusDecision(
+        Direction.TO_SERVICE,
+        conflict=True,
+        reason=f"changed on both sides (Predictive: {service}): Salesforce wins",
+        rule="salesforce-wins",
+    )
