@@ -8,19 +8,14 @@ box goes one way each. Which changes a run may write depends on its kind, see :c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
+from sync.activity import merge_activity
+from sync.draft import COUNTERS, Draft, Fact, MergeContext, Merged, Rejection
 from sync.mapping import Mapping
-from sync.model import BaseMember, Level, OrgMember, RunKind, ServiceMember, Side, StatusLabel
-from sync.plan import Change, PlanRow, Scalar, Subject
+from sync.model import BaseMember, OrgMember, RunKind, ServiceMember, Side
+from sync.plan import Change, Scalar
 from sync.status import Direction, decide_status
-
-INBOUND = frozenset({RunKind.INITIAL, RunKind.MANUAL, RunKind.NIGHTLY})
-"""Kinds that bring the org's member data to the service."""
 
 PERSON_FIELDS = (
     ("first_name", Change.NAME),
@@ -28,7 +23,6 @@ PERSON_FIELDS = (
     ("email", Change.EMAIL),
     ("test_member", Change.TEST_FLAG),
 )
-COUNTERS = ("opens", "clicks", "completions", "bounces")
 SEEDED = ("level", "reason", "active", *COUNTERS)
 
 NO_EMAIL = "No Email"
@@ -38,82 +32,13 @@ ORPHAN_HOLD = "orphan: not a member of the campaign in Salesforce"
 INVISIBLE_HOLD = "invisible: the member cannot be seen in Salesforce any more"
 OUR_HOLDS = frozenset({ORPHAN_HOLD, INVISIBLE_HOLD})
 
-_UNCOUNTED_FIELDS = frozenset({"member", "member_id", "synced", "active", "hold"})
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-
-
-class Fact(StrEnum):
-    """What is said of one person; a person may have several facts."""
-
-    ADDED = "added"
-    REMOVED = "removed"
-    CHANGED = "changed"
-    CONFLICT = "conflict"
-    REJECTED = "rejected"
-    HELD = "held"
-    INVISIBLE = "invisible"
-    ORPHAN = "orphan"
-    PENDING = "pending"
-    FORGOTTEN = "forgotten"
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A value that is not written because the other side could not take it as it is."""
-
-    side: Side
-    field: str
-    value: str | None
-    code: str
-    message: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class MergeContext:
-    """What a merge needs to know beside the three values.
-
-    Attributes:
-        kind: initial, manual and nightly bring everything of the org to the service, and to the org only what the
-            service decides on arrival; hourly brings the service's activity, statuses and opt-outs to the org;
-            refresh level and reason (with the active flag) only.
-        labels: the campaign's status labels.
-        at: the org's clock, the value of the synced marker.
-        off: our names of fields that the mapping switches off.
-    """
-
-    kind: RunKind
-    labels: tuple[StatusLabel, ...]
-    at: datetime
-    off: frozenset[str] = frozenset()
-
-    @property
-    def inbound(self) -> bool:
-        """True when the org's member data goes to the service in this run."""
-        return self.kind in INBOUND
-
-
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """The outcome for one member. Rows carry ``seq`` 0; the plan numbers them."""
-
-    rows: tuple[PlanRow, ...] = ()
-    facts: frozenset[Fact] = frozenset()
-    notes: tuple[str, ...] = ()
-    rejections: tuple[Rejection, ...] = ()
 
 
 def fields_off(mapping: Mapping) -> frozenset[str]:
     """Our member field names for which the mapping has no API name."""
     names = ("level", "reason", "test_member", "synced", "active", *COUNTERS)
     return frozenset(name for name in names if not getattr(mapping, f"member_{name}"))
-
-
-def member_label(member: OrgMember | ServiceMember) -> str:
-    """``Name <e-mail>`` as people read it; the person id when there is neither."""
-    name = " ".join(part for part in (member.first_name, member.last_name) if part)
-    mail = f"<{member.email}>" if member.email else ""
-    return " ".join(part for part in (name, mail) if part) or member.person_id
 
 
 def is_address(text: str | None) -> bool:
@@ -126,68 +51,6 @@ def on_arrival(org: OrgMember) -> tuple[bool, str | None]:
     if org.opted_out:
         return False, OPTED_OUT_BEFORE
     return (True, None) if is_address(org.email) else (False, NO_EMAIL)
-
-
-class _Draft:
-    """Collects the rows, facts and notes of one member."""
-
-    __slots__ = ("campaign_id", "facts", "label", "member_id", "notes", "person_id", "rejections", "rows", "version")
-
-    def __init__(self, member: OrgMember | ServiceMember, service: ServiceMember | None) -> None:
-        self.campaign_id = member.campaign_id
-        self.person_id = member.person_id
-        self.member_id = member.member_id
-        self.label = member_label(member)
-        self.version = service.version if service is not None else None
-        self.rows: list[PlanRow] = []
-        self.facts: set[Fact] = set()
-        self.notes: list[str] = []
-        self.rejections: list[Rejection] = []
-
-    def row(
-        self,
-        side: Side,
-        change: Change,
-        field: str,
-        before: Scalar,
-        after: Scalar,
-        reason: str,
-        rule: str,
-        *,
-        conflict: bool = False,
-        values: dict[str, Any] | None = None,
-        arriving: bool = False,
-        person: bool = False,
-    ) -> None:
-        """Add one row; ``person`` makes it a row about the lead or contact instead of the member."""
-        self.rows.append(
-            PlanRow(
-                seq=0,
-                side=side,
-                campaign_id=self.campaign_id,
-                subject=Subject.PERSON if person else Subject.MEMBER,
-                subject_id=self.person_id,
-                label=self.label,
-                change=change,
-                field=field,
-                before=before,
-                after=after,
-                reason=reason,
-                rule=rule,
-                member_id=self.member_id,
-                conflict=conflict,
-                values=values or {},
-                version=self.version if side is Side.PREDICTIVE else None,
-                on_arrival=arriving,
-            )
-        )
-
-    def done(self) -> Merged:
-        """The collected outcome; CHANGED follows from the rows."""
-        counted = any(row.field not in _UNCOUNTED_FIELDS for row in self.rows)
-        if counted and not self.facts & {Fact.ADDED, Fact.REMOVED}:
-            self.facts.add(Fact.CHANGED)
-        return Merged(tuple(self.rows), frozenset(self.facts), tuple(self.notes), tuple(self.rejections))
 
 
 def merge(
@@ -210,7 +73,7 @@ def merge(
     """
     if org is None:
         return _without_org(service, base, context)
-    draft = _Draft(org, service)
+    draft = Draft(org, service)
     if invisible:
         return _invisible(draft, service, context)
     if service is None:
@@ -221,7 +84,7 @@ def merge(
     _person_fields(draft, org, service, context)
     _status(draft, org, service, base, context)
     _opt_out(draft, org, service, base, context)
-    _activity(draft, org, service, base, context)
+    merge_activity(draft, org, service, base, context)
     if context.inbound:
         if service.hold in OUR_HOLDS:
             draft.row(
@@ -238,7 +101,7 @@ def _without_org(service: ServiceMember | None, base: BaseMember | None, context
         return Merged(facts=frozenset({Fact.FORGOTTEN})) if base is not None else Merged()
     if not context.inbound:
         return Merged()
-    draft = _Draft(service, service)
+    draft = Draft(service, service)
     if base is not None:
         draft.facts.add(Fact.REMOVED)
         draft.row(
@@ -269,7 +132,7 @@ def _without_org(service: ServiceMember | None, base: BaseMember | None, context
     return draft.done()
 
 
-def _invisible(draft: _Draft, service: ServiceMember | None, context: MergeContext) -> Merged:
+def _invisible(draft: Draft, service: ServiceMember | None, context: MergeContext) -> Merged:
     draft.facts.add(Fact.INVISIBLE)
     if context.inbound and service is not None and service.hold is None:
         draft.row(
@@ -284,7 +147,7 @@ def _invisible(draft: _Draft, service: ServiceMember | None, context: MergeConte
     return draft.done()
 
 
-def _add(draft: _Draft, org: OrgMember, base: BaseMember | None, context: MergeContext) -> None:
+def _add(draft: Draft, org: OrgMember, base: BaseMember | None, context: MergeContext) -> None:
     draft.facts.add(Fact.ADDED)
     values: dict[str, Any] = {
         "first_name": org.first_name,
@@ -325,7 +188,7 @@ def _add(draft: _Draft, org: OrgMember, base: BaseMember | None, context: MergeC
         _arrival_rows(draft, org, active, reason if not adopted else org.reason, context)
 
 
-def _arrival_rows(draft: _Draft, org: OrgMember, active: bool, reason: str | None, context: MergeContext) -> None:
+def _arrival_rows(draft: Draft, org: OrgMember, active: bool, reason: str | None, context: MergeContext) -> None:
     """Marker, active flag and reason of a member that the org does not show as synced yet."""
     rows: tuple[tuple[Change, str, Scalar, Scalar], ...] = (
         (Change.MARKER, "synced", None, context.at.isoformat()),
@@ -341,7 +204,7 @@ def _arrival_rows(draft: _Draft, org: OrgMember, active: bool, reason: str | Non
         )
 
 
-def _identity(draft: _Draft, org: OrgMember, service: ServiceMember, context: MergeContext) -> None:
+def _identity(draft: Draft, org: OrgMember, service: ServiceMember, context: MergeContext) -> None:
     if not context.inbound:
         return
     if service.person_id != org.person_id:
@@ -367,7 +230,7 @@ def _identity(draft: _Draft, org: OrgMember, service: ServiceMember, context: Me
         )
 
 
-def _person_fields(draft: _Draft, org: OrgMember, service: ServiceMember, context: MergeContext) -> None:
+def _person_fields(draft: Draft, org: OrgMember, service: ServiceMember, context: MergeContext) -> None:
     if not context.inbound:
         return
     for field, change in PERSON_FIELDS:
@@ -377,7 +240,7 @@ def _person_fields(draft: _Draft, org: OrgMember, service: ServiceMember, contex
         draft.row(Side.PREDICTIVE, change, field, ours, theirs, "changed in Salesforce", "salesforce-owns")
 
 
-def _reject(draft: _Draft, side: Side, value: str | None) -> None:
+def _reject(draft: Draft, side: Side, value: str | None) -> None:
     draft.facts.add(Fact.REJECTED)
     draft.rejections.append(
         Rejection(
@@ -392,7 +255,7 @@ def _reject(draft: _Draft, side: Side, value: str | None) -> None:
 
 
 def _status(
-    draft: _Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
+    draft: Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
 ) -> None:
     decision = decide_status(org.status, service.status, base, context.labels)
     if decision.waits:
@@ -415,7 +278,7 @@ def _status(
 
 
 def _opt_out(
-    draft: _Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
+    draft: Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
 ) -> None:
     """One way each: a tick opts out in the service, a global opt-out ticks the box; nothing here ever opts in."""
     if org.opted_out == service.opted_out:
@@ -446,70 +309,3 @@ def _opt_out(
         )
     else:
         draft.facts.add(Fact.PENDING)
-
-
-def _activity(
-    draft: _Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
-) -> None:
-    """Level, reason, active flag and counters: written by hourly, the first three by refresh, else pending."""
-    if context.inbound and org.synced is None:
-        wanted = [item for item in _outbound(draft, org, service, base, context) if item[1] not in ("reason", "active")]
-    else:
-        wanted = list(_outbound(draft, org, service, base, context))
-    for change, field, before, after in wanted:
-        if _may_go(context.kind)(change):
-            draft.row(Side.SALESFORCE, change, field, before, after, "activity in Predictive", "predictive-owns")
-        else:
-            draft.facts.add(Fact.PENDING)
-
-
-def _may_go(kind: RunKind) -> Callable[[Change], bool]:
-    if kind is RunKind.HOURLY:
-        return lambda change: True
-    if kind is RunKind.REFRESH:
-        return lambda change: change in (Change.LEVEL, Change.REASON)
-    return lambda change: False
-
-
-def _outbound(
-    draft: _Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
-) -> Iterable[tuple[Change, str, Scalar, Scalar]]:
-    """What of the service's own fields the org lacks; what would run backwards is noted and left."""
-    if "level" not in context.off and service.level != org.level:
-        if _rank(service.level) > _rank(org.level):
-            yield Change.LEVEL, "level", org.level, service.level
-        else:
-            _backwards(draft, "level", service.level, org.level)
-    clears = service.reason is None and org.reason is not None
-    agreed = base is not None and base.reason == org.reason
-    if clears and not agreed:
-        if "reason" not in context.off:
-            _backwards(draft, "reason", service.reason, org.reason)
-    else:
-        if "reason" not in context.off and service.reason != org.reason:
-            yield Change.REASON, "reason", org.reason, service.reason
-        if "active" not in context.off and service.active != org.active:
-            yield Change.REASON, "active", org.active, service.active
-    for name in COUNTERS:
-        ours, theirs = getattr(service, name), getattr(org, name)
-        if name in context.off or ours == theirs:
-            continue
-        if ours < theirs:
-            _backwards(draft, name, ours, theirs)
-        else:
-            yield Change.COUNTERS, name, theirs, ours
-
-
-def _backwards(draft: _Draft, field: str, service: object, org: object) -> None:
-    draft.facts.add(Fact.HELD)
-    draft.notes.append(
-        f"{draft.label}: {field} is {org!r} in Salesforce and only {service!r} in Predictive; "
-        "such a value never goes back, so nothing was written"
-    )
-
-
-def _rank(level: str | None) -> int:
-    try:
-        return -1 if level is None else Level(level).rank
-    except ValueError:
-        return -1

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sync.merge import COUNTERS, OUR_HOLDS, PERSON_FIELDS, SEEDED
+from sync.draft import COUNTERS
+from sync.merge import OUR_HOLDS, PERSON_FIELDS, SEEDED
 from sync.model import BaseMember, OrgMember, ServiceMember, StatusState
 
 
