@@ -1,0 +1,559 @@
+"""The API's shapes: what requests may hold and what answers look like. The OpenAPI document is made of these.
+
+May import msgspec. In requests an absent field is UNSET (keep) and null clears; readers ignore unknown keys.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+CampaignType = Literal["adaptive", "scheduled", "drip"]
+Role = Literal["initial", "not_opened", "not_clicked", "not_complete", "complete", "scheduled", "drip"]
+State = Literal["draft", "tested", "active", "expired", "blocked", "inactive"]
+Level = Literal["Sent", "Opened", "Clicked", "Completed"]
+Kind = Literal["lead", "contact"]
+Scope = Literal["global", "campaign"]
+Instant = Annotated[datetime, Meta(tz=True)]
+Id = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
+Hour = Annotated[int, Meta(ge=0, le=24)]
+Count = Annotated[int, Meta(ge=0)]
+Short = Annotated[str, Meta(max_length=255)]
+
+LEVELS: tuple[Level, ...] = ("Sent", "Opened", "Clicked", "Completed")
+
+
+class Info(Struct, frozen=True):
+    """Who answers, and what time it is there."""
+
+    service_id: str
+    version: str
+    time: str
+
+
+class Status(Struct, frozen=True):
+    """One CampaignMemberStatus of a campaign."""
+
+    label: Short
+    is_default: bool = False
+    has_responded: bool = False
+    sort_order: int = 0
+
+
+class StatusOn(Struct, frozen=True):
+    """Which status a level sets; null or absent = the default rule (sent: default, completed: first responded)."""
+
+    sent: Short | None = None
+    opened: Short | None = None
+    clicked: Short | None = None
+    completed: Short | None = None
+
+
+class MemberCounts(Struct, frozen=True):
+    """Members of a campaign: all, those that can be mailed, the others."""
+
+    members: int
+    active: int
+    inactive: int
+
+
+class CampaignStats(Struct, frozen=True):
+    """Mails of a campaign; test sends are in none of them."""
+
+    sent: int
+    delivered: int
+    opened: int
+    clicked: int
+    completed: int
+    bounced: int
+    opted_out: int
+    complaints: int
+
+
+class EditionStats(Struct, frozen=True):
+    """Mails of an edition; members counted once for opened, clicked, completed; test sends are in none."""
+
+    sent: int
+    delivered: int
+    opened: int
+    clicked: int
+    completed: int
+    bounced: int
+    opted_out: int
+
+
+class Campaign(Struct, frozen=True):
+    """A campaign's header, counts and statistics."""
+
+    campaign_id: str
+    name: str
+    type: CampaignType
+    status: str | None
+    is_active: bool
+    start_date: str | None
+    end_date: str | None
+    time_zone: str
+    deleted: bool
+    statuses: list[Status]
+    status_on: StatusOn
+    version: int
+    created: str
+    counts: MemberCounts
+    by_status: dict[str, int]
+    editions: int
+    stats: CampaignStats
+
+
+class CampaignPut(Struct, frozen=True):
+    """PUT of a campaign: absent keeps, null clears. A new campaign needs name and type."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType = UNSET
+    type: CampaignType | UnsetType = UNSET
+    status: Short | UnsetType | None = UNSET
+    is_active: bool | UnsetType | None = UNSET
+    start_date: date | UnsetType | None = UNSET
+    end_date: date | UnsetType | None = UNSET
+    time_zone: Short | UnsetType | None = UNSET
+    deleted: bool | UnsetType | None = UNSET
+    statuses: list[Status] | UnsetType | None = UNSET
+    status_on: StatusOn | UnsetType | None = UNSET
+
+
+class Blocked(Struct, frozen=True):
+    """One condition of sending that does not hold."""
+
+    rule: str
+    text: str
+
+
+class Edition(Struct, frozen=True):
+    """An e-mail edition with what keeps it from being sent."""
+
+    edition_id: str
+    campaign_id: str
+    operation: str
+    slot: int
+    role: Role
+    name: str | None
+    subject: str | None
+    html: str | None
+    text: str | None
+    active: bool
+    start_date: str | None
+    end_date: str | None
+    days_delay: int | None
+    not_before: int | None
+    not_after: int | None
+    weekdays: list[int] | None
+    tested_at: str | None
+    salesforce_id: str | None
+    state: State
+    blocked_by: list[Blocked]
+    version: int
+    created: str
+    stats: EditionStats
+
+
+class EditionsPost(Struct, frozen=True):
+    """Create editions by the campaign's type; the same operation again returns the same editions."""
+
+    operation: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class EditionPatch(Struct, frozen=True):
+    """Change an edition: absent keeps, null clears."""
+
+    name: Short | UnsetType | None = UNSET
+    subject: Annotated[str, Meta(max_length=998)] | UnsetType | None = UNSET
+    html: str | UnsetType | None = UNSET
+    text: str | UnsetType | None = UNSET
+    active: bool | UnsetType = UNSET
+    days_delay: Annotated[int, Meta(ge=0, le=3650)] | UnsetType | None = UNSET
+    start_date: date | UnsetType | None = UNSET
+    end_date: date | UnsetType | None = UNSET
+    not_before: Hour | UnsetType | None = UNSET
+    not_after: Hour | UnsetType | None = UNSET
+    weekdays: list[Annotated[int, Meta(ge=1, le=7)]] | UnsetType | None = UNSET
+    salesforce_id: Short | UnsetType | None = UNSET
+    if_version: Count | None = None
+
+
+class TestSend(Struct, frozen=True):
+    """What a test send did."""
+
+    sent: int
+    recipients: list[str]
+    edition: Edition
+
+
+class Member(Struct, frozen=True, gc=False):
+    """A campaign member, whole."""
+
+    campaign_id: str
+    person_id: str
+    member_id: str | None
+    kind: Kind
+    email: str | None
+    first_name: str | None
+    last_name: str | None
+    status: str | None
+    level: Level | None
+    reason: str | None
+    active: bool
+    test_member: bool
+    opted_out: bool
+    hold: str | None
+    opens: int
+    clicks: int
+    completions: int
+    bounces: int
+    added_at: str
+    last_activity: str | None
+    version: int
+
+
+class MemberFields(Struct, frozen=True):
+    """A member's fields in a batch: absent keeps, null clears; the second half is for adoption only."""
+
+    email: Annotated[str, Meta(max_length=320)] | UnsetType | None = UNSET
+    first_name: Short | UnsetType | None = UNSET
+    last_name: Short | UnsetType | None = UNSET
+    status: Short | UnsetType | None = UNSET
+    test_member: bool | UnsetType | None = UNSET
+    opted_out: bool | UnsetType | None = UNSET
+    hold: Annotated[str, Meta(max_length=1000)] | UnsetType | None = UNSET
+    added_at: Instant | UnsetType | None = UNSET
+    level: Level | UnsetType | None = UNSET
+    reason: Short | UnsetType | None = UNSET
+    active: bool | UnsetType | None = UNSET
+    opens: Count | UnsetType | None = UNSET
+    clicks: Count | UnsetType | None = UNSET
+    completions: Count | UnsetType | None = UNSET
+    bounces: Count | UnsetType | None = UNSET
+
+
+class BatchRow(Struct, frozen=True):
+    """One member to write or delete; the person is the contact if there is one, else the lead."""
+
+    op: Literal["upsert", "delete"]
+    lead_id: Id | None = None
+    contact_id: Id | None = None
+    member_id: Id | UnsetType | None = UNSET
+    fields: MemberFields = MemberFields()
+    if_version: Count | None = None
+
+
+class MembersBatch(Struct, frozen=True):
+    """Up to 5,000 rows."""
+
+    rows: Annotated[list[BatchRow], Meta(max_length=5000)]
+
+
+OutcomeName = Literal["created", "updated", "unchanged", "deleted", "absent", "stale", "invalid"]
+
+
+class Outcome(Struct, frozen=True):
+    """What became of one row of a batch."""
+
+    person_id: str | None
+    outcome: OutcomeName
+    version: int | None = None
+    active: bool | None = None
+    reason: str | None = None
+    level: Level | None = None
+    status: str | None = None
+    error: str | None = None
+
+
+class Outcomes(Struct, frozen=True):
+    """Outcomes in the order of the rows."""
+
+    outcomes: list[Outcome]
+
+
+class TestMember(Struct, frozen=True):
+    """A global test member of the org."""
+
+    person_id: Id
+    kind: Kind = "lead"
+    email: Annotated[str, Meta(max_length=320)] | None = None
+    first_name: Short | None = None
+    last_name: Short | None = None
+
+
+class TestMembersPut(Struct, frozen=True):
+    """The whole list; who is not in it is no longer a test member."""
+
+    items: list[TestMember]
+
+
+class TestMembersSet(Struct, frozen=True):
+    """What the new list changed."""
+
+    count: int
+    added: int
+    removed: int
+
+
+class TestMemberList(Struct, frozen=True):
+    """The global test members."""
+
+    items: list[TestMember]
+
+
+class PersonChange(Struct, frozen=True):
+    """A person opted out or in; `scope` says where."""
+
+    person_id: str
+    opted_out: bool
+    scope: Scope
+    reason: str | None
+    at: str
+
+
+class ClickThrough(Struct, frozen=True):
+    """A web page clicked from an edition."""
+
+    click_id: str
+    campaign_id: str
+    edition_id: str
+    url: str
+    hits: int
+    completion: bool
+
+
+class History(Struct, frozen=True):
+    """Mails of an edition sent in one hour of the campaign's time zone; `hour` is its start, 0 to 23."""
+
+    history_id: str
+    campaign_id: str
+    edition_id: str
+    subject: str | None
+    date: str
+    hour: int
+    count: int
+
+
+class Change(Struct, frozen=True):
+    """One entry of the feed."""
+
+    seq: int
+    at: str
+    type: Literal["member", "person", "edition", "click_through", "history"]
+    op: Literal["upsert", "delete"]
+    client: str | None
+    campaign_id: str | None
+    data: Any  # Member, PersonChange, Edition, ClickThrough or History, by type
+
+
+class SendsPrepare(Struct, frozen=True):
+    """Who is due at an instant (null = now), in these campaigns (null = all); a dry run keeps nothing."""
+
+    at: Instant | None = None
+    campaigns: list[Id] | None = None
+    dry_run: bool = False
+
+
+class DueItem(Struct, frozen=True):
+    """Members that are due for an edition."""
+
+    campaign_id: str
+    edition_id: str
+    slot: int
+    name: str | None
+    count: int
+
+
+class BlockedItem(Struct, frozen=True):
+    """An edition that may not be sent now, and why."""
+
+    campaign_id: str
+    edition_id: str
+    slot: int
+    blocked_by: list[Blocked]
+
+
+class SkippedItem(Struct, frozen=True):
+    """Members that fit an edition and are not mailed: inactive, held, test_member, duplicate_email,
+    hourly_limit, earlier_edition."""
+
+    campaign_id: str
+    edition_id: str
+    reason: str
+    count: int
+
+
+class Prepared(Struct, frozen=True):
+    """The frozen list, in counts."""
+
+    send_id: str | None
+    at: str
+    expected: int
+    items: list[DueItem]
+    blocked: list[BlockedItem]
+    first_time: list[str]
+    skipped: list[SkippedItem]
+
+
+class SendsRelease(Struct, frozen=True):
+    """Release takes the count that was prepared."""
+
+    expected: Count
+
+
+class SentItem(Struct, frozen=True):
+    """Mails sent of an edition."""
+
+    campaign_id: str
+    edition_id: str
+    sent: int
+
+
+class Released(Struct, frozen=True):
+    """What a release did. `unknown`: handed over perhaps, never sent again."""
+
+    send_id: str
+    sent: int
+    unknown: int
+    failed: int
+    dropped: int
+    items: list[SentItem]
+
+
+class Send(Struct, frozen=True):
+    """A send: its list and, as far as it is released, its result."""
+
+    send_id: str
+    state: Literal["prepared", "releasing", "released"]
+    at: str
+    created: str
+    expected: int
+    sent: int
+    unknown: int
+    failed: int
+    dropped: int
+    items: list[SentItem]
+    prepared: Prepared
+    dropped_by: dict[str, int]
+
+
+class Mail(Struct, frozen=True):
+    """One mail of the journal."""
+
+    mail_id: str
+    campaign_id: str
+    edition_id: str
+    person_id: str
+    send_id: str
+    email: str
+    state: Literal["intent", "sent", "unknown"]
+    intent_at: str
+    sent_at: str | None
+    opened: bool
+    clicked: bool
+    completed: bool
+    bounced: bool
+    opted_out: bool
+    complained: bool
+
+
+class OptOutPost(Struct, frozen=True):
+    """Opt a person out, everywhere or in one campaign."""
+
+    scope: Scope = "global"
+    campaign_id: Id | None = None
+    reason: Short | None = None
+
+
+class OptInPost(Struct, frozen=True):
+    """Opt a person in again, everywhere or in one campaign; editions before `from_edition` stay unsent."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=1000)]
+    campaign_id: Id | None = None
+    from_edition: Id | None = None
+
+
+class Affected(Struct, frozen=True):
+    """The campaigns whose members changed."""
+
+    person_id: str
+    affected: list[str]
+
+
+class EventPost(Struct, frozen=True):
+    """A delivery provider's report about one mail."""
+
+    mail_id: Annotated[str, Meta(min_length=1, max_length=128)]
+    type: Literal["delivered", "open", "click", "complete", "bounce", "complaint", "opt_out"]
+    url: Annotated[str, Meta(max_length=4000)] | None = None
+    hard: bool = True
+    at: Instant | None = None
+
+
+class EventTaken(Struct, frozen=True):
+    """Whether the event changed anything: false for test mails."""
+
+    mail_id: str
+    counted: bool
+
+
+class CampaignPage(Struct, frozen=True):
+    """A page of campaigns."""
+
+    items: list[Campaign]
+    next: str | None
+
+
+class EditionPage(Struct, frozen=True):
+    """A page of editions."""
+
+    items: list[Edition]
+    next: str | None
+
+
+class EditionsCreated(Struct, frozen=True):
+    """The editions of an operation, and how many of them are new."""
+
+    items: list[Edition]
+    created: int
+
+
+class MemberPage(Struct, frozen=True):
+    """A page of members in person-id order."""
+
+    items: list[Member]
+    next: str | None
+
+
+class ClickThroughPage(Struct, frozen=True):
+    """A page of click-throughs."""
+
+    items: list[ClickThrough]
+    next: str | None
+
+
+class HistoryPage(Struct, frozen=True):
+    """A page of e-mail history."""
+
+    items: list[History]
+    next: str | None
+
+
+class MailPage(Struct, frozen=True):
+    """A page of the mail journal."""
+
+    items: list[Mail]
+    next: str | None
+
+
+class ChangePage(Struct, frozen=True):
+    """A page of the feed; `more` says whether there is more now."""
+
+    items: list[Change]
+    next: str
+    more: bool
+
+
+CHANGED: tuple[type[Struct], ...] = (Member, PersonChange, Edition, ClickThrough, History)
