@@ -1,0 +1,65 @@
+"""Commands that set up and keep: pause and resume the timers, write a configuration to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sync.errors import ConfigError
+
+if TYPE_CHECKING:
+    from console.cli.invocation import Invocation
+
+
+def pause(invocation: Invocation) -> int:
+    """Pause the timers of the org, or of one campaign."""
+    shell, options = invocation.shell(), invocation.options
+    campaign = shell.resolve(options.campaign) if options.campaign is not None else None
+    shell.pause_schedule(options.note or "", campaign_id=campaign.id if campaign else None)
+    what = campaign.name if campaign else "all timers"
+    invocation.report.lines([f"⏸ paused: {what}"], {"type": "paused", "campaign": campaign.id if campaign else None})
+    return 0
+
+
+def resume(invocation: Invocation) -> int:
+    """Let them run again."""
+    shell, options = invocation.shell(), invocation.options
+    campaign = shell.resolve(options.campaign) if options.campaign is not None else None
+    shell.resume_schedule(campaign_id=campaign.id if campaign else None)
+    what = campaign.name if campaign else "all timers"
+    invocation.report.lines([f"✔ resumed: {what}"], {"type": "resumed", "campaign": campaign.id if campaign else None})
+    return 0
+
+
+TEMPLATE = """\
+# Predictive Console. Secrets are never in this file: they come from the environment, from a file that only its owner
+# can read, or from the keyring. predictive doctor says what is missing. A new org starts read-only.
+
+[orgs.main]
+read_only = true
+
+[orgs.main.salesforce]
+instance_url = "https://YOUR-DOMAIN.my.salesforce.com"
+
+[orgs.main.predictive]
+base_url = "https://PREDICTIVE-HOST"
+"""
+
+
+def init(invocation: Invocation) -> int:
+    """Write a configuration to start from; an existing file is never touched."""
+    from sync.settings import default_config_path
+
+    path = Path(invocation.options.config) if invocation.options.config is not None else default_config_path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATE)
+    except FileExistsError:
+        raise ConfigError(
+            f"{path} exists already", left_undone="it was not touched", remedy="edit it, or name another with --config"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+    invocation.report.lines([f"✔ written: {path}"], {"type": "written", "path": str(path)})
+    return 0

@@ -1,0 +1,81 @@
+"""Commands about one edition: show or change it, send it to the test members."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from console.cli import wire
+from console.cli.prose import instant, plural, safe
+from sync.errors import UsageError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from console.cli.invocation import Invocation
+    from sync.model import Edition
+
+
+def edition(invocation: Invocation) -> int:
+    """Change what was given and show the edition; with nothing given only show it."""
+    fields = _fields(invocation.options)
+    shell = invocation.shell()
+    campaign = shell.resolve(invocation.options.campaign)
+    after = shell.edit_edition(campaign.id, invocation.options.edition, fields)
+    invocation.report.lines(_words(after), wire.edition(after))
+    return 0
+
+
+def test_send(invocation: Invocation) -> int:
+    """Send to the test members; from then on the edition may go out."""
+    shell = invocation.shell()
+    campaign = shell.resolve(invocation.options.campaign)
+    sent, recipients, after = shell.test_send(campaign.id, invocation.options.edition)
+    text = [f"{plural(sent, 'test mail')} sent: {safe(', '.join(recipients))}", *_words(after)]
+    value = {"type": "test-send", "sent": sent, "recipients": list(recipients), "edition": wire.edition(after)}
+    invocation.report.lines(text, value)
+    return 0
+
+
+def _fields(options: Namespace) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if options.subject is not None:
+        fields["subject"] = options.subject
+    if options.html is not None:
+        try:
+            fields["html"] = Path(options.html).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise UsageError(f"cannot read {options.html}: {why}", left_undone="the edition was not changed") from error
+    if options.delay is not None:
+        fields["days_delay"] = options.delay
+    for name, given in (("start_date", options.from_date), ("end_date", options.to_date)):
+        if given is not None:
+            fields[name] = _day(given)
+    if options.active is not None:
+        fields["active"] = options.active == "on"
+    return fields
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no date", left_undone="the edition was not changed", remedy="write it as 2027-03-01"
+        ) from None
+
+
+def _words(value: Edition) -> list[str]:
+    rows = [
+        ("edition", f"{value.slot} {value.name}"),
+        ("state", value.state),
+        ("subject", value.subject),
+        ("tested", instant(value.tested_at)),
+        ("delay", "–" if value.days_delay is None else plural(value.days_delay, "day")),
+    ]
+    if value.start_date or value.end_date:
+        rows.append(("range", f"{value.start_date or '…'} to {value.end_date or '…'}"))
+    lines = [f"{name:<8} {safe(text)}" for name, text in rows]
+    return [*lines, *(f"▲ {safe(item.text)}" for item in value.blocked_by)]

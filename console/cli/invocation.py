@@ -1,0 +1,184 @@
+"""One command being run: its options, its report, its shell, its questions; and how every ending becomes an exit code.
+
+The one place of the command line that opens the engine. Heavy modules are imported inside the functions that use them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from console.cli.signals import INTERRUPTED, Stopping, interrupt
+from sync.clock import Clock, SystemClock
+from sync.errors import Cancelled, PredictiveError
+from sync.model import RunKind
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from console.cli.table import Command
+    from console.report import Report
+    from sync.bootstrap import Shell
+    from sync.settings import OrgSettings, Settings
+
+_KINDS = {
+    "plan": RunKind.PLAN,
+    "apply": RunKind.MANUAL,
+    "sync": RunKind.MANUAL,
+    "new-edition": RunKind.INITIAL,
+    "refresh": RunKind.REFRESH,
+    "verify": RunKind.VERIFY,
+}
+
+
+class Invocation:
+    """What a handler gets.
+
+    Attributes:
+        options: parsed command line; each argument of the command is there, None or False when not given.
+        report: where results go.
+        clock: the time, for waits and ages only.
+    """
+
+    __slots__ = ("_shell", "clock", "options", "report")
+
+    def __init__(self, options: Namespace, report: Report, clock: Clock) -> None:
+        self.options = options
+        self.report = report
+        self.clock = clock
+        self._shell: Shell | None = None
+
+    @property
+    def command(self) -> Command:
+        """The command of the table."""
+        command: Command = self.options.command
+        return command
+
+    @property
+    def run_kind(self) -> RunKind | None:
+        """The kind of run that this command is, None when it is none."""
+        if not self.command.run:
+            return None
+        return _KINDS.get(self.command.name) or RunKind(self.options.kind)
+
+    @property
+    def simulated(self) -> bool:
+        """True when nothing will be written whatever happens."""
+        return bool(getattr(self.options, "simulate", False)) or self.command.name == "plan"
+
+    @property
+    def interactive(self) -> bool:
+        """True when a question can be put: a terminal on both ends, and no reader of JSON lines."""
+        return not self.options.json and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def load_settings(self) -> Settings:
+        """The configuration file.
+
+        Raises:
+            ConfigError: missing, unreadable, or with a wrong key or value.
+        """
+        from sync.settings import load_settings
+
+        path = Path(self.options.config) if self.options.config is not None else None
+        return load_settings(path, env=os.environ, org=self.options.org)
+
+    def org_settings(self) -> OrgSettings:
+        """The chosen org of the configuration."""
+        return self.load_settings().org(self.options.org)
+
+    def shell(self) -> Shell:
+        """The engine on the chosen org, opened on first use and closed with the invocation."""
+        if self._shell is None:
+            from sync.bootstrap import open_shell
+
+            self._shell = open_shell(
+                self.org_settings(),
+                clock=self.clock,
+                on_event=self.report.event,
+                read_only=True if self.options.read_only else None,
+            )
+        return self._shell
+
+    def campaigns(self) -> tuple[Any, ...]:
+        """The campaigns named, each once, in the order given.
+
+        Raises:
+            UnknownCampaign, AmbiguousCampaign: with nearest names, or the ids to choose from.
+        """
+        given = self.options.campaign
+        named = [given] if isinstance(given, str) else list(given or ())
+        found = {campaign.id: campaign for campaign in map(self.shell().resolve, named)}
+        return tuple(found.values())
+
+    def stopping(self) -> Stopping:
+        """Entered around a run: the first signal ends it after the batch in flight."""
+        return Stopping()
+
+    def confirm(self, lines: Sequence[str], question: str) -> None:
+        """Show *lines* and ask, where there is somebody to ask and ``--yes`` was not given.
+
+        Raises:
+            Cancelled: the answer was not yes; the default is no.
+        """
+        if self.options.yes or not self.interactive:
+            return
+        for line in lines:
+            self.report.talk(line)
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline().strip().lower()
+        if answer not in ("y", "yes"):
+            raise Cancelled("not confirmed", left_undone="nothing was written")
+
+    def close(self) -> None:
+        """Close the shell, if one was opened."""
+        if self._shell is not None:
+            self._shell.close()
+            self._shell = None
+
+
+def run_command(options: Namespace) -> int:
+    """Run the command of *options* and return its exit code; every error is one line, never a traceback."""
+    from console.cli.parser import program
+    from console.report import HumanReport, JsonReport
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupt)
+    report: Report = (
+        JsonReport(sys.stdout, sys.stderr, program()) if options.json else HumanReport(sys.stdout, sys.stderr)
+    )
+    invocation = Invocation(options, report, SystemClock())
+    try:
+        module, function = invocation.command.handler.split(":")
+        code: int = getattr(import_module(module), function)(invocation)
+    except PredictiveError as error:
+        return _failed(invocation, error)
+    except KeyboardInterrupt:
+        return _failed(invocation, Cancelled("interrupted", left_undone="nothing was lost"))
+    except Exception as error:  # noqa: BLE001 - the outermost frame: whatever it is becomes one line and a file
+        return _failed(invocation, _internal(error))
+    finally:
+        invocation.close()
+    return code
+
+
+def _failed(invocation: Invocation, error: PredictiveError) -> int:
+    invocation.report.failure(error, invocation.run_kind, simulated=invocation.simulated)
+    return INTERRUPTED if isinstance(error, Cancelled) else error.exit_code
+
+
+def _internal(error: Exception) -> PredictiveError:
+    from console.cli.crash import keep
+
+    kept = keep(error, os.environ)
+    return PredictiveError(
+        f"internal error {type(error).__name__}",
+        where=str(kept) if kept else "",
+        left_undone="what was journalled before it stands",
+        remedy="the file says where it happened" if kept else "no file could be written to say more",
+    )

@@ -1,0 +1,219 @@
+"""Commands that look: campaigns, members, editions, runs, limits, schedule. They write to neither side.
+
+What the org or the service owns is read afresh, as cheaply as the shell can; runs and timers come from the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from console.cli import wire
+from console.cli.prose import instant, number, state
+from console.report import counted
+from sync.errors import UsageError
+from sync.ids import RunId
+
+if TYPE_CHECKING:
+    from console.cli.invocation import Invocation
+    from sync.views import RunView
+
+WINDOW = 500
+
+
+def campaigns(invocation: Invocation) -> int:
+    """All campaigns with their figures."""
+    views = invocation.shell().load_campaigns()
+    by_id = {view.campaign.id: view for view in views}
+
+    def cells(line: wire.Line) -> list[object]:
+        view = by_id[line["id"]]
+        last = f"{state(view.last_state.value)} {instant(view.last_run)}" if view.last_state else "never"
+        notes = [view.locked and f"⚿ locked: {view.locked}", view.paused and f"⏸ paused: {view.paused}"]
+        notes += [f"▲ {item.text}" for item in view.warnings]
+        return [
+            view.campaign.name,
+            line["type"] or view.campaign.type_label,
+            view.state,
+            "auto" if view.campaign.auto_sync else "",
+            number(view.total),
+            number(view.active),
+            number(view.editions),
+            number(view.sent),
+            number(view.opened),
+            number(view.clicked),
+            last,
+            view.campaign.id,
+            " ".join(note for note in notes if note),
+        ]
+
+    headings = ["Campaign", "Type", "State", "Sync", "Members>", "Active>", "Editions>", "Sent>", "Opened>", "Clicked>",
+                "Last run", "Id", ""]  # fmt: skip
+    invocation.report.items(
+        map(wire.campaign, views), headings, cells, empty="The org has no campaigns that this user can see."
+    )
+    return 0
+
+
+def members(invocation: Invocation) -> int:
+    """A campaign's members as both sides have them."""
+    shell, options = invocation.shell(), invocation.options
+    campaign = shell.resolve(options.campaign)
+    shell.load_members(campaign.id)
+
+    def rows() -> Iterator[wire.Line]:
+        offset = 0
+        while True:
+            page = shell.members(
+                campaign.id, text=options.text or "", status=options.status, level=options.level, offset=offset,
+                limit=WINDOW,
+            )  # fmt: skip
+            yield from map(wire.member, page)
+            offset += len(page)
+            if len(page) < WINDOW:
+                return
+
+    headings = ["Name", "E-mail", "Kind", "Status", "Level", "Reason", "Active", "Test", "Synced", "Member", "Waits"]
+    invocation.report.items(
+        rows(),
+        headings,
+        lambda line: [
+            " ".join(part for part in (line["first_name"], line["last_name"]) if part) or None,
+            line["email"],
+            line["kind"],
+            line["status"],
+            line["level"],
+            line["reason"],
+            "yes" if line["active"] else "no",
+            "test" if line["test_member"] else "",
+            (line["synced"] or "–")[:16].replace("T", " "),
+            line["member_id"],
+            "invisible" if line["invisible"] else line["difference"],
+        ],
+        empty=f"{campaign.name} has no such members. In Salesforce, add leads or contacts to the campaign.",
+    )
+    return 0
+
+
+def editions(invocation: Invocation) -> int:
+    """A campaign's editions, with what keeps each from sending."""
+    shell = invocation.shell()
+    campaign = shell.resolve(invocation.options.campaign)
+    shell.load_members(campaign.id)
+    detail = shell.detail(campaign.id)
+    invocation.report.items(
+        map(wire.edition, detail.editions),
+        [
+            "#>",
+            "Edition",
+            "State",
+            "Subject",
+            "Sent>",
+            "Delivered>",
+            "Opened>",
+            "Clicked>",
+            "Done>",
+            "Id",
+            "Does not send",
+        ],
+        lambda line: [
+            line["slot"],
+            line["name"],
+            line["state"],
+            line["subject"],
+            number(line["sent"]),
+            number(line["delivered"]),
+            number(line["opened"]),
+            number(line["clicked"]),
+            number(line["completed"]),
+            line["id"],
+            "; ".join(item["text"] for item in line["blocked_by"]),
+        ],
+        empty=f"{campaign.name} has no editions. predictive new-edition makes them.",
+    )
+    return 0
+
+
+def runs(invocation: Invocation) -> int:
+    """The newest runs, or one run with its failed rows."""
+    shell, wanted = invocation.shell(), invocation.options.run
+    if wanted is not None:
+        return _one_run(invocation, wanted)
+    listed = shell.runs()
+    by_id = {view.run: view for view in listed}
+    invocation.report.items(
+        map(wire.run, listed),
+        ["Run", "Kind", "Campaign", "State", "Started", "Calls>", "What"],
+        lambda line: _run_cells(by_id[line["run"]]),
+        empty="No runs yet. predictive sync CAMPAIGN makes one.",
+    )
+    return 0
+
+
+def _run_cells(view: RunView) -> list[object]:
+    kind = f"{view.kind.value} (simulated)" if view.simulated else view.kind.value
+    return [
+        view.run,
+        kind,
+        view.campaign_name or "all",
+        state(view.state.value),
+        instant(view.started),
+        number(view.calls.salesforce),
+        view.error or counted(view.counts, simulated=view.simulated),
+    ]
+
+
+def _one_run(invocation: Invocation, wanted: str) -> int:
+    shell = invocation.shell()
+    try:
+        view = shell.run(RunId(wanted))
+    except KeyError:
+        raise UsageError(f"no run has the id {wanted!r}", remedy="predictive runs lists them") from None
+    failed = shell.failed_rows(view.run)
+    text = [
+        f"{view.run}  {view.kind.value}  {state(view.state.value)}",
+        f"{view.campaign_name or 'all campaigns'}, {instant(view.started)} to {instant(view.ended)} UTC",
+        f"by {view.owner}",
+        counted(view.counts, simulated=view.simulated),
+        f"{number(view.calls.salesforce)} API calls, predicted {number(view.predicted.salesforce)}",
+        *([view.error] if view.error else []),
+        *[f"✖ {row.label}  {row.field}  {row.code}  {row.message} {row.remedy}".rstrip() for row in failed],
+    ]
+    invocation.report.lines(text, {**wire.run(view), "failed_rows": [wire.plain(row) for row in failed]})
+    return 0
+
+
+def limits(invocation: Invocation) -> int:
+    """The API meter."""
+    view = invocation.shell().load_limits()
+    text = [
+        f"used     {number(view.used)} of {number(view.limit)} in 24 hours, as the org said {instant(view.at)} UTC",
+        f"ours     {number(view.ours)} in {view.window} hours",
+        f"others   {number(view.others)}",
+        "lines    " + ", ".join(f"{name} at {share:.0%}" for name, share in view.thresholds),
+        "forecast " + (", ".join(f"{name} {number(value)}" for name, value in view.forecast) or "–"),
+    ]
+    invocation.report.lines(text, wire.limits(view))
+    return 0
+
+
+def schedule(invocation: Invocation) -> int:
+    """The timers: when each fires next and what it did last."""
+    listed = invocation.shell().schedule()
+
+    def cells(line: wire.Line) -> list[object]:
+        does = "off" if not line["enabled"] else "simulates" if line["simulated"] else "runs"
+        return [
+            line["kind"],
+            f"⏸ paused: {line['paused']}" if line["paused"] else does,
+            (line["due"] or "–")[:16].replace("T", " "),
+            f"{state(line['last_state'])} {(line['last_due'] or '')[:16].replace('T', ' ')}"
+            if line["last_state"]
+            else "never",
+            len(line["missed"]),
+        ]
+
+    invocation.report.items(
+        map(wire.timer, listed), ["Timer", "Does", "Next (UTC)", "Last", "Missed>"], cells, empty="No timers are set."
+    )
+    return 0

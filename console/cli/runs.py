@@ -1,0 +1,140 @@
+"""Commands that run: new-edition, sync, refresh, batch, verify. Each ends with one result and its exit code."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from console.cli.plans import ask_and_apply
+from console.report import counted, result_lines
+from sync.errors import UsageError
+from sync.model import RunKind
+
+if TYPE_CHECKING:
+    from console.cli.invocation import Invocation
+    from sync.views import RunResult
+
+
+def guards(invocation: Invocation) -> dict[str, Any]:
+    """``--allow`` and ``--reason`` as the shell takes them.
+
+    Raises:
+        UsageError: an unknown rule, a limit that is no number, or no reason.
+    """
+    options = invocation.options
+    allow: dict[str, float] = {}
+    for word in options.allow:
+        rule, sign, limit = word.partition("=")
+        try:
+            allow[_known_rule(rule)] = float(limit.removesuffix("%")) / (100 if limit.endswith("%") else 1)
+        except ValueError:
+            wrong = f"{limit!r} is no number" if sign else "the limit is missing"
+            raise UsageError(
+                f"--allow {word}: {wrong}", remedy="write --allow RULE=LIMIT, such as deletes=50"
+            ) from None
+    if allow and not (options.reason or "").strip():
+        raise UsageError(
+            "--allow needs --reason TEXT", left_undone="nothing was written", remedy="say why; the journal keeps it"
+        )
+    return {"allow": allow, "reason": options.reason or ""}
+
+
+def _known_rule(rule: str) -> str:
+    from difflib import get_close_matches
+
+    from sync.guard import RULES
+
+    if rule in RULES:
+        return rule
+    near = get_close_matches(rule, RULES, n=1, cutoff=0.4)
+    raise UsageError(
+        f"--allow: no guard is called {rule!r}",
+        remedy=f"the nearest is {near[0]!r}" if near else f"there are {', '.join(RULES)}",
+    )
+
+
+def finish(invocation: Invocation, result: RunResult) -> int:
+    """Report *result*; its exit code."""
+    invocation.report.result(result)
+    return result.exit_code
+
+
+def new_edition(invocation: Invocation) -> int:
+    """Start a campaign, or continue its start."""
+    shell = invocation.shell()
+    campaign = shell.resolve(invocation.options.campaign)
+    made = {"adaptive": "five editions, once ever", "scheduled": "one edition", "drip": "one edition"}
+    kind = campaign.type.value if campaign.type else campaign.type_label
+    people = campaign.number_of_leads + campaign.number_of_contacts
+    invocation.confirm(
+        [
+            f"{campaign.name}: New Edition of the type {kind or 'unknown'}",
+            f"  → Predictive  header, about {people:,} members, global test members",
+            f"  Predictive makes {made.get(kind or '', 'its editions')}",
+            "  → Salesforce  edition rows, members marked as synced",
+        ],
+        "Start it?",
+    )
+    with invocation.stopping() as stop:
+        result = shell.new_edition(campaign.id, cancel=stop.cancel)
+    return finish(invocation, result)
+
+
+def sync(invocation: Invocation) -> int:
+    """Synchronize: on a terminal plan, ask, apply; otherwise in one go."""
+    passes = guards(invocation)
+    shell = invocation.shell()
+    ids = tuple(campaign.id for campaign in invocation.campaigns())
+    if invocation.interactive and not invocation.options.yes:
+        plan = shell.make_plan(ids, kind=RunKind.MANUAL)
+        return ask_and_apply(invocation, plan, passes, without_deletes=False)
+    with invocation.stopping() as stop:
+        result = shell.sync(ids, confirm_name=invocation.options.confirm, cancel=stop.cancel, **passes)
+    return finish(invocation, result)
+
+
+def refresh(invocation: Invocation) -> int:
+    """Pull levels and reasons now."""
+    shell = invocation.shell()
+    found = invocation.campaigns()
+    names = ", ".join(campaign.name for campaign in found)
+    invocation.confirm([f"Refresh of {names}: writes levels and reasons → Salesforce"], "Refresh?")
+    with invocation.stopping() as stop:
+        result = shell.refresh(tuple(campaign.id for campaign in found), cancel=stop.cancel)
+    return finish(invocation, result)
+
+
+def batch(invocation: Invocation) -> int:
+    """The hourly or nightly batch; on a terminal it is simulated first and asked for."""
+    options, passes = invocation.options, guards(invocation)
+    at = _instant(options.at) if options.at is not None else None
+    if at is not None and not options.simulate:
+        raise UsageError("--at goes with --simulate only", left_undone="nothing was sent or written")
+    kind = RunKind(options.kind)
+    shell = invocation.shell()
+    if not options.simulate and invocation.interactive and not options.yes:
+        with invocation.stopping() as stop:
+            foreseen = shell.batch(kind, simulate=True, cancel=stop.cancel)
+        if foreseen.exit_code == 130:
+            return finish(invocation, foreseen)
+        counts = foreseen.counts
+        question = f"{kind.value} batch: {counted(counts, simulated=True)}. Run it?"
+        invocation.confirm(result_lines(foreseen), question)
+    with invocation.stopping() as stop:
+        result = shell.batch(kind, simulate=options.simulate, at=at, cancel=stop.cancel, **passes)
+    return finish(invocation, result)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--at {text!r} is no instant", remedy="write it as 2026-11-23T01:00:00Z") from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def verify(invocation: Invocation) -> int:
+    """Read both sides afresh and compare."""
+    shell = invocation.shell()
+    ids = tuple(campaign.id for campaign in invocation.campaigns())
+    return finish(invocation, shell.verify(ids or None))

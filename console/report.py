@@ -1,0 +1,322 @@
+"""Headless output: one report for people, one as JSON lines, both readers of the same events and views.
+
+Standard output carries data only, standard error talk. A reader that goes away (``| head``) ends the output, not the
+run. Imports values of ``sync`` only.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TextIO
+
+from console.cli import wire
+from console.cli.prose import columns, number, plural, safe, state
+from sync.errors import PredictiveError
+from sync.events import CampaignSkipped, Event, Guarded, Noted, PhaseEnded, Progress, RowFailed, RunEnded, RunStarted
+from sync.model import Calls, RunKind
+from sync.plan import Plan, PlanCounts
+from sync.views import RunResult
+
+ROWS_SHOWN = 12
+"""Failed rows and differences that people see; ``--json`` and ``runs RUN`` give all."""
+
+
+class Report(Protocol):
+    """Takes what a command has to say. ``wants_items``: lists are printed as items, not as a table."""
+
+    def event(self, told: Event) -> None:
+        """Something happened in a run."""
+
+    def talk(self, text: str) -> None:
+        """A sentence for people, on standard error."""
+
+    def items(
+        self,
+        rows: Iterable[wire.Line],
+        headings: Sequence[str],
+        cells: Callable[[wire.Line], list[object]],
+        *,
+        empty: str,
+    ) -> int:
+        """A list, item by item; how many there were."""
+
+    def lines(self, text: Sequence[str], value: wire.Line) -> None:
+        """One thing, in words or as *value*."""
+
+    def result(self, result: RunResult) -> None:
+        """The end of a run."""
+
+    def plan(self, plan: Plan, shown: Sequence[str], *, calls: Calls, seconds: float, exit_code: int) -> None:
+        """A plan that is not applied; *shown* is its prose."""
+
+    def failure(self, error: PredictiveError, run: RunKind | None, *, simulated: bool) -> None:
+        """The command ended with an error."""
+
+
+class _Out:
+    """A stream that survives its reader."""
+
+    __slots__ = ("_gone", "_lock", "_stream")
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._gone = False
+        self._lock = threading.Lock()
+
+    def write(self, text: str) -> None:
+        """One line, flushed."""
+        with self._lock:
+            if self._gone:
+                return
+            try:
+                self._stream.write(text + "\n")
+                self._stream.flush()
+            except (BrokenPipeError, ValueError):
+                self._gone = True
+
+
+class JsonReport:
+    """One JSON object a line: version, events or items, summary."""
+
+    def __init__(self, out: TextIO, talk: TextIO, program: str) -> None:
+        self._out = _Out(out)
+        self._talk = _Out(talk)
+        self._summed = False
+        self._phase: object = None
+        self._print(wire.version(program))
+
+    def _print(self, line: wire.Line) -> None:
+        self._out.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
+        self._summed = self._summed or line.get("type") == "summary"
+
+    def event(self, told: Event) -> None:
+        """Events as lines; progress ticks only where a step begins, for they repeat."""
+        if isinstance(told.body, Progress):
+            return
+        self._print(wire.event(told))
+
+    def talk(self, text: str) -> None:
+        """Nothing: events carry it."""
+
+    def items(
+        self,
+        rows: Iterable[wire.Line],
+        headings: Sequence[str],
+        cells: Callable[[wire.Line], list[object]],
+        *,
+        empty: str,
+    ) -> int:
+        """Items, then a summary with their number."""
+        count = 0
+        for row in rows:
+            self._print(row)
+            count += 1
+        self._print({"type": "summary", "items": count})
+        return count
+
+    def lines(self, text: Sequence[str], value: wire.Line) -> None:
+        """The value, then a summary."""
+        self._print(value)
+        self._print({"type": "summary", "items": 1})
+
+    def result(self, result: RunResult) -> None:
+        """Failed rows, differences, campaigns, summary."""
+        for failed in result.failed_rows:
+            self._print({"type": "failed-row", **wire.plain(failed)})
+        for found in result.differences:
+            self._print({"type": "difference", **wire.plain(found)})
+        for item in result.campaigns:
+            self._print(wire.run_campaign(item, result.kind, simulated=result.simulated))
+        self._print(wire.summary(result))
+
+    def plan(self, plan: Plan, shown: Sequence[str], *, calls: Calls, seconds: float, exit_code: int) -> None:
+        """Campaigns and summary, kind ``plan``."""
+        for line in wire.plan_lines(plan, calls=calls, seconds=seconds, refused=_refusals(plan), exit_code=exit_code):
+            self._print(line)
+
+    def failure(self, error: PredictiveError, run: RunKind | None, *, simulated: bool) -> None:
+        """The error on standard error, and a summary as the last line whatever happened."""
+        self._talk.write(error.line())
+        if self._summed:
+            return
+        if run is not None:
+            self._print(wire.failed_summary(run, simulated=simulated, error=error.line(), exit_code=error.exit_code))
+        else:
+            self._print({"type": "summary", "items": 0, "error": error.line(), "exit_code": error.exit_code})
+
+
+class HumanReport:
+    """Aligned text; what a run is doing goes to standard error while it does it."""
+
+    def __init__(self, out: TextIO, talk: TextIO) -> None:
+        self._out = _Out(out)
+        self._talk = _Out(talk)
+        self._failed = 0
+
+    def event(self, told: Event) -> None:
+        """The few events that a person wants to read as they come."""
+        line = _sentence(told)
+        if line is not None:
+            self._talk.write(line)
+
+    def talk(self, text: str) -> None:
+        """A sentence."""
+        self._talk.write(text)
+
+    def items(
+        self,
+        rows: Iterable[wire.Line],
+        headings: Sequence[str],
+        cells: Callable[[wire.Line], list[object]],
+        *,
+        empty: str,
+    ) -> int:
+        """A table, or *empty* on standard error."""
+        table = [cells(row) for row in rows]
+        if not table:
+            self._talk.write(empty)
+            return 0
+        for line in columns(headings, table):
+            self._out.write(line)
+        return len(table)
+
+    def lines(self, text: Sequence[str], value: wire.Line) -> None:
+        """The words."""
+        for line in text:
+            self._out.write(line)
+
+    def result(self, result: RunResult) -> None:
+        """Campaign by campaign, then what needs a person, then the cost."""
+        for line in result_lines(result):
+            self._out.write(line)
+        if result.error:
+            self._talk.write(safe(result.error))
+
+    def plan(self, plan: Plan, shown: Sequence[str], *, calls: Calls, seconds: float, exit_code: int) -> None:
+        """The prose."""
+        for line in shown:
+            self._out.write(line)
+
+    def failure(self, error: PredictiveError, run: RunKind | None, *, simulated: bool) -> None:
+        """One line on standard error."""
+        self._talk.write(safe(error.line()))
+
+
+def _refusals(plan: Plan) -> str | None:
+    return "; ".join(verdict.text for verdict in plan.refused) or None
+
+
+def counted(counts: PlanCounts, *, simulated: bool = False) -> str:
+    """The counts that are not zero, e.g. ``9 added, 2 removed, 12,469 unchanged``."""
+    parts = [
+        (counts.added, "added"),
+        (counts.removed, "removed"),
+        (counts.changed, "changed"),
+        (counts.conflicts, "conflicts"),
+        (counts.rejected, "rejected"),
+        (counts.drifted, "drifted"),
+        (counts.held, "held"),
+        (counts.invisible, "invisible"),
+        (counts.pending, "pending"),
+        (counts.unchanged, "unchanged"),
+    ]
+    words = [f"{number(count)} {word}" for count, word in parts if count]
+    if counts.editions_created:
+        words.append(plural(counts.editions_created, "new edition"))
+    if counts.mails_sent or counts.mails_released:
+        mails = plural(counts.mails_sent or counts.mails_released, "mail")
+        words.append(f"{mails} {'due' if simulated else 'sent'}")
+    if counts.mails_unknown:
+        words.append(f"{plural(counts.mails_unknown, 'mail')} of unknown fate, listed, not sent again")
+    return ", ".join(words) or "nothing to do"
+
+
+def cost(calls: Calls, predicted: Calls, maximum: Calls, lower_bound: Calls) -> str:
+    """Salesforce calls spent beside what was said beforehand."""
+    return (
+        f"{plural(calls.salesforce, 'API call')} (predicted {number(predicted.salesforce)}, at most "
+        f"{number(maximum.salesforce)}, lower bound {number(lower_bound.salesforce)}) · "
+        f"{plural(calls.predictive, 'service request')}"
+    )
+
+
+def result_lines(result: RunResult) -> list[str]:
+    """A run's end in words."""
+    rows = [
+        [
+            item.name,
+            state("skipped" if item.skipped else item.state.value if item.state else "done"),
+            _why(item.skipped, item.saved_calls)
+            if item.skipped
+            else item.error or counted(item.counts, simulated=result.simulated),
+        ]
+        for item in result.campaigns
+    ]
+    lines = columns(["Campaign", "State", "What"], rows) if rows else []
+    if result.failed_rows:
+        lines += ["", *_failed(result)]
+    if result.differences:
+        lines += ["", *_differences(result)]
+    kind = f"{result.kind.value}{' (simulated)' if result.simulated else ''}"
+    lines += [
+        "",
+        f"{kind}  {state(result.state.value)}  {counted(result.counts, simulated=result.simulated)}",
+        _totals(result),
+    ]
+    return lines[1:] if lines[0] == "" else lines
+
+
+def _totals(result: RunResult) -> str:
+    rows = result.counts
+    spent = cost(result.calls, result.predicted, result.maximum, result.lower_bound)
+    return (
+        f"{number(rows.predictive_rows)} rows → Predictive, {number(rows.salesforce_rows)} rows → Salesforce · {spent} · "
+        f"{result.seconds:.1f} s · run {result.run}"
+    )
+
+
+def _why(reason: str, saved: int) -> str:
+    return f"{reason} ({plural(saved, 'call')} saved)" if saved else reason
+
+
+def _failed(result: RunResult) -> list[str]:
+    rows = [
+        [f"→ {row.side.value}", row.label, row.field, row.state, row.code, f"{row.message} {row.remedy}".strip()]
+        for row in result.failed_rows[:ROWS_SHOWN]
+    ]
+    lines = columns(["Side", "Record", "Field", "State", "Code", "Why"], rows)
+    return [*lines, *_more(len(result.failed_rows), f"predictive runs {result.run}")]
+
+
+def _differences(result: RunResult) -> list[str]:
+    rows = [
+        [found.label, found.field, found.salesforce, found.predictive, found.kind]
+        for found in result.differences[:ROWS_SHOWN]
+    ]
+    lines = columns(["Record", "Field", "Salesforce", "Predictive", "What"], rows)
+    return [*lines, *_more(len(result.differences), "--json")]
+
+
+def _more(count: int, where: str) -> list[str]:
+    return [f"… and {number(count - ROWS_SHOWN)} more: {where}"] if count > ROWS_SHOWN else []
+
+
+def _sentence(told: Event) -> str | None:
+    match told.body:
+        case RunStarted(campaign_name=name) if name:
+            return safe(name)
+        case PhaseEnded(phase=phase, done=done, calls=calls, text=text):
+            spent = plural(calls.salesforce + calls.predictive, "request")
+            return safe(f"  {phase.value:<18} ✔ {text or number(done):<32} {spent}")
+        case Guarded(verdict=verdict) if not verdict.passed:
+            return safe(f"  ▲ guard {verdict.rule}: {verdict.text}")
+        case CampaignSkipped(name=name, why=why, saved_calls=saved):
+            return safe(f"  · {name}: {_why(why, saved)}")
+        case Noted(level=level, text=text):
+            return safe(f"  {'▲' if level in ('attention', 'warning') else '·'} {text}")
+        case RowFailed() | RunEnded():
+            return None
+        case _:
+            return None
