@@ -1,0 +1,77 @@
+"""Each guard at its limit and just beyond it, with its figures, its ways out, and nothing said when all is well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sync.guard import CampaignFigures, GuardLimits, judge_plan
+from sync.ids import CampaignId
+
+HERE = CampaignId("701000000000001AAA")
+
+
+def figures(**changes: Any) -> CampaignFigures:
+    return CampaignFigures(HERE, "Spring", **({"members": 200, "base": 200, "org": 200, "service": 200} | changes))
+
+
+def refused(*campaigns: CampaignFigures, **more: Any) -> set[str]:
+    return {verdict.rule for verdict in judge_plan(campaigns, GuardLimits(), **more) if not verdict.passed}
+
+
+@pytest.mark.parametrize(
+    ("within", "beyond", "rule"),
+    [
+        ({"deletes": 40}, {"deletes": 41}, "deletes"),
+        ({"members": 12, "base": 12, "deletes": 10}, {"members": 12, "base": 12, "deletes": 11}, "deletes"),
+        ({"base": 9, "org": 0}, {"base": 10, "org": 0}, "side-empty"),
+        ({"base": 9, "service": 0}, {"base": 10, "service": 0}, "side-empty"),
+        ({"changed": {"email": 100}}, {"changed": {"email": 101}}, "changed"),
+        ({"members": 99, "base": 99, "changed": {"email": 99}}, {"members": 100, "changed": {"email": 101}}, "changed"),
+        ({"blanked": {"email": 10}}, {"blanked": {"email": 11}}, "blanked"),
+        ({"members": 2000, "blanked": {"email": 20}}, {"members": 2000, "blanked": {"email": 21}}, "blanked"),
+        ({"never_sent": True, "mails": 2000}, {"never_sent": True, "mails": 2001}, "flood-first"),
+        ({"mails": 5000}, {"mails": 5001}, "flood"),
+        ({"incomplete": ""}, {"incomplete": "page 3"}, "incomplete"),
+    ],
+)
+def test_a_guard_refuses_beyond_its_limit_only(within: dict[str, Any], beyond: dict[str, Any], rule: str) -> None:
+    assert refused(figures(**within)) == set()
+    assert refused(figures(**beyond)) == {rule}
+
+
+def test_removals_of_a_run_are_summed_over_campaigns() -> None:
+    many = [
+        figures(members=100_000, base=100_000, deletes=2_501),
+        figures(members=100_000, base=100_000, deletes=2_500),
+    ]
+    assert refused(*many) == {"deletes-run"}
+    assert refused(*many[1:], many[1]) == set()
+
+
+def test_a_canary_that_is_gone_refuses_the_run() -> None:
+    assert refused(figures(), canaries_gone=("Ada <ada@example.org>",)) == {"canary"}
+    assert refused(figures()) == set()
+
+
+def test_a_refusal_says_figures_and_ways_to_go_on() -> None:
+    (verdict,) = judge_plan([figures(deletes=50)], GuardLimits())
+    assert (verdict.figure, verdict.limit, verdict.campaign_id, verdict.without_deletes) == (50, 40, HERE, True)
+    for part in ("50 of 200", "20%", "--without-deletes", "--allow deletes=50", "name"):
+        assert part in verdict.text
+
+
+def test_an_allowance_lets_pass_up_to_its_own_limit() -> None:
+    assert refused(figures(deletes=50), allow={"deletes": 50}) == set()
+    assert refused(figures(deletes=51), allow={"deletes": 50}) == {"deletes"}
+    assert refused(figures(deletes=50), allow={"flood": 50}) == {"deletes"}
+    (verdict,) = judge_plan([figures(deletes=50)], GuardLimits(), allow={"deletes": 60})
+    assert verdict.passed
+    assert "deletes=60" in verdict.text
+
+
+def test_limits_are_configurable() -> None:
+    assert {v.rule for v in judge_plan([figures(deletes=5)], GuardLimits(delete_share=0.01, delete_floor=1))} == {
+        "deletes"
+    }
