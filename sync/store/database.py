@@ -1,0 +1,226 @@
+"""The connection to the state database: one a thread, transactions that join, the same statements on both databases.
+
+May import SQLAlchemy and the migrations. On SQLite: WAL, so that readers never wait; ``BEGIN IMMEDIATE`` for every
+write, so that two writers queue instead of failing half way; a busy timeout; foreign keys on. A transaction of a
+thread is joined by everything the thread does in it, so that several calls become one commit.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, CursorResult, Executable, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from sync.clock import Clock, SystemClock
+from sync.errors import ConfigError
+from sync.store import migrate
+
+BUSY_SECONDS = 20.0
+"""How long a writer waits for another one; the longest transaction (a page of 10,000 rows) takes about a second."""
+
+CHUNK = 1_000
+"""Rows a bulk statement takes at once; more brings nothing, and the bound of parameters is far off."""
+
+_CACHE_KIB = 24_576
+
+_T = TypeVar("_T")
+
+
+class Database:
+    """Engine and transactions. Safe to use from any thread; each thread has a connection of its own.
+
+    Args:
+        url: a file path, a SQLAlchemy URL, or ``sqlite://`` for a file that lives as long as this object.
+        clock: the time that rows are stamped with.
+
+    Raises:
+        ConfigError: the URL cannot be understood, or the file cannot be opened.
+        FatalError: a newer program wrote the state.
+    """
+
+    def __init__(self, url: str | Path, clock: Clock | None = None) -> None:
+        self.clock: Clock = clock if clock is not None else SystemClock()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._local = threading.local()
+        self.url = self._normal(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = self._engine()
+        try:
+            migrate.to_newest(self)
+        except OperationalError as error:
+            self.close()
+            raise ConfigError(
+                f"the state database cannot be opened: {error.orig}",
+                where=self.shown,
+                left_undone="nothing was read or written",
+                remedy="check that the folder exists and is yours, or set another state_url",
+            ) from error
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def shown(self) -> str:
+        """The database's place without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    def close(self) -> None:
+        """Close every connection; a temporary database is gone after it."""
+        self.engine.dispose()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    # ------------------------------------------------------------ transactions
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A write transaction, or the one this thread is in already. Rolled back when the block raises."""
+        outer: Connection | None = getattr(self._local, "writing", None)
+        if outer is not None:
+            yield outer
+            return
+        with self.engine.connect() as plain:
+            conn = plain.execution_options(immediate=True)
+            with conn.begin():
+                self._local.writing = conn
+                try:
+                    yield conn
+                finally:
+                    self._local.writing = None
+        self._run_later()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction: one consistent state. Inside a write transaction of this thread: that one."""
+        outer: Connection | None = getattr(self._local, "writing", None)
+        if outer is not None:
+            yield outer
+            return
+        with self.engine.connect() as conn, conn.begin():
+            yield conn
+
+    @property
+    def writing(self) -> bool:
+        """True while this thread is inside a write transaction."""
+        return getattr(self._local, "writing", None) is not None
+
+    def later(self, action: Callable[[], None]) -> None:
+        """Do *action* when this thread's write transaction has committed."""
+        if not hasattr(self._local, "after"):
+            self._local.after = []
+        self._local.after.append(action)
+
+    def stream(self, statement: Executable, *, window: int = 2_000) -> Iterator[Sequence[Sequence[Any]]]:
+        """Windows of rows on a connection of their own: memory does not grow with the result.
+
+        Sees what was committed when the first window was read.
+        """
+        with self.engine.connect() as conn, conn.begin():
+            result = conn.execution_options(stream_results=True, max_row_buffer=window).execute(statement)
+            with result:
+                yield from result.partitions(window)
+
+    def _run_later(self) -> None:
+        actions: list[Callable[[], None]] = getattr(self._local, "after", [])
+        self._local.after = []
+        for action in actions:
+            action()
+
+    # ------------------------------------------------------------ statements for both databases
+
+    def upsert(self, table: Table, *, keep: Iterable[str] = (), only: Iterable[str] | None = None) -> Executable:
+        """``INSERT … ON CONFLICT (key) DO UPDATE`` of *table*, for executemany with dictionaries.
+
+        Args:
+            table: its primary key is the conflict target.
+            keep: columns that an existing row keeps.
+            only: the columns that are given (all when None); others take their default and are kept on conflict.
+        """
+        make = sqlite.insert if self.is_sqlite else postgresql.insert
+        names = list(only) if only is not None else [column.name for column in table.columns]
+        statement = make(table)
+        keys = [column.name for column in table.primary_key]
+        kept = {*keys, *keep}
+        changed = {name: statement.excluded[name] for name in names if name not in kept}
+        if not changed:
+            return statement.on_conflict_do_nothing(index_elements=keys)
+        return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+    @staticmethod
+    def many(conn: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any] | None:
+        """Executemany, and nothing for no rows."""
+        return conn.execute(statement, rows) if rows else None
+
+    # ------------------------------------------------------------ opening
+
+    def _normal(self, url: str | Path) -> URL:
+        text = str(url)
+        if text in ("sqlite://", ":memory:"):
+            self._folder = tempfile.TemporaryDirectory(prefix="predictive-state-", ignore_cleanup_errors=True)
+            return URL.create("sqlite", database=str(Path(self._folder.name) / "state.db"))
+        if "://" not in text:
+            return URL.create("sqlite", database=str(Path(text).expanduser()))
+        try:
+            made = make_url(text)
+        except ArgumentError as error:
+            raise ConfigError("state_url is no URL of a database", where=text.partition("@")[2] or text) from error
+        if made.drivername in ("postgresql", "postgres"):
+            return made.set(drivername="postgresql+psycopg")
+        if made.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ConfigError(
+                f"state_url names {made.get_backend_name()!r}",
+                where=made.render_as_string(hide_password=True),
+                remedy="state lives in SQLite (a path) or PostgreSQL (postgresql://…)",
+            )
+        return made
+
+    def _engine(self) -> Engine:
+        if not self.is_sqlite:
+            return create_engine(self.url, pool_size=8, max_overflow=24, pool_pre_ping=True)
+        if self._folder is None and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(
+            self.url,
+            poolclass=QueuePool,
+            pool_size=8,
+            max_overflow=64,
+            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "cached_statements": 256},
+        )
+        synchronous = "OFF" if self._folder is not None else "FULL"
+
+        @event.listens_for(engine, "connect")
+        def prepare(raw: Any, _record: object) -> None:
+            # The driver must not begin transactions by itself: reads would then hold locks at the wrong time.
+            raw.isolation_level = None
+            for pragma in (
+                f"busy_timeout={int(BUSY_SECONDS * 1000)}",
+                "journal_mode=WAL",
+                f"synchronous={synchronous}",
+                "foreign_keys=ON",
+                f"cache_size=-{_CACHE_KIB}",
+            ):
+                raw.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def begin(conn: Connection) -> None:
+            conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get("immediate") else "BEGIN")
+
+        return engine
+
+
+def chunks(rows: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
+    """*rows* in lists of at most *size*, never held as a whole."""
+    source = iter(rows)
+    while chunk := list(islice(source, size)):
+        yield chunk
