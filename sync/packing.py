@@ -1,0 +1,397 @@
+"""The planner of calls: rows to write in, requests with their cost out.
+
+Pure; imports the ports' values only. A call is one Composite: at most five collections or queries, at most 200 rows
+a collection, at most 2,000 ids a retrieve (Salesforce REST guide, "sObject Collections", "Composite"). The whole
+Composite counts as one call of the org's daily limit, so the art is to leave no slot empty:
+
+* Rows without ``expect`` go into any free slot, full collections first.
+* Rows with ``expect`` (fields with two owners) are read in the call *before* the one that writes them, so that nothing
+  is overwritten but what changed within one round trip. One retrieve serves twice: it follows the writes of its own
+  call, so it reads back what batch k became and, with the same ids list, what batch k+1 is about to change.
+* Very many rows of one object without ``expect`` leave Composite for one Bulk API 2.0 job.
+
+The packer reads its rows as a stream with a look-ahead, therefore memory does not grow with a plan, and it is
+deterministic, therefore the cost that it predicts is the number of calls it makes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sync.ports import OrgOperation, OrgWrite
+
+ROWS_PER_COLLECTION = 200
+SLOTS_PER_CALL = 5
+ROWS_PER_CALL = ROWS_PER_COLLECTION * SLOTS_PER_CALL
+IDS_PER_RETRIEVE = 2_000
+ROWS_PER_PAGE = 2_000
+LOOK_AHEAD = 6_000
+"""Rows that are looked at together; must exceed ``BULK_FROM``."""
+
+BULK_FROM = 5_001
+"""Rows of one object from which a Bulk job is cheaper than Composites, with one poll to spare."""
+
+BULK_CALLS = 4
+"""Create, upload, close and one poll; a job with failed rows costs one more."""
+
+MEMBER = "CampaignMember"
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRow:
+    """One record to write; several writes of the same record share it."""
+
+    writes: tuple[OrgWrite, ...]
+
+    @property
+    def first(self) -> OrgWrite:
+        """The write that says which record it is."""
+        return self.writes[0]
+
+    @property
+    def checked(self) -> bool:
+        """True when a field with two owners must be read before it is written."""
+        return any(write.expect for write in self.writes)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Up to 200 rows in one slot: updates of any objects, or upserts of one object by one external id."""
+
+    operation: OrgOperation
+    rows: tuple[PackedRow, ...]
+    sobject: str = ""
+    external_field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieve:
+    """Two-owner fields of up to 2,000 records of one object, read after the collections of the same call.
+
+    ``reads_back`` and ``reads_ahead`` tell which of the records were just written and which come next.
+    """
+
+    sobject: str
+    fields: tuple[str, ...]
+    reads_back: tuple[str, ...]
+    reads_ahead: tuple[str, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids to ask for, each once, what was written first."""
+        return tuple(dict.fromkeys((*self.reads_back, *self.reads_ahead)))
+
+
+@dataclass(frozen=True, slots=True)
+class PackedCall:
+    """One Composite."""
+
+    collections: tuple[Collection, ...]
+    retrieves: tuple[Retrieve, ...] = ()
+
+    @property
+    def rows(self) -> tuple[PackedRow, ...]:
+        """All rows, in order."""
+        return tuple(row for collection in self.collections for row in collection.rows)
+
+    @property
+    def writes(self) -> tuple[OrgWrite, ...]:
+        """All writes, in order."""
+        return tuple(write for row in self.rows for write in row.writes)
+
+    @property
+    def cost(self) -> int:
+        """Calls it spends."""
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class PackedBulk:
+    """One Bulk API 2.0 job: updates of one object by id, never with a field of two owners."""
+
+    sobject: str
+    rows: tuple[PackedRow, ...]
+
+    @property
+    def writes(self) -> tuple[OrgWrite, ...]:
+        """All writes, in order."""
+        return tuple(write for row in self.rows for write in row.writes)
+
+    @property
+    def cost(self) -> int:
+        """Calls it spends when no row fails and one poll is enough."""
+        return BULK_CALLS
+
+
+Packed = PackedCall | PackedBulk
+Target = tuple[str, str, str]
+
+
+def target_of(write: OrgWrite) -> Target:
+    """The record that a write is for: object, external field or "", id.
+
+    Raises:
+        ValueError: the write names no record, or has ``expect`` without a record id.
+    """
+    if write.operation is OrgOperation.UPDATE:
+        if not write.record_id:
+            raise ValueError(f"{write.key}: an update needs a record id")
+        return (write.sobject, "", write.record_id)
+    if not write.external_field or not write.external_id:
+        raise ValueError(f"{write.key}: an upsert needs an external id and its field")
+    if write.expect:
+        raise ValueError(f"{write.key}: an upsert has no record that could be read before")
+    return (write.sobject, write.external_field, write.external_id)
+
+
+class _Pending:
+    """A record waiting to be packed; ``gone`` once another entry has taken over its writes."""
+
+    __slots__ = ("gone", "writes")
+
+    def __init__(self, writes: list[OrgWrite]) -> None:
+        self.writes = writes
+        self.gone = False
+
+
+class _Lane:
+    """A queue of pending records that knows how many of them are still to be packed."""
+
+    __slots__ = ("_queue", "count")
+
+    def __init__(self) -> None:
+        self._queue: deque[_Pending] = deque()
+        self.count = 0
+
+    def put(self, pending: _Pending) -> None:
+        self._queue.append(pending)
+        self.count += 1
+
+    def drop(self, pending: _Pending) -> None:
+        pending.gone = True
+        self.count -= 1
+
+    def take(self, most: int) -> list[PackedRow]:
+        rows: list[PackedRow] = []
+        while self._queue and len(rows) < most:
+            pending = self._queue.popleft()
+            if not pending.gone:
+                pending.gone = True
+                self.count -= 1
+                rows.append(PackedRow(tuple(pending.writes)))
+        return rows
+
+
+class _Buffer:
+    """The look-ahead: rows sorted into lanes, writes of one record put together."""
+
+    def __init__(self, writes: Iterable[OrgWrite]) -> None:
+        self._source = iter(writes)
+        self._places: dict[Target, tuple[_Pending, _Lane]] = {}
+        self.exhausted = False
+        self.checked: dict[str, _Lane] = {}
+        self.upserts: dict[tuple[str, str], _Lane] = {}
+        self.updates: dict[str, _Lane] = {}
+
+    @property
+    def count(self) -> int:
+        """Records waiting."""
+        return sum(lane.count for lanes in (self.checked, self.upserts, self.updates) for lane in lanes.values())
+
+    def fill(self, target: int = LOOK_AHEAD) -> None:
+        """Read on until *target* records wait or the source ends."""
+        missing = target - self.count
+        while missing > 0 and not self.exhausted:
+            for _ in range(missing):
+                write = next(self._source, None)
+                if write is None:
+                    self.exhausted = True
+                    break
+                self._put(write)
+            missing = target - self.count
+
+    def drain_into(self, sobject: str) -> list[PackedRow]:
+        """Read the source to its end and hand out every plain update of *sobject*."""
+        while not self.exhausted:
+            self.fill(self.count + LOOK_AHEAD)
+        lane = self.updates[sobject]
+        rows = lane.take(lane.count)
+        self._forget()
+        return rows
+
+    def _put(self, write: OrgWrite) -> None:
+        target = target_of(write)
+        sobject, external_field, _ = target
+        known = self._places.get(target)
+        if known is not None and not known[0].gone:
+            pending, lane = known
+            if not write.expect or lane is self.checked.get(sobject):
+                pending.writes.append(write)
+                return
+            lane.drop(pending)
+            pending = _Pending([*pending.writes, write])
+        else:
+            pending = _Pending([write])
+        if external_field:
+            lane = self.upserts.setdefault((sobject, external_field), _Lane())
+        elif write.expect:
+            lane = self.checked.setdefault(sobject, _Lane())
+        else:
+            lane = self.updates.setdefault(sobject, _Lane())
+        lane.put(pending)
+        self._places[target] = (pending, lane)
+
+    def _forget(self) -> None:
+        """Let go of places whose record has been packed."""
+        if len(self._places) > 2 * LOOK_AHEAD:
+            self._places = {target: place for target, place in self._places.items() if not place[0].gone}
+
+    def next_checked(self, shared: set[str], free: int, most: int) -> list[PackedRow]:
+        """Up to *most* checked rows; people before members, because an opt-out is urgent.
+
+        Args:
+            shared: objects that are retrieved anyway.
+            free: how many further objects may be retrieved.
+        """
+        rows: list[PackedRow] = []
+        for sobject in sorted(self.checked, key=lambda name: (name == MEMBER, name)):
+            lane = self.checked[sobject]
+            if not lane.count or len(rows) >= most or (sobject not in shared and free == 0):
+                continue
+            rows += lane.take(most - len(rows))
+            free -= sobject not in shared
+        self._forget()
+        return rows
+
+    def next_collections(self, slots: int) -> list[Collection]:
+        """Up to *slots* collections of plain rows; a partly filled one only when nothing more can join it."""
+        out: list[Collection] = []
+        for (sobject, external_field), lane in self.upserts.items():
+            while len(out) < slots and self._worth(lane.count):
+                rows = tuple(lane.take(ROWS_PER_COLLECTION))
+                out.append(Collection(OrgOperation.UPSERT, rows, sobject, external_field))
+        while len(out) < slots and self._worth(sum(lane.count for lane in self.updates.values())):
+            out.append(Collection(OrgOperation.UPDATE, tuple(self.next_updates(ROWS_PER_COLLECTION))))
+        self._forget()
+        return out
+
+    def next_updates(self, most: int) -> list[PackedRow]:
+        """Up to *most* plain updates, object by object."""
+        rows: list[PackedRow] = []
+        for lane in self.updates.values():
+            rows += lane.take(most - len(rows))
+        return rows
+
+    def _worth(self, count: int) -> bool:
+        return count > 0 and (self.exhausted or count >= ROWS_PER_COLLECTION)
+
+    def bulk_object(self) -> str | None:
+        """The object of which so many plain updates wait that one job is cheaper."""
+        return next((sobject for sobject, lane in self.updates.items() if lane.count >= BULK_FROM), None)
+
+
+def pack(writes: Iterable[OrgWrite], *, bulk: bool = True) -> Iterator[Packed]:
+    """The calls that write *writes*, in the order in which they must be made.
+
+    Each write is in exactly one call. Rows of one object keep their order; objects that are upserted go in the order
+    in which they first appear, so that a parent given before its children arrives before them.
+
+    Args:
+        writes: rows, as a stream; at most ``LOOK_AHEAD`` of them are held (a Bulk job holds all of its own).
+        bulk: False keeps everything in Composites.
+
+    Raises:
+        ValueError: a write names no record.
+    """
+    buffer = _Buffer(writes)
+    current: list[PackedRow] = []
+    while True:
+        buffer.fill()
+        sobject = buffer.bulk_object() if bulk and not current else None
+        if sobject is not None:
+            yield PackedBulk(sobject, tuple(buffer.drain_into(sobject)))
+            continue
+        if not current and buffer.count == 0:
+            return
+        call, current = _compose(buffer, current)
+        yield call
+
+
+def _compose(buffer: _Buffer, current: list[PackedRow]) -> tuple[PackedCall, list[PackedRow]]:
+    """One Composite: *current*'s rows, its read-back, the read-ahead of the next batch, and plain rows."""
+    needed = -(-len(current) // ROWS_PER_COLLECTION)
+    # The platform stores another status than the one sent when it does not know it: members are always read back.
+    must_read_back = {MEMBER} if any(row.first.sobject == MEMBER for row in current) else set()
+    free = SLOTS_PER_CALL - needed - len(must_read_back)
+    upcoming = buffer.next_checked(must_read_back, free, ROWS_PER_CALL - ROWS_PER_COLLECTION)
+    reads = list(dict.fromkeys((*must_read_back, *(row.first.sobject for row in upcoming))))
+    collections = _current_collections(buffer, current)
+    collections += buffer.next_collections(SLOTS_PER_CALL - len(collections) - len(reads))
+    spare = SLOTS_PER_CALL - len(collections) - len(reads)
+    for sobject in dict.fromkeys(row.first.sobject for row in current):
+        if spare > 0 and sobject not in reads:
+            reads.append(sobject)
+            spare -= 1
+    retrieves = tuple(_retrieve(sobject, current, upcoming) for sobject in reads)
+    return PackedCall(tuple(collections), retrieves), upcoming
+
+
+def _current_collections(buffer: _Buffer, current: list[PackedRow]) -> list[Collection]:
+    """*current* in collections of 200, the last one filled up with plain updates."""
+    out = []
+    for start in range(0, len(current), ROWS_PER_COLLECTION):
+        rows = current[start : start + ROWS_PER_COLLECTION]
+        if len(rows) < ROWS_PER_COLLECTION:
+            rows = rows + buffer.next_updates(ROWS_PER_COLLECTION - len(rows))
+        out.append(Collection(OrgOperation.UPDATE, tuple(rows)))
+    return out
+
+
+def _retrieve(sobject: str, current: list[PackedRow], upcoming: list[PackedRow]) -> Retrieve:
+    back = [row for row in current if row.first.sobject == sobject]
+    ahead = [row for row in upcoming if row.first.sobject == sobject]
+    fields = dict.fromkeys(name for row in (*back, *ahead) for write in row.writes for name in write.expect)
+    return Retrieve(
+        sobject,
+        tuple(fields),
+        tuple(row.first.record_id or "" for row in back),
+        tuple(row.first.record_id or "" for row in ahead),
+    )
+
+
+def cost_of(writes: Iterable[OrgWrite], *, bulk: bool = True) -> int:
+    """Calls that writing *writes* spends when every answer comes and no row is locked."""
+    return sum(call.cost for call in pack(writes, bulk=bulk))
+
+
+def lower_bound(writes: Sequence[OrgWrite], *, bulk: bool = True) -> int:
+    """The fewest calls that any engine could write these records with.
+
+    A Composite takes 1,000 rows; records with ``expect`` cannot be written by the call that reads them first; a Bulk
+    job takes any number of rows without ``expect`` for four calls.
+    """
+    checked: set[Target] = set()
+    plain: set[Target] = set()
+    for write in writes:
+        (checked if write.expect else plain).add(target_of(write))
+    plain -= checked
+    if not checked and not plain:
+        return 0
+    with_reading = 1 + -(-len(checked) // ROWS_PER_CALL) if checked else 0
+    together = max(with_reading, -(-(len(checked) + len(plain)) // ROWS_PER_CALL))
+    if not bulk or not plain:
+        return together
+    return min(together, max(with_reading, 0) + BULK_CALLS)
+
+
+def read_calls(rows: int) -> int:
+    """Composites of five chained queries that read *rows* rows of 2,000 a page."""
+    return -(-rows // (SLOTS_PER_CALL * ROWS_PER_PAGE))
+
+
+def id_read_calls(rows: int) -> int:
+    """Calls that read *rows* member ids: the first carries the org's count beside four pages, the others five."""
+    with_count = (SLOTS_PER_CALL - 1) * ROWS_PER_PAGE
+    return 1 + read_calls(max(0, rows - with_count))

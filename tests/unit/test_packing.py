@@ -1,0 +1,188 @@
+"""The planner of calls: what it packs is complete, within the platform's limits, and costs what it says."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sync import packing
+from sync.packing import PackedBulk, PackedCall, cost_of, lower_bound, pack, target_of
+from sync.ports import OrgOperation, OrgWrite
+
+MARKER = {"PAM__Synced__c": "2026-11-23T01:00:00Z"}
+
+
+def update(number: int, sobject: str = "CampaignMember", *, checked: bool = False, key: str | None = None) -> OrgWrite:
+    name = "Status" if sobject == "CampaignMember" else "HasOptedOutOfEmail"
+    return OrgWrite(
+        key=key or f"{sobject}-{number}-{checked}",
+        sobject=sobject,
+        operation=OrgOperation.UPDATE,
+        values={name: "Responded"} if checked else MARKER,
+        record_id=f"{sobject[:3]}{number:015d}",
+        expect={name: "Sent"} if checked else {},
+    )
+
+
+def upsert(number: int, sobject: str) -> OrgWrite:
+    return OrgWrite(
+        key=f"{sobject}-{number}",
+        sobject=sobject,
+        operation=OrgOperation.UPSERT,
+        values={"PAM__Hits__c": number},
+        external_field="PAM__External_Id__c",
+        external_id=f"x-{number}",
+    )
+
+
+@st.composite
+def workloads(draw: st.DrawFn) -> list[OrgWrite]:
+    sizes = draw(
+        st.fixed_dictionaries(
+            {
+                "plain": st.integers(0, 1_900),
+                "status": st.integers(0, 1_900),
+                "lead": st.integers(0, 250),
+                "contact": st.integers(0, 250),
+                "edition": st.integers(0, 450),
+                "click": st.integers(0, 450),
+            }
+        )
+    )
+    overlap = draw(st.booleans())
+    rows = [
+        *(update(n) for n in range(sizes["plain"])),
+        *(update(n if overlap else n + 100_000, checked=True) for n in range(sizes["status"])),
+        *(update(n, "Lead", checked=True) for n in range(sizes["lead"])),
+        *(update(n, "Contact", checked=True) for n in range(sizes["contact"])),
+        *(upsert(n, "PAM__Email_Edition__c") for n in range(sizes["edition"])),
+        *(upsert(n, "PAM__Click_Through__c") for n in range(sizes["click"])),
+    ]
+    random.Random(draw(st.integers(0, 9))).shuffle(rows)
+    return rows
+
+
+def composites(writes: list[OrgWrite]) -> list[PackedCall]:
+    calls = list(pack(writes, bulk=False))
+    assert all(isinstance(call, PackedCall) for call in calls)
+    return [call for call in calls if isinstance(call, PackedCall)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(workloads())
+def test_each_write_once_within_the_limits_and_at_the_cost_said(writes: list[OrgWrite]) -> None:
+    calls = composites(writes)
+
+    assert Counter(w.key for call in calls for w in call.writes) == Counter(w.key for w in writes)
+    for call in calls:
+        assert 1 <= len(call.collections) + len(call.retrieves) <= 5
+        assert all(1 <= len(collection.rows) <= 200 for collection in call.collections)
+        assert all(1 <= len(read.ids) <= 2_000 for read in call.retrieves)
+        for collection in call.collections:
+            operations = {row.first.operation for row in collection.rows}
+            assert operations == {collection.operation}
+            if collection.operation is OrgOperation.UPSERT:
+                assert {row.first.sobject for row in collection.rows} == {collection.sobject}
+        targets = [target_of(row.first) for row in call.rows]
+        assert len(targets) == len(set(targets)), "one record twice in a call"
+    assert cost_of(writes, bulk=False) == len(calls)
+    assert lower_bound(writes, bulk=False) <= len(calls)
+
+
+@settings(max_examples=15, deadline=None)
+@given(workloads())
+def test_what_has_two_owners_is_read_in_the_call_before_and_statuses_are_read_back(writes: list[OrgWrite]) -> None:
+    before: set[str] = set()
+    for call in composites(writes):
+        checked = {row.first.record_id or "" for row in call.rows if row.checked}
+        assert checked <= before, "written without having been read in the call before"
+        statuses = {r.first.record_id for r in call.rows if r.checked and r.first.sobject == "CampaignMember"}
+        back = {i for read in call.retrieves for i in read.reads_back}
+        assert statuses <= back
+        before = {i for read in call.retrieves for i in read.reads_ahead}
+    assert not before
+
+
+@settings(max_examples=15, deadline=None)
+@given(workloads())
+def test_order_is_kept_within_an_object_and_kind(writes: list[OrgWrite]) -> None:
+    targets = Counter(target_of(w) for w in writes)
+    alone = [w for w in writes if targets[target_of(w)] == 1]
+    placed = {w.key: index for index, w in enumerate(w for call in composites(writes) for w in call.writes)}
+    last: dict[tuple[str, bool], int] = {}
+    for write in alone:
+        lane = (write.sobject, bool(write.expect))
+        assert placed[write.key] > last.get(lane, -1)
+        last[lane] = placed[write.key]
+
+
+@pytest.mark.parametrize(
+    ("plain", "checked", "calls"),
+    [(0, 0, 0), (1, 0, 1), (1_000, 0, 1), (1_001, 0, 2), (0, 1, 2), (0, 600, 2), (0, 800, 2), (0, 801, 3), 
+     (0, 1_600, 3), (800, 800, 2), (801, 800, 3), (4_999, 0, 5)],
+)  # fmt: skip
+def test_calls_for_members(plain: int, checked: int, calls: int) -> None:
+    writes = [*(update(n) for n in range(plain)), *(update(n + 9_000, checked=True) for n in range(checked))]
+    assert cost_of(writes) == calls
+    assert calls - lower_bound(writes) <= 1
+
+
+def test_a_status_and_a_level_of_one_member_share_a_row() -> None:
+    writes = [update(n) for n in range(200)] + [update(n, checked=True) for n in range(200)]
+    calls = composites(writes)
+    assert [len(call.rows) for call in calls] == [0, 200]
+    assert [len(row.writes) for row in calls[1].rows] == [2] * 200
+
+
+def test_opt_outs_and_statuses_together_cost_two_calls() -> None:
+    writes = [
+        *(update(n, "Lead", checked=True) for n in range(30)),
+        *(update(n, "Contact", checked=True) for n in range(20)),
+        *(update(n, checked=True) for n in range(500)),
+    ]
+    assert len(composites(writes)) == 2
+
+
+def test_parents_given_first_arrive_first() -> None:
+    writes = [w for n in range(50) for w in (upsert(n, "PAM__Email_Edition__c"), upsert(n, "PAM__Click_Through__c"))]
+    (call,) = composites(writes)
+    assert [c.sobject for c in call.collections] == ["PAM__Email_Edition__c", "PAM__Click_Through__c"]
+
+
+def test_very_many_rows_without_two_owners_become_one_job() -> None:
+    writes = [update(n) for n in range(10_000)] + [update(n + 90_000, checked=True) for n in range(10)]
+    job, *rest = pack(writes)
+    assert isinstance(job, PackedBulk)
+    assert len(job.rows) == 10_000
+    assert not any(write.expect for write in job.writes)
+    assert cost_of(writes) == packing.BULK_CALLS + len(rest) == 6
+    assert cost_of(writes, bulk=False) > cost_of(writes)
+
+
+def test_a_stream_is_read_only_as_far_as_it_must_be() -> None:
+    taken = 0
+
+    def stream() -> object:
+        nonlocal taken
+        for n in range(30_000):
+            taken += 1
+            yield upsert(n, "PAM__Click_Through__c")
+
+    first = next(pack(stream()))  # type: ignore[arg-type]
+    assert isinstance(first, PackedCall)
+    assert len(first.rows) == 1_000
+    assert taken == packing.LOOK_AHEAD
+
+
+@pytest.mark.parametrize(("rows", "calls"), [(0, 1), (8_000, 1), (8_001, 2), (18_000, 2), (18_001, 3), (100_000, 11)])
+def test_calls_for_ids(rows: int, calls: int) -> None:
+    assert packing.id_read_calls(rows) == calls
+
+
+def test_a_write_without_a_record_is_refused() -> None:
+    with pytest.raises(ValueError, match="record id"):
+        list(pack([OrgWrite("k", "Lead", OrgOperation.UPDATE, {"HasOptedOutOfEmail": True})]))
