@@ -1,0 +1,1 @@
+"""Measurements, not tests: ``make bench`` runs them, writes results.json and the README's tables."""
