@@ -122,7 +122,7 @@ def test_order_is_kept_within_an_object_and_kind(writes: list[OrgWrite]) -> None
 
 @pytest.mark.parametrize(
     ("plain", "checked", "calls"),
-    [(0, 0, 0), (1, 0, 1), (1_000, 0, 1), (1_001, 0, 2), (0, 1, 2), (0, 600, 2), (0, 800, 2), (0, 801, 3), 
+    [(0, 0, 0), (1, 0, 1), (1_000, 0, 1), (1_001, 0, 2), (0, 1, 2), (0, 600, 2), (0, 800, 2), (0, 801, 3),
      (0, 1_600, 3), (800, 800, 2), (801, 800, 3), (4_999, 0, 5)],
 )  # fmt: skip
 def test_calls_for_members(plain: int, checked: int, calls: int) -> None:
