@@ -272,8 +272,8 @@ def _totals(result: RunResult) -> str:
     rows = result.counts
     spent = cost(result.calls, result.predicted, result.maximum, result.lower_bound)
     return (
-        f"{number(rows.predictive_rows)} rows → Predictive, {number(rows.salesforce_rows)} rows → Salesforce · {spent} · "
-        f"{result.seconds:.1f} s · run {result.run}"
+        f"{number(rows.predictive_rows)} rows → Predictive, {number(rows.salesforce_rows)} rows → Salesforce · {spent} "
+        f"· {result.seconds:.1f} s · run {result.run}"
     )
 
 

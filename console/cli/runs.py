@@ -26,7 +26,7 @@ def guards(invocation: Invocation) -> dict[str, Any]:
     for word in options.allow:
         rule, sign, limit = word.partition("=")
         try:
-            allow[_known_rule(rule)] = float(limit.removesuffix("%")) / (100 if limit.endswith("%") else 1)
+            allow[_known_rule(rule)] = float(limit)
         except ValueError:
             wrong = f"{limit!r} is no number" if sign else "the limit is missing"
             raise UsageError(

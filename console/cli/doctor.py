@@ -1,0 +1,149 @@
+"""``predictive doctor``: this installation, its configuration, its secrets' origins, the terminal, then both sides.
+
+It works with a broken or missing configuration too, for that is when it is needed: each part that cannot be checked
+says so and the others go on. It never shows a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.cli import wire
+from console.cli.prose import state
+from sync.errors import PredictiveError
+from sync.views import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from console.cli.invocation import Invocation
+
+NAME = "predictive-console"
+PACKAGES = ("console", "sync")
+_LIBRARIES = ("textual", "httpx", "simple-salesforce", "SQLAlchemy", "msgspec")
+
+
+def doctor(invocation: Invocation) -> int:
+    """All checks; 1 when one is in trouble, 2 when the configuration is."""
+    checks = [*installation(), *terminal(os.environ)]
+    code = 0
+    try:
+        settings = invocation.org_settings()
+        checks += configuration(invocation, settings.source)
+        checks += invocation.shell().doctor()
+    except PredictiveError as error:
+        checks.append(Check("configuration", "trouble", error.what, _remedy(error)))
+        code = error.exit_code
+    if any(check.state == "trouble" for check in checks):
+        code = code or 1
+    invocation.report.items(
+        map(wire.check, checks),
+        ["Check", "State", "What"],
+        lambda line: [
+            line["name"],
+            state(line["state"]),
+            ". ".join(part for part in (line["text"], line["remedy"]) if part),
+        ],
+        empty="",
+    )
+    return code
+
+
+def _remedy(error: PredictiveError) -> str:
+    return ". ".join(part for part in (error.where, error.remedy) if part)
+
+
+def installation() -> list[Check]:
+    """Versions, and whether both package names belong to this distribution."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    try:
+        own = f"{NAME} {version(NAME)}"
+    except PackageNotFoundError:
+        own = f"{NAME} (not installed)"
+    libraries = ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES)
+    return [
+        Check("version", "ok", f"{own}, Python {python}, {libraries}"),
+        *(owner(package, list(distributions())) for package in PACKAGES),
+    ]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def owner(package: str, installed: Iterable[Distribution]) -> Check:
+    """Whether *package*, as it would be imported, is ours and nobody else's.
+
+    Other projects ship packages with these names too; whichever was installed last overwrites the other's files.
+    """
+    others = sorted(
+        {item.metadata["Name"] for item in installed if item.metadata["Name"] != NAME and package in _top_level(item)}
+    )
+    found = find_spec(package)
+    where = Path(found.origin).parent if found is not None and found.origin else None
+    here = Path(__file__).resolve().parents[2] / package
+    name = f"package {package}"
+    if where is None or where.resolve() != here:
+        return Check(
+            name,
+            "trouble",
+            f"{package} is imported from {where}, not from {here}",
+            "install into an environment of its own: pipx or uv tool",
+        )
+    if others:
+        return Check(
+            name,
+            "trouble",
+            f"{', '.join(others)} also installs {package}",
+            "install into an environment of its own: pipx or uv tool",
+        )
+    return Check(name, "ok", f"ours, from {where}")
+
+
+def _top_level(item: Distribution) -> set[str]:
+    """First path segments of what a distribution installed."""
+    return {path.parts[0].removesuffix(".py") for path in item.files or () if path.parts}
+
+
+def configuration(invocation: Invocation, source: object) -> list[Check]:
+    """Which file is read, which state is kept where, and where each secret came from."""
+    settings = invocation.org_settings()
+    writes = "read-only" if settings.read_only or invocation.options.read_only else "writes"
+    checks = [
+        Check("configuration", "ok", f"{source}, org {settings.name}, {writes}"),
+        Check("state", "ok", _without_password(str(settings.state_url))),
+    ]
+    return checks
+
+
+def _without_password(url: str) -> str:
+    from console.cli.crash import mask
+
+    return mask(url, {})
+
+
+def terminal(env: Mapping[str, str]) -> list[Check]:
+    """What the terminal says of itself: encoding, colours, size, what stands between."""
+    encoding = (sys.stdout.encoding or "ascii").lower()
+    colours = "none (NO_COLOR)" if env.get("NO_COLOR") else "16 million" if env.get("COLORTERM") else "what TERM gives"
+    size = shutil.get_terminal_size()
+    between = [name for name, key in (("tmux", "TMUX"), ("screen", "STY"), ("SSH", "SSH_CONNECTION")) if env.get(key)]
+    text = f"TERM {env.get('TERM') or 'not set'}, {encoding}, colours {colours}, {size.columns}×{size.lines}"
+    if between:
+        text += f", through {' and '.join(between)}"
+    if not sys.stdout.isatty():
+        return [Check("terminal", "ok", f"none on standard output; {text}")]
+    if "utf" not in encoding:
+        return [Check("terminal", "attention", text, "names and glyphs need UTF-8: export LANG=C.UTF-8")]
+    if size.columns < 80 or size.lines < 24:
+        return [Check("terminal", "attention", text, "the console is drawn for 80×24 and more")]
+    return [Check("terminal", "ok", text)]

@@ -1,0 +1,70 @@
+"""What is loaded when: the static import graph cannot tell a deferred import from an eager one, a process can."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+NETWORK = {"httpx", "httpcore", "requests", "simple_salesforce"}
+DATABASE = {"sqlalchemy", "alembic"}
+SERVERS = {"starlette", "uvicorn", "lark", "cryptography"}
+UI = {"textual", "rich"}
+
+PURE = (
+    "sync.activity",
+    "sync.budget",
+    "sync.digest",
+    "sync.draft",
+    "sync.errors",
+    "sync.events",
+    "sync.guard",
+    "sync.ids",
+    "sync.mapping",
+    "sync.merge",
+    "sync.model",
+    "sync.packing",
+    "sync.plan",
+    "sync.ports",
+    "sync.schedule",
+    "sync.settle",
+    "sync.status",
+    "sync.views",
+)
+
+
+def loaded_by(module: str) -> set[str]:
+    """Every module that a fresh interpreter has loaded after ``import module``, parents included."""
+    code = f"import json, sys, {module}\nprint(json.dumps(list(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_the_pure_core_loads_the_standard_library_only(module: str) -> None:
+    loaded = loaded_by(module)
+    ours = {name for name in loaded if name.partition(".")[0] in ("sync", "console")}
+    assert ours <= {"sync", *PURE}
+    assert loaded.isdisjoint(NETWORK | DATABASE | SERVERS | UI | {"sqlite3", "asyncio", "subprocess"})
+
+
+def test_the_engine_runs_without_a_console_and_without_servers() -> None:
+    loaded = loaded_by("sync.bootstrap")
+    assert loaded.isdisjoint(UI | SERVERS | {"console", "keyring"})
+    assert not any(name.startswith("sync.embedded") for name in loaded)
+
+
+def test_settings_load_without_database_network_and_keyring() -> None:
+    assert loaded_by("sync.settings").isdisjoint(NETWORK | DATABASE | SERVERS | UI | {"keyring"})
+
+
+def test_the_console_loads_neither_database_nor_network_before_its_first_paint() -> None:
+    loaded = loaded_by("console.app")
+    assert "textual" in loaded
+    assert loaded.isdisjoint(NETWORK | DATABASE | SERVERS | {"keyring"})
+
+
+def test_spawning_the_embedded_servers_loads_none_of_them_here() -> None:
+    assert loaded_by("sync.embedded.process").isdisjoint(NETWORK | DATABASE | SERVERS | UI)
