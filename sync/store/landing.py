@@ -1,0 +1,227 @@
+"""Landing: rows of either side put beside what is there, with digests, the primary row of each person, and the mark
+that a campaign was touched.
+
+Functions over a connection inside a write transaction; ``sync.store.members`` cuts the streams into chunks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from sync.ids import CampaignId
+from sync.model import OrgMember, ServiceMember
+from sync.store.database import Database, chunks
+from sync.store.rows import org_row, service_row
+from sync.store.schema import campaign, org_member, service_member
+
+_LATE = 1 << 62
+
+Key = tuple[str, str]
+
+
+def touch(conn: Connection, campaign_ids: Collection[str]) -> None:
+    """Mark campaigns as having landed rows that may differ from what was agreed."""
+    for some in chunks(sorted(campaign_ids)):
+        conn.execute(update(campaign).where(campaign.c.campaign_id.in_(some), ~campaign.c.touched).values(touched=True))
+
+
+def land_org(
+    database: Database, conn: Connection, rows: Sequence[OrgMember], run: str | None, at: datetime
+) -> tuple[int, set[CampaignId]]:
+    """Upsert org rows by member id; how many are new or changed in what the merge looks at, and in which campaigns.
+
+    Of several rows of one person the oldest (created, then member id) is primary; whoever joins, leaves or becomes
+    another person (a converted lead) moves that mark.
+    """
+    incoming = {(row.campaign_id, row.member_id): row for row in rows}
+    known = _known_org(conn, incoming.values())
+    moved = {
+        (key[0], str(old["person_id"]))
+        for key, old in known.items()
+        if key in incoming and incoming[key].person_id != old["person_id"]
+    }
+    if moved:
+        known.update(_org_by_person(conn, moved))
+    people: dict[Key, list[tuple[int, str]]] = defaultdict(list)
+    for (campaign_id, member_id), old in known.items():
+        if (campaign_id, member_id) not in incoming:
+            people[campaign_id, old["person_id"]].append(_age(old["created"], member_id))
+    for row in incoming.values():
+        people[row.campaign_id, row.person_id].append(_age(row.created, row.member_id))
+    primary = {key: min(ages)[1] for key, ages in people.items()}
+
+    changed: set[CampaignId] = set()
+    count = 0
+    values = []
+    for key, row in incoming.items():
+        is_primary = primary[row.campaign_id, row.person_id] == row.member_id
+        made = org_row(row, primary=is_primary, at=at, run=run)
+        values.append(made)
+        before = known.get(key)
+        if (
+            before is None
+            or before["digest"] != made["digest"]
+            or before["person_id"] != row.person_id
+            or before["is_primary"] != is_primary
+        ):
+            count += 1
+            changed.add(row.campaign_id)
+    database.many(conn, database.upsert(org_member), values)
+    changed |= _mark_primary(conn, known, incoming, primary)
+    return count, changed
+
+
+def land_service(
+    database: Database, conn: Connection, rows: Sequence[ServiceMember], *, snapshot: str | None = None
+) -> tuple[int, set[CampaignId]]:
+    """Upsert service rows; how many are new or changed, and in which campaigns.
+
+    Unless they come from a snapshot, rows older than what is there are left out: the feed tells at least once, and
+    what it tells may be older than the answer to our own write.
+    """
+    incoming = {(row.campaign_id, row.person_id): row for row in rows}
+    known: dict[Key, tuple[str, int]] = {}
+    table = service_member.c
+    for campaign_id, person_ids in _by_campaign(incoming):
+        found = conn.execute(
+            select(table.person_id, table.digest, table.version).where(
+                table.campaign_id == campaign_id, table.person_id.in_(person_ids)
+            )
+        )
+        known.update({(campaign_id, row.person_id): (row.digest, row.version) for row in found})
+    changed: set[CampaignId] = set()
+    values = []
+    count = 0
+    for key, row in incoming.items():
+        before = known.get(key)
+        if snapshot is None and before is not None and row.version < before[1]:
+            continue
+        made = service_row(row, snapshot)
+        values.append(made)
+        if before is None or before[0] != made["digest"]:
+            count += 1
+            changed.add(row.campaign_id)
+    keep = () if snapshot is not None else ("snapshot",)
+    database.many(conn, database.upsert(service_member, keep=keep), values)
+    return count, changed
+
+
+def forget_org(conn: Connection, gone: Iterable[Key]) -> set[CampaignId]:
+    """Remove org rows by (campaign, member id); the next oldest row of the person becomes primary."""
+    changed: set[CampaignId] = set()
+    for campaign_id, member_ids in _by_campaign(gone):
+        for some in chunks(member_ids):
+            where = (org_member.c.campaign_id == campaign_id, org_member.c.member_id.in_(some))
+            people = {
+                (campaign_id, str(row.person_id)) for row in conn.execute(select(org_member.c.person_id).where(*where))
+            }
+            if not people:
+                continue
+            conn.execute(delete(org_member).where(*where))
+            changed.add(CampaignId(campaign_id))
+            left = _org_by_person(conn, people)
+            primary: dict[Key, tuple[int, str]] = {}
+            for (_, member_id), old in left.items():
+                key = (campaign_id, old["person_id"])
+                primary[key] = min(primary.get(key, (_LATE + 1, "")), _age(old["created"], member_id))
+            _mark_primary(conn, left, {}, {key: age[1] for key, age in primary.items()})
+    return changed
+
+
+def forget_service(conn: Connection, gone: Iterable[Key]) -> set[CampaignId]:
+    """Remove service rows by (campaign, person)."""
+    changed: set[CampaignId] = set()
+    for campaign_id, person_ids in _by_campaign(gone):
+        for some in chunks(person_ids):
+            done = conn.execute(
+                delete(service_member).where(
+                    service_member.c.campaign_id == campaign_id, service_member.c.person_id.in_(some)
+                )
+            )
+            if done.rowcount:
+                changed.add(CampaignId(campaign_id))
+    return changed
+
+
+def _age(created: datetime | None, member_id: str) -> tuple[int, str]:
+    return (_LATE if created is None else int(created.timestamp() * 1000), member_id)
+
+
+def _by_campaign(keys: Iterable[Key]) -> list[tuple[str, list[str]]]:
+    out: dict[str, list[str]] = defaultdict(list)
+    for campaign_id, other in keys:
+        out[campaign_id].append(other)
+    return list(out.items())
+
+
+_LOOK = (
+    org_member.c.campaign_id,
+    org_member.c.member_id,
+    org_member.c.person_id,
+    org_member.c.created,
+    org_member.c.is_primary,
+    org_member.c.digest,
+)
+
+
+def _found(conn: Connection, statement: Any) -> dict[Key, dict[str, Any]]:
+    return {
+        (row.campaign_id, row.member_id): {
+            "person_id": row.person_id,
+            "created": row.created,
+            "is_primary": row.is_primary,
+            "digest": row.digest,
+        }
+        for row in conn.execute(statement)
+    }
+
+
+def _org_by_person(conn: Connection, people: Iterable[Key]) -> dict[Key, dict[str, Any]]:
+    out: dict[Key, dict[str, Any]] = {}
+    for campaign_id, person_ids in _by_campaign(people):
+        for some in chunks(person_ids):
+            statement = select(*_LOOK).where(org_member.c.campaign_id == campaign_id, org_member.c.person_id.in_(some))
+            out.update(_found(conn, statement))
+    return out
+
+
+def _known_org(conn: Connection, rows: Iterable[OrgMember]) -> dict[Key, dict[str, Any]]:
+    """Rows of the same people, and rows of the same ids that belong to somebody else so far."""
+    rows = list(rows)
+    known = _org_by_person(conn, {(row.campaign_id, row.person_id) for row in rows})
+    unknown = [(row.campaign_id, row.member_id) for row in rows if (row.campaign_id, row.member_id) not in known]
+    for campaign_id, member_ids in _by_campaign(unknown):
+        for some in chunks(member_ids):
+            statement = select(*_LOOK).where(org_member.c.campaign_id == campaign_id, org_member.c.member_id.in_(some))
+            known.update(_found(conn, statement))
+    return known
+
+
+_MARK = (
+    update(org_member)
+    .where(org_member.c.campaign_id == bindparam("the_campaign"), org_member.c.member_id == bindparam("the_member"))
+    .values(is_primary=bindparam("mark"))
+)
+
+
+def _mark_primary(
+    conn: Connection,
+    known: dict[Key, dict[str, Any]],
+    incoming: Collection[Key] | dict[Key, OrgMember],
+    primary: dict[Key, str],
+) -> set[CampaignId]:
+    marks = []
+    for (campaign_id, member_id), old in known.items():
+        if (campaign_id, member_id) in incoming:
+            continue
+        mark = primary[campaign_id, old["person_id"]] == member_id
+        if mark != old["is_primary"]:
+            marks.append({"the_campaign": campaign_id, "the_member": member_id, "mark": mark})
+    if marks:
+        conn.execute(_MARK, marks)
+    return {CampaignId(str(mark["the_campaign"])) for mark in marks}

@@ -1,0 +1,311 @@
+"""Members: landed rows of both sides and the base they are compared with.
+
+May import the schema and the landing functions. Streams are cut into chunks, each a transaction of its own unless the
+caller holds one, so that 100,000 rows take no more memory than 1,000 and a reader of the network never holds the
+database's lock.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Table, and_, bindparam, delete, func, or_, select, true, update
+
+from sync.ids import CampaignId, MemberId, PersonId, RunId
+from sync.model import BaseMember, OrgMember, ServiceMember, StatusState
+from sync.store import compare, landing
+from sync.store.database import Database, chunks
+from sync.store.rows import (
+    BASE_FIELDS,
+    ORG_FIELDS,
+    SERVICE_FIELDS,
+    base_row,
+    columns_of,
+)
+from sync.store.rows import (
+    base_member as base_of,
+)
+from sync.store.rows import (
+    org_member as org_of,
+)
+from sync.store.rows import (
+    service_member as service_of,
+)
+from sync.store.schema import base_member, campaign, org_member, service_member
+
+_ORG_AT = 1
+_SERVICE_AT = _ORG_AT + len(ORG_FIELDS)
+_BASE_AT = _SERVICE_AT + len(SERVICE_FIELDS)
+
+Triple = tuple[OrgMember | None, ServiceMember | None, BaseMember | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Persons of a campaign per side, for the guards. ``test_*`` counts its test members likewise."""
+
+    org: int
+    service: int
+    base: int
+    test_org: int
+    test_service: int
+    test_base: int
+
+
+class Members:
+    """Landed rows and base. Methods join an open transaction of the calling thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # ------------------------------------------------------------ landing
+
+    def land_org(self, rows: Iterable[OrgMember], run: RunId | None = None) -> int:
+        """Upsert org rows by member id; how many are new or changed in what the merge looks at."""
+        count = 0
+        for chunk in chunks(rows):
+            with self._database.write() as conn:
+                changed, touched = landing.land_org(self._database, conn, chunk, run, self._database.clock.now())
+                landing.touch(conn, touched)
+            count += changed
+        return count
+
+    def land_service(self, rows: Iterable[ServiceMember]) -> int:
+        """Upsert service rows; how many are new or changed. A row older than the landed one is left out."""
+        count = 0
+        for chunk in chunks(rows):
+            with self._database.write() as conn:
+                changed, touched = landing.land_service(self._database, conn, chunk)
+                landing.touch(conn, touched)
+            count += changed
+        return count
+
+    def land_service_snapshot(self, campaign_id: CampaignId, pages: Iterable[Sequence[ServiceMember]]) -> int:
+        """Land all members that the service has of a campaign; those absent from the whole are removed at its end.
+
+        Returns:
+            How many rows are new, changed or removed. When *pages* raises, nothing is removed.
+
+        Raises:
+            ValueError: a row of another campaign is among them.
+        """
+        mark = secrets.token_hex(8)
+        count = 0
+        for chunk in chunks(row for page in pages for row in page):
+            if any(row.campaign_id != campaign_id for row in chunk):
+                raise ValueError(f"a snapshot of {campaign_id} holds members of another campaign")
+            with self._database.write() as conn:
+                changed, touched = landing.land_service(self._database, conn, chunk, snapshot=mark)
+                landing.touch(conn, touched)
+            count += changed
+        table = service_member.c
+        with self._database.write() as conn:
+            gone = conn.execute(
+                delete(service_member).where(
+                    table.campaign_id == campaign_id, or_(table.snapshot.is_(None), table.snapshot != mark)
+                )
+            ).rowcount
+            if gone:
+                landing.touch(conn, [campaign_id])
+        return count + gone
+
+    def forget_org(self, campaign_id: CampaignId, member_ids: Collection[MemberId]) -> None:
+        """Remove org rows that are known to be gone."""
+        with self._database.write() as conn:
+            landing.touch(conn, landing.forget_org(conn, ((campaign_id, member) for member in member_ids)))
+
+    def forget_service(self, campaign_id: CampaignId, person_ids: Collection[PersonId]) -> None:
+        """Remove service rows that are known to be gone."""
+        with self._database.write() as conn:
+            landing.touch(conn, landing.forget_service(conn, ((campaign_id, person) for person in person_ids)))
+
+    # ------------------------------------------------------------ base
+
+    def put_base(self, rows: Iterable[BaseMember]) -> None:
+        """Set what both sides agreed."""
+        for chunk in chunks(rows):
+            with self._database.write() as conn:
+                self._database.many(conn, self._database.upsert(base_member), [base_row(row) for row in chunk])
+                landing.touch(conn, {row.campaign_id for row in chunk})
+
+    def drop_base(self, keys: Iterable[tuple[CampaignId, PersonId]]) -> None:
+        """Forget what was agreed: the member is gone on both sides."""
+        statement = delete(base_member).where(
+            base_member.c.campaign_id == bindparam("the_campaign"), base_member.c.person_id == bindparam("the_person")
+        )
+        for chunk in chunks(keys):
+            with self._database.write() as conn:
+                conn.execute(statement, [{"the_campaign": one, "the_person": other} for one, other in chunk])
+                landing.touch(conn, {one for one, _ in chunk})
+
+    def mark_invisible(self, campaign_id: CampaignId, person_ids: Collection[PersonId], invisible: bool = True) -> None:
+        """Mark members whose record can no longer be seen: kept, not mailed, listed."""
+        self._mark(campaign_id, person_ids, {"invisible": invisible})
+
+    def set_status_state(
+        self, campaign_id: CampaignId, person_ids: Collection[PersonId], state: StatusState, note: str | None = None
+    ) -> None:
+        """Set what is known of members' two-owner status, with a note for people."""
+        self._mark(campaign_id, person_ids, {"status_state": state.value, "note": note})
+
+    def _mark(self, campaign_id: CampaignId, person_ids: Collection[PersonId], values: Mapping[str, Any]) -> None:
+        with self._database.write() as conn:
+            for some in chunks(person_ids):
+                conn.execute(
+                    update(base_member)
+                    .where(base_member.c.campaign_id == campaign_id, base_member.c.person_id.in_(some))
+                    .values(**values)
+                )
+            landing.touch(conn, [campaign_id])
+
+    # ------------------------------------------------------------ the comparison
+
+    def differing(self, campaign_id: CampaignId) -> Iterator[Triple]:
+        """Members in which a side differs from base or is missing, by person id, streamed.
+
+        Runs on a connection of its own and sees what was committed when the first row is read; read it to the end or
+        close it.
+        """
+        for window in self._database.stream(compare.differing(campaign_id)):
+            for row in window:
+                yield (
+                    None if row[_ORG_AT] is None else org_of(row[_ORG_AT:_SERVICE_AT]),
+                    None if row[_SERVICE_AT] is None else service_of(row[_SERVICE_AT:_BASE_AT]),
+                    None if row[_BASE_AT] is None else base_of(row[_BASE_AT:]),
+                )
+
+    def count_differing(self, campaign_id: CampaignId) -> int:
+        """How many members ``differing`` would give."""
+        with self._database.read() as conn:
+            return int(conn.execute(compare.count_differing(campaign_id)).scalar_one())
+
+    def sizes(self, campaign_id: CampaignId) -> Sizes:
+        """Persons per side."""
+
+        def counted(table: Table, *conditions: Any) -> Any:
+            return (
+                select(func.count()).select_from(table).where(table.c.campaign_id == campaign_id, *conditions)
+            ).scalar_subquery()
+
+        primary = org_member.c.is_primary == true()
+        with self._database.read() as conn:
+            row = conn.execute(
+                select(
+                    counted(org_member, primary),
+                    counted(service_member),
+                    counted(base_member),
+                    counted(org_member, primary, org_member.c.test_member),
+                    counted(service_member, service_member.c.test_member),
+                    counted(base_member, base_member.c.test_member),
+                )
+            ).one()
+        return Sizes(*row)
+
+    # ------------------------------------------------------------ looking up
+
+    def known_member_ids(self, campaign_id: CampaignId) -> dict[MemberId, PersonId]:
+        """Every member row last seen in the org, synced or not, with its person."""
+        with self._database.read() as conn:
+            rows = conn.execute(
+                select(org_member.c.member_id, org_member.c.person_id).where(org_member.c.campaign_id == campaign_id)
+            )
+            return {MemberId(member): PersonId(person) for member, person in rows}
+
+    def count_known(self, campaign_ids: Collection[CampaignId] | None = None) -> dict[CampaignId, int]:
+        """Member rows last seen in the org, by campaign; campaigns without any are absent."""
+        statement = select(org_member.c.campaign_id, func.count()).group_by(org_member.c.campaign_id)
+        out: dict[CampaignId, int] = {}
+        with self._database.read() as conn:
+            if campaign_ids is None:
+                return {CampaignId(key): count for key, count in conn.execute(statement)}
+            for some in chunks(campaign_ids):
+                found = conn.execute(statement.where(org_member.c.campaign_id.in_(some)))
+                out.update((CampaignId(key), count) for key, count in found)
+        return out
+
+    def org_rows(
+        self, campaign_id: CampaignId, person_ids: Collection[PersonId]
+    ) -> dict[PersonId, tuple[OrgMember, ...]]:
+        """All org rows of persons, the primary one first."""
+        out: dict[PersonId, tuple[OrgMember, ...]] = {}
+        order = (org_member.c.person_id, org_member.c.is_primary.desc(), org_member.c.created, org_member.c.member_id)
+        for values in self._look(org_member, ORG_FIELDS, campaign_id, "person_id", person_ids, order):
+            row = org_of(values)
+            out[row.person_id] = (*out.get(row.person_id, ()), row)
+        return out
+
+    def org_by_member(self, campaign_id: CampaignId, member_ids: Collection[MemberId]) -> dict[MemberId, OrgMember]:
+        """Org rows by member id."""
+        found = map(org_of, self._look(org_member, ORG_FIELDS, campaign_id, "member_id", member_ids))
+        return {row.member_id: row for row in found}
+
+    def service_rows(self, campaign_id: CampaignId, person_ids: Collection[PersonId]) -> dict[PersonId, ServiceMember]:
+        """Service rows by person."""
+        found = map(service_of, self._look(service_member, SERVICE_FIELDS, campaign_id, "person_id", person_ids))
+        return {row.person_id: row for row in found}
+
+    def base_rows(self, campaign_id: CampaignId, person_ids: Collection[PersonId]) -> dict[PersonId, BaseMember]:
+        """Base rows by person."""
+        found = map(base_of, self._look(base_member, BASE_FIELDS, campaign_id, "person_id", person_ids))
+        return {row.person_id: row for row in found}
+
+    def stream_org(self, campaign_id: CampaignId) -> Iterator[OrgMember]:
+        """All landed org rows of a campaign, by member id, streamed."""
+        statement = (
+            select(*columns_of(org_member, ORG_FIELDS))
+            .where(org_member.c.campaign_id == campaign_id)
+            .order_by(org_member.c.member_id)
+        )
+        for window in self._database.stream(statement):
+            yield from map(org_of, window)
+
+    def stream_base(self, campaign_id: CampaignId) -> Iterator[BaseMember]:
+        """All base rows of a campaign, by person id, streamed."""
+        statement = (
+            select(*columns_of(base_member, BASE_FIELDS))
+            .where(base_member.c.campaign_id == campaign_id)
+            .order_by(base_member.c.person_id)
+        )
+        for window in self._database.stream(statement):
+            yield from map(base_of, window)
+
+    def invisible(self, campaign_id: CampaignId) -> tuple[PersonId, ...]:
+        """Members whose record can no longer be seen."""
+        with self._database.read() as conn:
+            found = conn.execute(
+                select(base_member.c.person_id)
+                .where(base_member.c.campaign_id == campaign_id, base_member.c.invisible == true())
+                .order_by(base_member.c.person_id)
+            )
+            return tuple(found.scalars())
+
+    def campaigns_of(self, person_id: PersonId) -> tuple[CampaignId, ...]:
+        """Campaigns in which the service has this person."""
+        table = service_member.c
+        with self._database.read() as conn:
+            found = conn.execute(
+                select(table.campaign_id)
+                # The list of campaigns turns a walk over all members into one look a campaign.
+                .where(table.campaign_id.in_(select(campaign.c.campaign_id)), table.person_id == person_id)
+                .order_by(table.campaign_id)
+            )
+            return tuple(found.scalars())
+
+    def _look(
+        self,
+        table: Table,
+        names: Sequence[str],
+        campaign_id: CampaignId,
+        key: str,
+        values: Collection[str],
+        order: Sequence[Any] = (),
+    ) -> list[Any]:
+        out: list[Any] = []
+        with self._database.read() as conn:
+            for some in chunks(values):
+                where = and_(table.c.campaign_id == campaign_id, table.c[key].in_(some))
+                out += conn.execute(select(*columns_of(table, names)).where(where).order_by(*order)).all()
+        return out
