@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sync.clock import Clock
-from sync.embedded.service import idempotency, openapi, routes_store
+from sync.embedded.service import idempotency, openapi, public, release, routes_send, routes_store
 from sync.embedded.service.audience import Audience
 from sync.embedded.service.database import Database
 from sync.embedded.service.idempotency import Answer
@@ -30,7 +30,7 @@ from sync.embedded.service.outbox import Outbox
 from sync.embedded.service.problems import Problem, invalid
 from sync.embedded.service.service import VERSION, Sender, Service, Transport
 
-OPERATIONS = routes_store.OPERATIONS
+OPERATIONS = (*routes_store.OPERATIONS, *routes_send.OPERATIONS)
 _HEADER_LIMIT = 255
 
 
@@ -63,6 +63,7 @@ def create_app(
         sender=sender or Sender(),
     )
     service.identify()
+    release.recover(service)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -70,6 +71,7 @@ def create_app(
         service.db.close()
 
     routes: list[BaseRoute] = [Route(op.path, _endpoint(service, op), methods=[op.method]) for op in OPERATIONS]
+    routes += public.routes(service)
     routes.append(Route("/openapi.json", _document(service), methods=["GET"]))
     app = Starlette(
         routes=routes,

@@ -33,8 +33,9 @@ def put(work: Work, campaign_id: str, body: wire.CampaignPut) -> bool:
         if missing:
             errors = [{"pointer": f"/{name}", "detail": "a new campaign needs this"} for name in missing]
             raise Problem(422, "invalid", f"A new campaign needs {' and '.join(missing)}.", errors)
+        name, kind = values["name"], values["type"]
         fresh = CampaignRow(
-            campaign_id, values["name"], values["type"], None, False, None, None, "UTC", False, [], wire.StatusOn(), 1, work.at
+            campaign_id, name, kind, None, False, None, None, "UTC", False, [], wire.StatusOn(), 1, work.at
         )  # fmt: skip
         new = msgspec.structs.replace(fresh, **values)
     else:

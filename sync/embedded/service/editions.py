@@ -12,6 +12,7 @@ from datetime import date
 from msgspec import UNSET
 
 from sync.embedded.service import rules, wire
+from sync.embedded.service.eml import check_template
 from sync.embedded.service.problems import conflict, invalid
 from sync.embedded.service.records import CampaignRow, EditionState
 from sync.embedded.service.work import Work
@@ -90,6 +91,10 @@ def _check(work: Work, edition: EditionState, body: wire.EditionPatch) -> None:
     elif edition.start_date or edition.end_date:
         pointer = "/start_date" if edition.start_date else "/end_date"
         raise invalid(pointer, "Adaptive and Drip editions have the campaign's dates")
+    for name in ("subject", "html", "text"):
+        wrong = check_template(getattr(edition, name)) if getattr(body, name) is not UNSET else None
+        if wrong:
+            raise invalid(f"/{name}", f"the merge fields cannot be read: {wrong}")
     if edition.active and not edition.has_content:
         if body.active is True:
             raise conflict("content_missing", "An edition needs a subject and HTML before it can be active.")

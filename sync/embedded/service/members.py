@@ -23,7 +23,7 @@ _LEVEL_OF = {name: i for i, name in enumerate(wire.LEVELS)}
 @dataclass(slots=True)
 class _Result:
     person_id: str | None
-    outcome: str
+    outcome: wire.OutcomeName
     state: MemberState | None = None
     error: str | None = None
 
@@ -31,7 +31,7 @@ class _Result:
         m = self.state
         if m is None:
             version = 0 if self.outcome in ("stale", "absent") else None
-            return wire.Outcome(self.person_id, self.outcome, version, error=self.error)  # type: ignore[arg-type]
+            return wire.Outcome(self.person_id, self.outcome, version, error=self.error)
         level = None if m.level is None else wire.LEVELS[m.level]
         return wire.Outcome(
             self.person_id,
@@ -41,7 +41,7 @@ class _Result:
             m.reason,
             level,
             m.status,
-            self.error,  # type: ignore[arg-type]
+            self.error,
         )
 
 
@@ -62,7 +62,7 @@ def _one(work: Work, campaign: CampaignRow, row: wire.BatchRow, known: Suppressi
     person_id = row.contact_id or row.lead_id
     if person_id is None:
         return _Result(None, "invalid", error="a row needs lead_id or contact_id")
-    converted = _convert(work, campaign.campaign_id, row, known)
+    converted = _convert(work, campaign.campaign_id, row, known, opted_out)
     member = converted or work.member(campaign.campaign_id, person_id)
     live = member if member is not None and not member.deleted else None
     if converted is None and row.if_version is not None and row.if_version != (live.version if live else 0):
@@ -79,7 +79,9 @@ def _one(work: Work, campaign: CampaignRow, row: wire.BatchRow, known: Suppressi
     return _Result(person_id, "updated" if converted or astuple(live) != before else "unchanged", live)
 
 
-def _convert(work: Work, campaign_id: str, row: wire.BatchRow, known: Suppressions) -> MemberState | None:
+def _convert(
+    work: Work, campaign_id: str, row: wire.BatchRow, known: Suppressions, opted_out: list[str]
+) -> MemberState | None:
     """Lead conversion: the lead's member, of the same member id, moves to the contact with all its history."""
     if row.lead_id is None or row.contact_id is None or row.op != "upsert" or not isinstance(row.member_id, str):
         return None
@@ -108,7 +110,10 @@ def _convert(work: Work, campaign_id: str, row: wire.BatchRow, known: Suppressio
     )
     for (person, where, kind), (reason, email) in list(known.items()):
         if person == row.lead_id:
-            suppress(work, row.contact_id, where, kind, reason, email)
+            if where == "" and kind == "opt_out":  # the contact's box and other campaigns follow
+                opted_out.append(row.contact_id)
+            else:
+                suppress(work, row.contact_id, where, kind, reason, email)
             known[row.contact_id, where, kind] = (reason, email)
     return moved
 

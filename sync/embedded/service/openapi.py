@@ -17,6 +17,7 @@ _REASONS = {
     401: "The bearer token is missing or wrong.",
     404: "There is no such thing.",
     409: "The present state refuses it, or the first request with this key is in progress.",
+    503: "The mail could not be handed over.",
     410: "The cursor has expired; read the lists again.",
     422: "A value is wrong (`errors` points to it), or the key was used for another request.",
 }

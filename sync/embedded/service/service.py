@@ -6,6 +6,7 @@ Everything that varies (time, seed, disk, network) comes in by parameter.
 from __future__ import annotations
 
 import secrets
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +19,30 @@ from sync.clock import Clock
 from sync.embedded.service.audience import Audience
 from sync.embedded.service.database import Database, read_meta, write_meta
 from sync.embedded.service.idempotency import InProgress
+from sync.embedded.service.problems import conflict
 from sync.embedded.service.work import Work
 
 VERSION = "1.0.0"
+
+
+class Releasing:
+    """The sends that are being released in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ids: set[str] = set()
+
+    def enter(self, send_id: str) -> None:
+        """Raises Problem 409 when the send is being released already."""
+        with self._lock:
+            if send_id in self._ids:
+                raise conflict("release_in_progress", "The send is being released right now.")
+            self._ids.add(send_id)
+
+    def leave(self, send_id: str) -> None:
+        """The release ended, one way or another."""
+        with self._lock:
+            self._ids.discard(send_id)
 
 
 class DeliveryError(Exception):
@@ -58,6 +80,7 @@ class Service:
     service_id: str = ""
     secret: bytes = b""
     in_progress: InProgress = field(default_factory=InProgress)
+    releasing: Releasing = field(default_factory=Releasing)
 
     def identify(self) -> None:
         """Read, or make, what is this database's own for good: its id and the key that signs tracking links."""
