@@ -1,0 +1,57 @@
+"""Errors as the REST API words them. Pure values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_STATUS = {
+    "INVALID_SESSION_ID": 401,
+    "REQUEST_LIMIT_EXCEEDED": 403,
+    "NOT_FOUND": 404,
+    "METHOD_NOT_ALLOWED": 405,
+    "UNSUPPORTED_API_VERSION": 410,
+    "URI_TOO_LONG": 414,
+    "UNSUPPORTED_MEDIA_TYPE": 415,
+    "REQUEST_HEADER_FIELDS_TOO_LARGE": 431,
+}
+
+
+class OrgError(Exception):
+    """One error of the API: code, message, the fields concerned, and the HTTP status of a single request."""
+
+    def __init__(self, code: str, message: str, fields: tuple[str, ...] = (), status: int | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.fields = fields
+        self.status = status if status is not None else _STATUS.get(code, 400)
+
+    def envelope(self) -> list[dict[str, Any]]:
+        """The body of a single request: an array of one error (``fields`` only where there are some)."""
+        error: dict[str, Any] = {"message": self.message, "errorCode": self.code}
+        if self.fields:
+            error["fields"] = list(self.fields)
+        return [error]
+
+    def row(self) -> dict[str, Any]:
+        """The error as a row of a collection's answer has it: ``statusCode`` and always ``fields``."""
+        return {"statusCode": self.code, "message": self.message, "fields": list(self.fields)}
+
+
+def not_found() -> OrgError:
+    """The answer for an address or a record that is not there."""
+    return OrgError("NOT_FOUND", "The requested resource does not exist")
+
+
+def invalid_type(name: str) -> OrgError:
+    """The answer for an object that the org does not have."""
+    return OrgError(
+        "INVALID_TYPE",
+        f"sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure to append "
+        "the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names.",
+    )
+
+
+def malformed_json(detail: str) -> OrgError:
+    """The answer for a body that is not what the resource reads."""
+    return OrgError("JSON_PARSER_ERROR", detail)

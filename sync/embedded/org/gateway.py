@@ -1,0 +1,218 @@
+"""The org over HTTP: versions, sessions, quota, encodings and error envelopes around the resources."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from dataclasses import dataclass
+from email.utils import format_datetime
+from typing import Any
+
+import anyio.to_thread
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sync.clock import Clock
+from sync.embedded.org.composite import split_url
+from sync.embedded.org.core import Answer, Call, Org
+from sync.embedded.org.errors import OrgError, malformed_json, not_found
+from sync.embedded.org.quota import Quota
+from sync.embedded.org.router import NEWEST, OLDEST, Router, versions
+from sync.embedded.org.sessions import OAuthError, Sessions
+
+LONGEST_URI = 16_384
+LONGEST_BODY = 50 * 1024 * 1024
+_JSON = "application/json;charset=UTF-8"
+_SMALLEST_GZIP = 1_400
+_VERSION = re.compile(r"/services/data/v(\d+)\.(\d)(?:/|$)")
+_BODIES = frozenset({"POST", "PATCH", "PUT"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """A request as it came: method, address with query, headers (lower case), body."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    raw: bytes
+    instance_url: str
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+
+def _expired() -> OrgError:
+    return OrgError("INVALID_SESSION_ID", "Session expired or invalid")
+
+
+class Gateway:
+    """Answers HTTP requests for one org; ``app`` is the ASGI application."""
+
+    def __init__(self, org: Org, quota: Quota, sessions: Sessions) -> None:
+        self.org, self.quota, self.sessions = org, quota, sessions
+        self._router = Router(org, quota)
+        methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+        self.app = Starlette(routes=[Route("/{path:path}", self._endpoint, methods=methods)])
+
+    @property
+    def clock(self) -> Clock:
+        """The org's clock."""
+        return self.org.clock
+
+    async def _endpoint(self, request: Request) -> Response:
+        try:
+            raw = await request.body()
+        except ClientDisconnect:
+            return Response(status_code=400)
+        query = request.scope["query_string"].decode("latin-1")
+        target = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").partition("?")[0]
+        headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in request.scope["headers"]}
+        host = headers.get("host", "127.0.0.1")
+        wire = _Wire(request.method, f"{target}?{query}" if query else target, headers, raw,
+                     f"{request.scope['scheme']}://{host}")
+        return await anyio.to_thread.run_sync(self._respond, wire)
+
+    def _respond(self, wire: _Wire) -> Response:
+        try:
+            answer = self._answer(wire)
+        except OrgError as error:
+            answer = Answer(error.status, error.envelope())
+        except OAuthError as refusal:
+            answer = Answer(refusal.status, refusal.body())
+        return self._encode(wire, answer)
+
+    def _encode(self, wire: _Wire, answer: Answer) -> Response:
+        headers = {"Date": format_datetime(self.clock.now(), usegmt=True), **answer.headers}
+        if answer.body is None:
+            return Response(status_code=answer.status, headers=headers)
+        content = msgspec.json.encode(answer.body)
+        if wire.headers.get("x-prettyprint", "").lower() in ("1", "true"):
+            content = msgspec.json.format(content, indent=2)
+        headers["Content-Type"] = _JSON
+        if len(content) >= _SMALLEST_GZIP and "gzip" in wire.headers.get("accept-encoding", "").lower():
+            content = gzip.compress(content, 1, mtime=0)
+            headers["Content-Encoding"] = "gzip"
+        headers["Vary"] = "Accept-Encoding"
+        return Response(content, status_code=answer.status, headers=headers)
+
+    def _answer(self, wire: _Wire) -> Answer:
+        self._check_size(wire)
+        path = wire.path.rstrip("/")
+        if path == "/services/oauth2/token":
+            return self._token(wire)
+        if path == "/services/data":
+            return Answer(200, versions())
+        if path == "/services/oauth2/userinfo" or path.startswith("/id/"):
+            self._session(wire)
+            return self._identity(wire, path)
+        return self._data(wire)
+
+    @staticmethod
+    def _check_size(wire: _Wire) -> None:
+        size = len(wire.target)
+        if size > LONGEST_URI:
+            raise OrgError("URI_TOO_LONG", "The length of the URI exceeds the 16,384 byte limit")
+        if size + sum(len(n) + len(v) + 4 for n, v in wire.headers.items()) > LONGEST_URI:
+            raise OrgError("REQUEST_HEADER_FIELDS_TOO_LARGE", (
+                "The combined length of the URI and headers exceeds the 16,384 byte limit"))
+
+    def _session(self, wire: _Wire) -> None:
+        if not self.sessions.holds(wire.headers.get("authorization"), self.org.state.switches.session_seconds):
+            raise _expired()
+
+    def _token(self, wire: _Wire) -> Answer:
+        if wire.method != "POST":
+            raise OAuthError("invalid_request", "must use HTTP POST")
+        body = self._body(wire)
+        token = self.sessions.grant(body, wire.headers.get("authorization"))
+        path = f"/id/{self.org.organization_id}/{self.org.user_id}"
+        return Answer(200, self.sessions.answer(token, wire.instance_url, path, refresh=b"refresh_token" in body))
+
+    def _identity(self, wire: _Wire, path: str) -> Answer:
+        org = self.org
+        known = path == "/services/oauth2/userinfo" or path.split("/")[2:] in (
+            [org.organization_id, org.user_id], [org.organization_id[:15], org.user_id[:15]])
+        if not known:
+            raise not_found()
+        with org.store.reading() as connection:
+            user = connection.execute(
+                "SELECT Username, FirstName, LastName, Email, IsActive, TimeZoneSidKey, LocaleSidKey, "
+                "LanguageLocaleKey, SystemModstamp FROM User WHERE Id = ?", (org.identity.user,)
+            ).fetchone()
+        name, first, last, email, active, zone, locale, language, stamp = user
+        base = f"{wire.instance_url}/services/data/v{{version}}"
+        identity = f"{wire.instance_url}/id/{org.organization_id}/{org.user_id}"
+        return Answer(200, {
+            "id": identity, "sub": identity, "asserted_user": True, "user_id": org.user_id,
+            "organization_id": org.organization_id, "username": name, "preferred_username": name,
+            "nick_name": first, "name": f"{first} {last}", "display_name": f"{first} {last}", "email": email,
+            "email_verified": True, "given_name": first, "family_name": last, "first_name": first, "last_name": last,
+            "zoneinfo": zone, "timezone": zone, "locale": locale, "language": language, "active": bool(active),
+            "user_type": "STANDARD", "utcOffset": 0, "updated_at": stamp,
+            "urls": {"rest": f"{base}/", "sobjects": f"{base}/sobjects/", "query": f"{base}/query/",
+                     "custom_domain": wire.instance_url},
+        })
+
+    def _data(self, wire: _Wire) -> Answer:
+        found = _VERSION.match(wire.path)
+        if found is None:
+            raise not_found()
+        number = int(found.group(1))
+        if number > NEWEST:
+            raise not_found()
+        if number < OLDEST:
+            raise OrgError("UNSUPPORTED_API_VERSION", f"The requested API version {number}.{found.group(2)} is retired")
+        self._session(wire)
+        used = self.quota.take()
+        if used is None:
+            error = OrgError("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+            return Answer(error.status, error.envelope(), self._usage(self.quota.used()))
+        try:
+            answer = self._router.dispatch(self._call(wire))
+        except OrgError as error:
+            if not self.org.state.switches.failed_calls_count:
+                used = self.quota.give_back()
+            answer = Answer(error.status, error.envelope())
+        return Answer(answer.status, answer.body, {**answer.headers, **self._usage(used)})
+
+    def _usage(self, used: int) -> dict[str, str]:
+        return {"Sforce-Limit-Info": f"api-usage={used}/{self.quota.most}"}
+
+    def _call(self, wire: _Wire) -> Call:
+        version, path, query = split_url(wire.target)
+        return Call(wire.method, path, query, wire.headers, self._json(wire), version)
+
+    @staticmethod
+    def _body(wire: _Wire) -> bytes:
+        raw = wire.raw
+        encoding = wire.headers.get("content-encoding", "").lower()
+        try:
+            if encoding == "gzip":
+                raw = gzip.decompress(raw)
+            elif encoding == "deflate":
+                raw = zlib.decompress(raw)
+        except (OSError, EOFError, zlib.error):
+            raise malformed_json("The request body is not valid gzip") from None
+        if len(raw) > LONGEST_BODY:
+            raise OrgError("REQUEST_ENTITY_TOO_LARGE", "The request body is too large", status=413)
+        return raw
+
+    def _json(self, wire: _Wire) -> Any:
+        if wire.method not in _BODIES:
+            return None
+        raw = self._body(wire)
+        if not raw.strip():
+            return None
+        kind = wire.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if kind and not kind.endswith("json"):
+            raise OrgError("UNSUPPORTED_MEDIA_TYPE", f"Content type {kind} not supported")
+        try:
+            return msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise malformed_json(str(error)) from None

@@ -1,0 +1,119 @@
+"""A parsed SOQL statement as values. Positions are (row, column), from 1, for error messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Position = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A field, through relationships: ``Campaign.Name``."""
+
+    parts: tuple[str, ...]
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """COUNT, COUNT_DISTINCT, SUM, AVG, MIN or MAX of a field (no field: ``COUNT()``)."""
+
+    function: str
+    path: Path | None
+    alias: str | None
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A field of the select list with its alias (aliases only in grouped queries)."""
+
+    path: Path
+    alias: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A literal. ``kind``: string, number, boolean, null, date, datetime, range (TODAY and its like)."""
+
+    kind: str
+    text: str
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``field op literal``; op is one of = != < <= > >= LIKE."""
+
+    left: Path | Aggregate
+    operator: str
+    value: Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """``field [NOT] IN (literals)``."""
+
+    left: Path
+    negated: bool
+    values: tuple[Literal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AmongRows:
+    """``field [NOT] IN (SELECT …)``: a semi-join or anti-join."""
+
+    left: Path
+    negated: bool
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """All parts hold."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """At least one part holds."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """The part does not hold."""
+
+    part: Condition
+
+
+Condition = Comparison | Among | AmongRows | Both | Either | Negation
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One key of ORDER BY; ``nulls_first`` None means the default of the direction."""
+
+    key: Path | Aggregate
+    descending: bool
+    nulls_first: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A SELECT statement."""
+
+    select: tuple[Selected | Aggregate, ...]
+    source: str
+    source_at: Position
+    alias: str | None
+    where: Condition | None
+    group: tuple[Path, ...]
+    having: Condition | None
+    order: tuple[Order, ...]
+    limit: int | None
+    offset: int
+    text: str
