@@ -1,0 +1,117 @@
+"""The console's app: how it begins, and how jobs tell and end. The one entry for the command line is ``run_console``.
+
+Imports Textual and the console's own modules; never the shell, which comes in as a function that opens a backend.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from textual.screen import Screen
+
+from console.bridge import Job
+from console.host import Commands, OpenBackend
+from console.messages import EngineEvents, JobEnded
+from console.screens.base import ConsoleScreen
+from console.screens.overview import OverviewScreen
+from console.viewstate import closed_with, ended_early, told
+from console.work import Work
+from sync.clock import Clock
+from sync.views import RunResult
+
+
+class ConsoleApp(Work):
+    """The operator console; its arguments are ``Host``'s."""
+
+    CSS_PATH = "styles/console.tcss"
+    TICK = 1.0
+    TIMER_LOOK = 5.0
+
+    # ------------------------------------------------------------ beginning
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The overview is the screen at the bottom."""
+        return OverviewScreen()
+
+    def on_mount(self) -> None:
+        """Paint first, then open the store."""
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.bridge.start()
+        self.reload()
+        self.set_interval(self.TICK, self.tick)
+        if self.with_timers:
+            self.set_interval(self.TIMER_LOOK, self.look_at_timers)
+
+    def tick(self) -> None:
+        """The clock went on."""
+        self.shared = replace(self.shared, now=self.clock.now())
+        if isinstance(self.screen, ConsoleScreen):
+            self.screen.paint_top()
+            if self.live_run is not None:
+                self.screen.run_went_on(self.shown_job)
+
+    # ------------------------------------------------------------ jobs
+
+    def on_engine_events(self, message: EngineEvents) -> None:
+        """What a job told since the last time."""
+        run = self.progress.get(message.job)
+        if run is None:
+            return
+        for event in message.events:
+            run = told(run, event)
+        self.progress[message.job] = run
+        self.shared = replace(self.shared, now=self.clock.now())
+        if isinstance(self.screen, ConsoleScreen):
+            self.screen.paint_top()
+            self.screen.run_went_on(message.job)
+
+    def on_job_ended(self, message: JobEnded) -> None:
+        """A job is done: say so where it is not on screen, and read the store anew."""
+        job = self.bridge.jobs.pop(message.job, None)
+        if job is None:
+            return
+        self._conclude(message.job, job)
+        self.front.paint_top()
+        self.front.run_went_on(message.job)
+        if self._leaving and self.bridge.writing is None:
+            self.leave()
+            return
+        self.reload()
+
+    def _conclude(self, number: int, job: Job[Any]) -> None:
+        run = self.progress.get(number)
+        if run is None:
+            return
+        if job.error is not None:
+            self.progress[number] = ended_early(run, job.error.line())
+            return
+        value = job.done.result()
+        if isinstance(value, RunResult):
+            self.results[number] = value
+            self.progress[number] = closed_with(run, value.state, value.counts, value.calls, value.seconds)
+
+    # ------------------------------------------------------------ leaving
+
+    async def action_quit(self) -> None:
+        """Ctrl+Q does what q does."""
+        self.do_quit()
+
+
+def run_console(
+    open_backend: OpenBackend,
+    *,
+    org_name: str,
+    mode: str,
+    clock: Clock,
+    mouse: bool = False,
+    last_view: Path | None = None,
+    commands: Commands | None = None,
+) -> int:
+    """Open the console and stay until it is left. Returns the exit code: 0, or 1 when it broke down."""
+    app = ConsoleApp(open_backend, clock=clock, org_name=org_name, mode=mode, last_view=last_view, commands=commands)
+    code = app.run(mouse=mouse)
+    return int(app.return_code or 0) if code is None else int(code)

@@ -1,0 +1,218 @@
+"""What the console needs of the world beneath it: a thin protocol over the shell, met by the bridge and by test fakes.
+
+Pure: values of sync only. Reads come from the store and are quick, yet they are never called on the UI's thread;
+actions may use the network, run each in a thread of their own on a backend of their own, and tell their progress to
+the listener. Every method may raise ``PredictiveError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from sync.events import Event
+from sync.model import Campaign, Edition, RunKind, Side
+from sync.plan import Change, Plan, PlanRow
+from sync.views import (
+    CampaignDetail,
+    CampaignView,
+    Check,
+    FailedRow,
+    LimitsView,
+    MemberView,
+    RunResult,
+    RunView,
+    TimerView,
+)
+
+
+class Cancel(Protocol):
+    """Told to stop: looked at between batches. ``threading.Event`` is one."""
+
+    def is_set(self) -> bool:
+        """True once a person asked to stop."""
+        ...
+
+
+class Reads(Protocol):
+    """What is read from the store without the network."""
+
+    def overview(self) -> tuple[CampaignView, ...]:
+        """Every campaign that the store knows."""
+        ...
+
+    def detail(self, campaign_id: str) -> CampaignDetail:
+        """One campaign with editions, clicks, history and runs."""
+        ...
+
+    def members(
+        self, campaign_id: str, *, text: str, status: str | None, level: str | None, offset: int, limit: int
+    ) -> tuple[MemberView, ...]:
+        """A window of a campaign's members."""
+        ...
+
+    def count_members(self, campaign_id: str, *, text: str, status: str | None, level: str | None) -> int:
+        """How many members the same filter gives."""
+        ...
+
+    def runs(self, *, campaign_id: str | None, limit: int) -> tuple[RunView, ...]:
+        """Newest runs first."""
+        ...
+
+    def run(self, run_id: str) -> RunView:
+        """One run."""
+        ...
+
+    def events(self, run_id: str) -> tuple[Event, ...]:
+        """The journal of a run; replaying it gives the run's screen again."""
+        ...
+
+    def failed_rows(self, run_id: str) -> tuple[FailedRow, ...]:
+        """Rows that were rejected or left as drift."""
+        ...
+
+    def limits(self) -> LimitsView:
+        """The API meter as last heard."""
+        ...
+
+    def schedule(self) -> tuple[TimerView, ...]:
+        """The timers with their next firing."""
+        ...
+
+    def resolve(self, text: str) -> Campaign:
+        """The campaign with this id or exact name; UnknownCampaign or AmbiguousCampaign otherwise."""
+        ...
+
+    def plan(self, plan_id: str) -> Plan:
+        """Header of a stored plan."""
+        ...
+
+    def plan_rows(
+        self, plan_id: str, *, text: str, side: Side | None, change: Change | None, offset: int, limit: int
+    ) -> tuple[PlanRow, ...]:
+        """A window of a plan's rows."""
+        ...
+
+    def count_plan_rows(self, plan_id: str, *, text: str, side: Side | None, change: Change | None) -> int:
+        """How many rows the same filter gives."""
+        ...
+
+    def plan_groups(self, plan_id: str) -> tuple[tuple[Side, Change, int], ...]:
+        """Rows by side and change."""
+        ...
+
+    def rejected(self, plan_id: str) -> Collection[int]:
+        """Sequence numbers of the rows that a person took out of the plan."""
+        ...
+
+    def set_accepted(
+        self,
+        plan_id: str,
+        seqs: Sequence[int] | None,
+        accepted: bool,
+        *,
+        change: Change | None = None,
+        side: Side | None = None,
+        text: str = "",
+    ) -> None:
+        """Take rows out of the plan or put them back: those in *seqs*, or all that the filter gives."""
+        ...
+
+
+class Actions(Protocol):
+    """What may use the network or write."""
+
+    def load_campaigns(self) -> tuple[CampaignView, ...]:
+        """Read the org's list of campaigns: 1 Salesforce call."""
+        ...
+
+    def load_members(self, campaign_id: str) -> int:
+        """Read one campaign's members of both sides afresh, for display."""
+        ...
+
+    def load_limits(self) -> LimitsView:
+        """Ask the org for its meter: 1 Salesforce call."""
+        ...
+
+    def make_plan(self, campaign_ids: Sequence[str], *, kind: RunKind) -> Plan:
+        """Read both sides and store a plan; nothing is written."""
+        ...
+
+    def apply(
+        self,
+        plan_id: str,
+        *,
+        without_deletes: bool,
+        allow: Mapping[str, float],
+        reason: str,
+        confirm_name: str | None,
+        cancel: Cancel,
+    ) -> RunResult:
+        """Write what the plan says."""
+        ...
+
+    def new_edition(self, campaign_id: str, *, cancel: Cancel) -> RunResult:
+        """The initial sync."""
+        ...
+
+    def refresh(self, campaign_ids: Sequence[str], *, cancel: Cancel) -> RunResult:
+        """Level and reason, now."""
+        ...
+
+    def batch(self, kind: RunKind, *, simulate: bool, cancel: Cancel) -> RunResult:
+        """The hourly or nightly batch, or its simulation."""
+        ...
+
+    def verify(self, campaign_ids: Sequence[str] | None) -> RunResult:
+        """Compare both sides afresh."""
+        ...
+
+    def save_plan(self, plan_id: str, path: Path) -> None:
+        """Write the plan to a file that ``predictive apply`` takes."""
+        ...
+
+    def edit_edition(self, campaign_id: str, edition: str, fields: Mapping[str, Any]) -> Edition:
+        """Change an edition in the service."""
+        ...
+
+    def test_send(self, campaign_id: str, edition: str) -> tuple[int, tuple[str, ...], Edition]:
+        """Send an edition to the test members: count, addresses, the edition after it."""
+        ...
+
+    def clear_auto_sync(self, campaign_id: str) -> None:
+        """Take the auto-sync box off a closed campaign."""
+        ...
+
+    def pause_schedule(self, note: str, campaign_id: str | None = None) -> None:
+        """Hold timers back, with a note that says why."""
+        ...
+
+    def resume_schedule(self, campaign_id: str | None = None) -> None:
+        """Let them run again."""
+        ...
+
+    def doctor(self) -> tuple[Check, ...]:
+        """Check login, fields, clocks, state."""
+        ...
+
+    def due_tick(self, now: datetime) -> TimerView | None:
+        """The timer that is due now, if any."""
+        ...
+
+    def fire(self, kind: RunKind, due: datetime) -> RunResult | None:
+        """Claim the tick and run it; None when another process has it."""
+        ...
+
+
+class Backend(Reads, Actions, Protocol):
+    """All of it, for one thread at a time."""
+
+    def listen(self, on_event: Callable[[Event], None]) -> None:
+        """Where the events of this backend's actions go; called before the first action."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the store."""
+        ...

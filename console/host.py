@@ -1,0 +1,173 @@
+"""The ground of the app: what all screens share, the bridge, theme and leaving. ``work`` adds the verbs, ``app`` the jobs.
+
+Imports Textual and the console's pure modules; the shell comes in as a function that opens a backend, called in worker
+threads after the first paint, so that SQLAlchemy, httpx and the rest are not loaded before something is seen.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.app import App
+from textual.binding import BindingType
+
+from console import lastview
+from console.backend import Backend
+from console.bridge import Bridge
+from console.keys import Situation
+from console.present import clean
+from console.screens.base import ConsoleScreen
+from console.theme import ANSI, DARK, DRESSES, LIGHT, textual_theme, tones
+from console.viewstate import RunProgress, Shared
+from sync.clock import Clock
+from sync.errors import PredictiveError
+from sync.views import CampaignView, RunResult
+
+OpenBackend = Callable[[], Backend]
+Commands = Mapping[str, Callable[[Sequence[str]], str]]
+"""Commands beyond the console's own, for the ``:`` prompt: name → function of the arguments that gives text."""
+
+
+class Host(App[int]):
+    """State that every screen may look at, and how the console is left.
+
+    Args:
+        backend: opens a backend; called once in each thread that needs one.
+        clock: tells the time.
+        org_name: the org as the configuration names it.
+        mode: ``read-only``, ``writes`` or ``PRODUCTION``.
+        last_view: file of the last view, None for none.
+        dress: theme name; None picks one by what the terminal can show.
+        commands: further commands of the ``:`` prompt.
+        timers: fire due timers while open.
+    """
+
+    TITLE = "Predictive Console"
+    CSS_PATH = "styles/console.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    BINDINGS: ClassVar[list[BindingType]] = []
+    TICK = 1.0
+    TIMER_LOOK = 5.0
+
+    def __init__(
+        self,
+        backend: OpenBackend,
+        *,
+        clock: Clock,
+        org_name: str,
+        mode: str = "read-only",
+        last_view: Path | None = None,
+        dress: str | None = None,
+        commands: Commands | None = None,
+        timers: bool = True,
+    ) -> None:
+        self.tones: dict[str, Style] = tones(DRESSES[dress or DARK])
+        super().__init__()
+        self.clock = clock
+        self.last_view = last_view
+        self.extra_commands: Commands = commands or {}
+        self.with_timers = timers
+        self.bridge = Bridge(backend, self.post_message)
+        self.progress: dict[int, RunProgress] = {}
+        self.results: dict[int, RunResult] = {}
+        self.shown_job = 0
+        self._leaving = False
+        campaigns, limits = lastview.read(last_view, org_name)
+        self.shared = Shared(clean(org_name), mode, clock.now(), limits=limits, campaigns=campaigns)
+        for known in DRESSES.values():
+            self.register_theme(textual_theme(known))
+        self.theme = dress or (ANSI if self.console.color_system in (None, "standard", "windows") else DARK)
+        self.tones = tones(DRESSES[self.theme])
+
+    # ------------------------------------------------------------ shared state
+
+    @property
+    def front(self) -> ConsoleScreen:
+        """The topmost full screen, beneath any dialog."""
+        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen))
+
+    @property
+    def live_run(self) -> RunProgress | None:
+        """The newest live job that is a run."""
+        for number in sorted(self.progress, reverse=True):
+            job = self.bridge.jobs.get(number)
+            if job is not None and job.live and job.writes:
+                return self.progress[number]
+        return None
+
+    def situation(self) -> Situation:
+        """What holds on every screen."""
+        writing = self.bridge.writing
+        paused = any(timer.paused is not None for timer in self.shared.timers)
+        return Situation(
+            read_only=self.shared.mode == "read-only", running=writing.title if writing else "", paused=paused
+        )
+
+    def campaign(self, campaign_id: str) -> CampaignView | None:
+        """The campaign as the overview knows it."""
+        return next((view for view in self.shared.campaigns if view.campaign.id == campaign_id), None)
+
+    def reload(self) -> None:
+        """Read what all screens share from the store."""
+        self.run_worker(self._reload(), group="shared", exclusive=True)
+
+    async def _reload(self) -> None:
+        try:
+            campaigns, limits, timers = await self.bridge.read(
+                lambda backend: (backend.overview(), backend.limits(), backend.schedule())
+            )
+        except PredictiveError as error:
+            self.shared = replace(self.shared, trouble=error.what, now=self.clock.now())
+            self.front.say_error(error)
+        else:
+            self.share(replace(self.shared, campaigns=campaigns, limits=limits, timers=timers, loaded=True, trouble=""))
+            return
+        self.front.refresh_all()
+
+    def share(self, shared: Shared) -> None:
+        """Take *shared* and paint it."""
+        self.shared = replace(shared, now=self.clock.now())
+        self.front.refresh_all()
+
+    # ------------------------------------------------------------ leaving
+
+    def leave(self) -> None:
+        """Close without waiting for threads that only read."""
+        if self.last_view is not None and self.shared.loaded:
+            lastview.write(self.last_view, self.shared.org, self.shared.campaigns, self.shared.limits)
+        self.bridge.close()
+        self.exit(0)
+
+    def finish_and_leave(self) -> None:
+        """Stop what writes after its present batch, then close."""
+        self._leaving = True
+        for job in self.bridge.jobs.values():
+            job.cancel.set()
+        if self.bridge.writing is None:
+            self.leave()
+
+    def _fatal_error(self) -> None:
+        """End with one line and without a traceback: frames hold tokens, and a traceback prints them."""
+        error = self._exception or sys.exc_info()[1]
+        what = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}" if error else "an unknown error"
+        self._return_code = 1
+        self._exit_renderables.append(
+            Text(f"The console ended because of an unexpected error ({what}). Nothing that was journalled is lost.")
+        )
+        self.bridge.close()
+        self._close_messages_no_wait()
+
+    def do_dress(self) -> None:
+        """Dark or light."""
+        self.theme = LIGHT if self.theme != LIGHT else DARK
+        self.tones = tones(DRESSES[self.theme])
+        for screen in self.screen_stack:
+            for widget in screen.query("*"):
+                widget.refresh()

@@ -1,0 +1,217 @@
+"""What every screen has in common: the two lines on top, the note, the prompt, the key bar, and keys from the table.
+
+Imports Textual and the console's own pure modules; the app is known by type only, so that no screen imports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.events import Resize
+from textual.screen import Screen
+from textual.widget import Widget
+
+from console.keys import EVERYWHERE, KEYS, Key, Situation, hints, keys_for
+from console.messages import CommandTyped, FilterChanged
+from console.screens.run_view import progress_words
+from console.screens.topline_view import news_line, top_lines
+from console.viewstate import FILTER_FIELDS
+from console.widgets.bars import Hints, Note, Top
+from console.widgets.grid import Grid
+from console.widgets.prompt import Prompt
+from sync.errors import PredictiveError
+
+if TYPE_CHECKING:
+    from console.app import ConsoleApp
+
+
+def bindings_for(*places: str) -> list[BindingType]:
+    """Textual bindings for every key of *places*; what a key does is looked up in the table when it is pressed.
+
+    Enter belongs to the grid, which tells by a message which row was opened.
+    """
+    names = {
+        name
+        for key in KEYS
+        if EVERYWHERE in key.where or set(key.where) & set(places)
+        for name in key.keys
+        if name != "enter"
+    }
+    return [Binding(name, f"press('{name}')", show=False) for name in sorted(names)]
+
+
+class ConsoleScreen(Screen[None]):
+    """A full screen. Subclasses give ``body``, ``places``, ``situation`` and a ``do_ID`` for each of their keys."""
+
+    AUTO_FOCUS = "Grid"
+    BINDINGS: ClassVar[list[BindingType]] = []
+    PLACE = ""
+
+    # ------------------------------------------------------------ for subclasses
+
+    def body(self) -> ComposeResult:
+        """The widgets between the lines on top and the key bar."""
+        yield from ()
+
+    def places(self) -> tuple[str, ...]:
+        """Names under which the key table knows this screen now."""
+        return (self.PLACE,)
+
+    def situation(self) -> Situation:
+        """What decides which keys can be used now."""
+        return self.host.situation()
+
+    def paint(self) -> None:
+        """Show the present view state in the body."""
+
+    def run_went_on(self, job: int) -> None:
+        """A job told something new, or the clock went on while one runs."""
+
+    def filtered(self, text: str) -> None:
+        """The filter's text changed."""
+
+    def filter_text(self) -> str:
+        """The present filter."""
+        return ""
+
+    filter_hint = "words, or " + ", ".join(f"{name}:" for name in FILTER_FIELDS[:4]) + " …   ! means not"
+
+    # ------------------------------------------------------------ frame
+
+    @property
+    def host(self) -> ConsoleApp:
+        """The app, by its own type."""
+        return cast("ConsoleApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """The frame around the body."""
+        yield Top(id="top")
+        yield Top(id="news")
+        with Vertical(id="body"):
+            yield from self.body()
+        yield Note(id="note")
+        yield Hints(id="keys")
+
+    def on_resize(self, event: Resize) -> None:
+        """Paint for the new size; low terminals lose their blank lines."""
+        self.set_class(event.size.height < 22, "short")
+        self.refresh_all()
+
+    def on_screen_resume(self) -> None:
+        """Back on top: show what happened meanwhile."""
+        self.refresh_all()
+
+    def refresh_all(self) -> None:
+        """Paint the frame and the body."""
+        if self.is_mounted:
+            self.paint_top()
+            self.paint()
+            self.paint_keys()
+
+    def paint_top(self) -> None:
+        """The two lines on top."""
+        if not self.is_mounted:
+            return
+        shared, run = self.host.shared, self.host.live_run
+        self.query_one("#top", Top).show(top_lines(shared, self.size.width))
+        words = progress_words(run, shared.now) if run else ""
+        self.query_one("#news", Top).show(news_line(shared, run, words))
+
+    def paint_keys(self) -> None:
+        """The key bar."""
+        self.query_one(Hints).show(hints(self.keys(), self.situation()))
+
+    def keys(self) -> tuple[Key, ...]:
+        """Keys that work here."""
+        return keys_for(*self.places())
+
+    # ------------------------------------------------------------ keys
+
+    async def action_press(self, name: str) -> None:
+        """Do what the table says for this key, or say why it cannot be done now."""
+        key = next((key for key in self.keys() if name in key.keys), None)
+        if key is not None:
+            self.perform(key.id)
+
+    def perform(self, id: str) -> None:
+        """Do what has this id, unless there is a reason not to."""
+        key = next((key for key in self.keys() if key.id == id), None)
+        if key is None:
+            return
+        note = self.query_one(Note)
+        if reason := key.why(self.situation()):
+            note.say("·", "attention", reason)
+            return
+        if id != "help":
+            note.hush()
+        do = getattr(self, f"do_{id}", None) or getattr(self.host, f"do_{id}", None)
+        if do is not None:
+            do()
+
+    def do_back(self) -> None:
+        """Esc: back to where one was."""
+        if self.filter_text():
+            self.filtered("")
+            self.refresh_all()
+            return
+        self.host.back()
+
+    # ------------------------------------------------------------ filter and command
+
+    def do_filter(self) -> None:
+        """Open the filter line."""
+        self.ask_line("/", self.filter_text(), self.filter_hint)
+
+    def do_prompt(self) -> None:
+        """Open the command line."""
+        self.ask_line(":", "", "sync CAMPAIGN · plan · runs · schedule · limits · doctor · help · quit")
+
+    def ask_line(self, sign: str, text: str, hint: str) -> None:
+        """Open a prompt above the key bar."""
+        if not self.query(Prompt):
+            self.mount(Prompt(sign, text, hint), before="#keys")
+
+    def on_filter_changed(self, message: FilterChanged) -> None:
+        """Filter while one types; give the keys back when done."""
+        if message.done:
+            self.close_line()
+        self.filtered(message.text.strip())
+
+    def on_command_typed(self, message: CommandTyped) -> None:
+        """Run the command."""
+        self.close_line()
+        if message.text.strip():
+            self.host.command(message.text.strip())
+
+    def close_line(self) -> None:
+        """Take the prompt away."""
+        self.query(Prompt).remove()
+        target: Widget | None = next(iter(self.query(Grid)), None)
+        if target is not None:
+            target.focus()
+
+    # ------------------------------------------------------------ saying and loading
+
+    def say(self, text: str, glyph: str = "·", tone: str = "accent") -> None:
+        """A calm line above the key bar."""
+        if self.is_mounted:
+            self.query_one(Note).say(glyph, tone, text)
+
+    def say_error(self, error: PredictiveError) -> None:
+        """An error with what, where, what was left undone and the remedy."""
+        self.say(error.line(), "✖", "trouble")
+
+    def load(self, work: Coroutine[Any, Any, None], group: str = "load") -> None:
+        """Run *work* beside the keys; an error becomes a note. A newer load of the same group replaces the older."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except PredictiveError as error:
+                self.say_error(error)
+
+        self.run_worker(guarded(), group=group, exclusive=True, exit_on_error=True)

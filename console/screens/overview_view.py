@@ -1,0 +1,220 @@
+"""The overview's rows, warnings and legend as lines.
+
+Pure: campaign views in, lines out. Columns come by width; what is seen at 80 cells does not move away at 120.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from console.present import Line, ago, count, crop, fit, folded, percent, status_bar, sync_mark, until
+from console.viewstate import OverviewState
+from sync.views import CampaignView
+
+ORDER_COLUMNS = {
+    "name": "Campaign",
+    "type": "Type",
+    "members": "Members",
+    "open": "Open",
+    "last": "Last sync",
+    "next": "Next",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its title, cells, where it comes from *at* terminal width on, and the side it is set to."""
+
+    title: str
+    width: int
+    at: int = 0
+    align: str = "left"
+
+
+COLUMNS = (
+    Column("Type", 9, 64),
+    Column("Members", 8, 0, "right"),
+    Column("Status", 10, 72),
+    Column("Open", 6, 0, "right"),
+    Column("Last sync", 12, 0),
+    Column("Active", 8, 104, "right"),
+    Column("Inactive", 8, 112, "right"),
+    Column("Sent", 9, 120, "right"),
+    Column("Click", 6, 128, "right"),
+    Column("Next", 6, 136, "right"),
+    Column("Ed.", 4, 144, "right"),
+    Column("Owner", 14, 152),
+)
+
+
+def shown(width: int) -> tuple[Column, ...]:
+    """Columns beside the name at *width* cells."""
+    return tuple(column for column in COLUMNS if width >= column.at)
+
+
+def name_width(width: int) -> int:
+    """What is left for the campaign's name."""
+    taken = sum(column.width + 2 for column in shown(width)) + 4
+    return max(12, min(width - taken, 48 if width >= 104 else 60))
+
+
+def _last(view: CampaignView, now: datetime) -> tuple[str, str, str]:
+    closed_cost = view.state == "closed" and view.campaign.auto_sync
+    glyph, words, tone = sync_mark(
+        view.last_state, view.last_run, now, locked=bool(view.locked), paused=bool(view.paused), closed_cost=closed_cost
+    )
+    if view.running:
+        return "◐", "running", "accent"
+    return glyph, f"{words} {view.last_note}" if view.last_note and glyph in "◐✖" else words, tone
+
+
+def head(width: int, state: OverviewState) -> Line:
+    """Titles; the column that gives the order has a mark."""
+    mark = "▴" if state.reverse else "▾"
+    ordered = ORDER_COLUMNS.get(state.order, "")
+
+    def titled(title: str, size: int, align: str) -> tuple[str, str]:
+        text = title if title != ordered else f"{title}{mark}"
+        return fit(text, size, align), "strong" if title == ordered else "head"
+
+    line: list[tuple[str, str]] = [("   ", ""), titled("Campaign", name_width(width), "left")]
+    for column in shown(width):
+        line += [("  ", ""), titled(column.title, column.width, column.align)]
+    return tuple(line)
+
+
+def row(view: CampaignView, width: int, now: datetime) -> Line:
+    """One campaign."""
+    quiet = "dim" if view.state == "closed" else ""
+    glyph, words, tone = _last(view, now)
+    figures: dict[str, tuple[str, str]] = {
+        "Type": (view.campaign.type.value if view.campaign.type else (view.campaign.type_label or "–"), "dim"),
+        "Members": (count(view.total), quiet),
+        "Status": (status_bar(view.members, 10), "bar"),
+        "Open": (percent(view.opened, view.delivered), quiet),
+        "Active": (count(view.active), quiet),
+        "Inactive": (count(view.inactive), "dim"),
+        "Sent": (count(view.sent) if view.started else "–", quiet),
+        "Click": (percent(view.clicked, view.delivered), quiet),
+        "Next": (until(view.next_run, now), "dim"),
+        "Ed.": (count(view.editions) if view.editions else "–", "dim"),
+        "Owner": (view.campaign.owner or "–", "dim"),
+    }
+    line: list[tuple[str, str]] = [("   ", ""), (fit(view.campaign.name, name_width(width)), quiet)]
+    for column in shown(width):
+        line.append(("  ", ""))
+        if column.title == "Last sync":
+            line += [(glyph + " ", tone), (fit(words, column.width - 2), "" if glyph in "▲✖⚿" else "dim")]
+        else:
+            text, how = figures[column.title]
+            line.append((fit(text, column.width, column.align), how))
+    return tuple(line)
+
+
+_SIGNS = {
+    "locked": ("⚿", "trouble"),
+    "failed": ("✖", "trouble"),
+    "paused": ("⏸", "attention"),
+    "partial": ("◐", "attention"),
+}
+
+
+def warning_lines(
+    views: Sequence[CampaignView], chosen: CampaignView | None, width: int, most: int
+) -> tuple[Line, ...]:
+    """What needs a person, the chosen campaign's first, at most *most* lines and then how many more there are."""
+    found = [(view, warned) for view in views for warned in view.warnings]
+    if chosen is not None:
+        found.sort(key=lambda pair: pair[0].campaign.id != chosen.campaign.id)
+    lines: list[Line] = []
+    for view, warned in found[:most]:
+        glyph, tone = _SIGNS.get(warned.code, ("▲", "attention"))
+        name = crop(view.campaign.name, 30)
+        text = warned.text if warned.text.startswith(view.campaign.name) else f"{name}: {warned.text}"
+        lines.append((("   ", ""), (f"{glyph} ", tone), (crop(text, width - 6), "")))
+    if len(found) > most:
+        lines[-1:] = [(("   ", ""), (f"  and {len(found) - most + 1} more; warn: in the filter finds them", "dim"))]
+    return tuple(lines)
+
+
+def legend_line(view: CampaignView | None, width: int) -> Line:
+    """The chosen campaign's statuses with their fills and figures: the legend of its bar."""
+    if view is None or not view.total:
+        return ()
+    line: list[tuple[str, str]] = [("   ", "")]
+    room = width - 4
+    for fill, label, number in folded(view.members):
+        text = f"{label} {count(number)}"
+        size = len(text) + 5
+        if size > room:
+            break
+        room -= size
+        line += [(fill + " ", "bar"), (text, "dim"), ("   ", "")]
+    return tuple(line)
+
+
+def detail_lines(view: CampaignView | None, now: datetime, width: int) -> tuple[Line, ...]:
+    """The side panel of very wide terminals: everything about the chosen campaign in words."""
+    if view is None:
+        return ()
+    pairs = (
+        ("state", f"{view.state}{', auto-sync' if view.campaign.auto_sync else ''}"),
+        ("type", view.campaign.type_label or "–"),
+        ("members", f"{count(view.total)}, {count(view.active)} active"),
+        ("waiting", count(view.pending)),
+        ("editions", count(view.editions)),
+        ("sent", count(view.sent)),
+        ("delivered", f"{count(view.delivered)}  {percent(view.delivered, view.sent)}"),
+        ("opened", f"{count(view.opened)}  {percent(view.opened, view.delivered)}"),
+        ("clicked", f"{count(view.clicked)}  {percent(view.clicked, view.delivered)}"),
+        ("completed", f"{count(view.completed)}  {percent(view.completed, view.delivered)}"),
+        ("bounced", f"{count(view.bounced)}  {percent(view.bounced, view.sent)}"),
+        ("opted out", count(view.opted_out)),
+        ("last run", ago(view.last_run, now)),
+        ("next run", until(view.next_run, now)),
+        ("verified", ago(view.verified, now)),
+        ("owner", view.campaign.owner or "–"),
+        ("id", view.campaign.id),
+    )
+    lines: list[Line] = [((crop(view.campaign.name, width), "strong"),), ()]
+    lines += [((fit(label, 11), "dim"), (crop(text, width - 11), "")) for label, text in pairs]
+    lines += [(), *[((f"{fill} ", "bar"), (fit(label, width - 12), "dim"), (fit(count(number), 10, "right"), ""))
+                    for fill, label, number in folded(view.members)]]  # fmt: skip
+    return tuple(lines)
+
+
+def teaching(loaded: bool) -> tuple[Line, ...]:
+    """What an empty overview says: what would be here, and the key that makes it so."""
+    if not loaded:
+        return ((), (("   Reading the store …", "dim"),))
+    return (
+        (),
+        (("   No campaign is known yet.", "strong"),),
+        (),
+        (("   This list shows the org's campaigns: members by status, opens, the last and the next run.", "dim"),),
+        (("   ", ""), ("g", "key"), (" reads it from Salesforce (1 call). Nothing is written.", "")),
+        (("   ", ""), ("5", "key"), (" checks login, fields and rights if that does not work.", "")),
+        (("   ", ""), ("?", "key"), (" shows every key.", "")),
+    )
+
+
+def nothing_found(text: str) -> tuple[Line, ...]:
+    """What a filter without a hit says."""
+    return (
+        (),
+        (
+            ("   No campaign has ", "dim"),
+            (f"“{text}”", ""),
+            (". ", "dim"),
+            ("esc", "key"),
+            (" shows all again.", "dim"),
+        ),
+        (
+            (
+                "   field:value works too: state:closed, type:drip, last:partial, owner:…, auto:on; ! before it means not.",
+                "dim",
+            ),
+        ),
+    )

@@ -1,0 +1,229 @@
+"""A run as lines: progress, steps, what failed, and its end in words.
+
+Pure: ``RunProgress`` and a result in, lines out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from console.present import (
+    Line,
+    calls,
+    count,
+    crop,
+    crop_line,
+    elapsed,
+    fit,
+    lasting,
+    meter,
+    percent,
+    plural,
+    run_state,
+    spread,
+)
+from console.viewstate import RunProgress, StepState
+from sync.events import Phase, RowFailed
+from sync.model import Side
+from sync.views import RunResult
+
+WRITING = (Phase.SEND, Phase.WRITE_PREDICTIVE, Phase.WRITE_SALESFORCE)
+UNITS = {
+    Phase.READ_SALESFORCE: "members",
+    Phase.READ_PREDICTIVE: "members",
+    Phase.COMPARE: "changes",
+    Phase.SEND: "e-mails",
+    Phase.WRITE_PREDICTIVE: "rows",
+    Phase.WRITE_SALESFORCE: "rows",
+    Phase.CHECK: "members",
+}
+
+
+def share_done(run: RunProgress) -> tuple[int, int | None]:
+    """Rows written and to be written; before writing began, those of the step under way."""
+    writing = [step for phase in WRITING if (step := run.step(phase))]
+    if writing:
+        totals = [step.total for step in writing]
+        known = [total for total in totals if total is not None]
+        return sum(step.done for step in writing), sum(known) if len(known) == len(totals) else None
+    current = run.current
+    step = run.step(current) if current else None
+    return (step.done, step.total) if step else (0, None)
+
+
+def progress_words(run: RunProgress, now: datetime) -> str:
+    """How far the run is, in a few words for the line on top."""
+    done, total = share_done(run)
+    if total:
+        return percent(done, total, 0)
+    return run.current.value if run.current else ""
+
+
+def seconds_of(run: RunProgress, now: datetime) -> float:
+    """How long it has run, or ran."""
+    if run.first is None:
+        return 0.0
+    if run.end is not None:
+        return run.end.seconds
+    return ((run.last or now) if run.error else now).timestamp() - run.first.timestamp()
+
+
+def title_line(run: RunProgress, now: datetime, width: int) -> Line:
+    """Title, state in a word, clock."""
+    seconds = seconds_of(run, now)
+    if run.live:
+        right = [("◐ ", "accent"), ("running", ""), (f"  {elapsed(seconds)} ", "strong")]
+    elif run.end is not None:
+        glyph, word, tone = run_state(run.end.state)
+        right = [(f"{glyph} ", tone), (word, ""), (f"  {elapsed(seconds)} ", "strong")]
+    else:
+        right = [("✖ ", "trouble"), ("failed", ""), (f"  {elapsed(seconds)} ", "strong")]
+    simulated = [(" simulated ", "attention")] if run.simulated else []
+    return spread([("   ", ""), (run.title, "strong"), (" ", ""), *simulated], right, width)
+
+
+def bar_line(run: RunProgress, now: datetime, width: int) -> Line:
+    """The progress bar with rate and what is left."""
+    done, total = share_done(run)
+    seconds = seconds_of(run, now)
+    if not run.live:
+        return _ended_bar(run, width)
+    if not total:
+        where = run.current.value if run.current else "starting"
+        return (("   ", ""), ("▕", "faint"), (" " * max(8, width // 2), ""), ("▏", "faint"), (f" {where} …", "dim"))
+    rate = done / seconds if seconds >= 1 else 0
+    words = f" {count(done)} of {count(total)}"
+    if rate >= 1:
+        words += f"   {rate:,.0f}/s   {lasting(max(0.0, (total - done) / rate))} left"
+    size = max(8, width - len(words) - 6)
+    return (("   ", ""), ("▕", "faint"), (meter(done / total, size), "accent"), ("▏", "faint"), (words, ""))
+
+
+def _ended_bar(run: RunProgress, width: int) -> Line:
+    if run.end is None:
+        return ()
+    done, total = share_done(run)
+    spent = calls(run.end.calls)
+    predicted = f", predicted {plural(run.plan.predicted.salesforce, 'call')}" if run.plan else ""
+    words = f"{count(done)} of {count(total)} rows · " if total else ""
+    return crop_line((("   ", ""), (f"{words}{spent}{predicted} · {lasting(run.end.seconds)}", "dim")), width)
+
+
+def step_lines(run: RunProgress, width: int) -> tuple[Line, ...]:
+    """The steps in order; those not begun are faint."""
+    lines: list[Line] = []
+    for phase in Phase:
+        step = run.step(phase)
+        if phase is Phase.SEND and step is None:
+            continue
+        if phase is Phase.CHECK and step is None and not run.live:
+            continue
+        lines.append(_step_line(phase, step, width))
+    return tuple(lines)
+
+
+def _step_line(phase: Phase, step: StepState | None, width: int) -> Line:
+    name = ("   " + fit(phase.value, 20), "")
+    if step is None:
+        return ((name[0], "faint"), ("·", "faint"))
+    sign = ("✔ ", "good") if step.ended else ("◐ ", "accent")
+    unit = UNITS[phase]
+    if step.total is not None and not step.ended:
+        words = f"{count(step.done)} of {count(step.total)} {unit}"
+    else:
+        words = plural(step.done, unit.rstrip("s"), unit)
+    if step.text and width < 100:
+        words = step.text if len(step.text) < 30 else words
+    spent = []
+    if step.calls.salesforce:
+        spent.append(plural(step.calls.salesforce, "call"))
+    if step.calls.predictive:
+        spent.append(plural(step.calls.predictive, "request"))
+    line: list[tuple[str, str]] = [name, sign, (fit(words, 30), ""), (fit(" · ".join(spent), 22), "dim")]
+    if step.text and width >= 100:
+        line.append((crop(step.text, width - 78), "dim"))
+    return crop_line(line, width)
+
+
+def failure_lines(run: RunProgress, width: int, most: int = 3) -> tuple[Line, ...]:
+    """Counts of what was left, and the failures grouped by what is wrong."""
+    if not run.failed_rows and not run.notes:
+        return ()
+    lines: list[Line] = []
+    drifted = sum(row.drifted for row in run.failures)
+    if run.failed_rows:
+        parts = [
+            ("   ", ""),
+            ("rejected ", "dim"),
+            (count(run.failed_rows - drifted), ""),
+            ("   drifted ", "dim"),
+            (count(drifted), ""),
+        ]
+        if run.plan and run.plan.counts.conflicts:
+            parts += [("   conflicts ", "dim"), (count(run.plan.counts.conflicts), "")]
+        lines.append(tuple(parts))
+    groups = Counter((row.drifted, row.code, row.message) for row in run.failures)
+    for (drift, code, message), number in groups.most_common(most):
+        sign = ("◐ ", "attention") if drift else ("✖ ", "trouble")
+        words = "changed since the preview" if drift else code
+        lines.append(crop_line((("   ", ""), sign, (f"{number} × {words}", ""), (f"  {message}", "dim")), width - 1))
+    for note in [note for note in run.notes if note.level in ("warning", "error")][-2:]:
+        sign = ("✖ ", "trouble") if note.level == "error" else ("▲ ", "attention")
+        lines.append(crop_line((("   ", ""), sign, (note.text, "")), width - 1))
+    return tuple(lines)
+
+
+def end_lines(run: RunProgress, result: RunResult | None, width: int) -> tuple[Line, ...]:
+    """The end in words and the next key."""
+    if run.live:
+        return ()
+    if run.end is None:
+        return (
+            (("   ✖ ", "trouble"), (crop(run.error, width - 6), "")),
+            (("   ", ""), ("esc", "key"), (" back", "dim")),
+        )
+    counts, end = run.end.counts, run.end
+    glyph, word, tone = run_state(end.state)
+    parts = [
+        text
+        for number, text in (
+            (counts.added, plural(counts.added, "member") + " added"),
+            (counts.removed, f"{count(counts.removed)} removed"),
+            (counts.changed, f"{count(counts.changed)} changed"),
+            (counts.editions_created, plural(counts.editions_created, "edition") + " made"),
+            (counts.mails_sent, plural(counts.mails_sent, "e-mail") + " sent"),
+            (counts.mails_released - counts.mails_sent, plural(counts.mails_released, "e-mail") + " would be sent"),
+            (counts.rejected, f"{count(counts.rejected)} rejected"),
+            (counts.drifted, f"{count(counts.drifted)} left because they moved"),
+            (counts.held, f"{count(counts.held)} held"),
+            (counts.pending, f"{count(counts.pending)} wait for the hourly run"),
+        )
+        if number > 0
+    ]
+    said = ", ".join(parts) or "both sides agree"
+    lines: list[Line] = [
+        crop_line((("   ", ""), (f"{glyph} ", tone), (f"{word}: ", "strong"), (f"{said}.", "")), width)
+    ]
+    if run.simulated:
+        lines.append((("   ", ""), ("Nothing was written and nothing was sent.", "dim")))
+    error = end.error or (result.error if result else None)
+    if error:
+        lines.append(crop_line((("   ", ""), (error, "")), width))
+    return tuple(lines)
+
+
+def failed_row(row: RowFailed, width: int) -> Line:
+    """One row of the list of details."""
+    sign = ("◐ ", "attention") if row.drifted else ("✖ ", "trouble")
+    side = "→ Salesforce" if row.side is Side.SALESFORCE else "→ Predictive"
+    name = 30 if width >= 100 else 22
+    line = [
+        ("   ", ""),
+        sign,
+        (fit(row.label, name), ""),
+        (" ", ""),
+        (fit(row.field, 10), "dim"),
+        (fit(side, 14), "dim"),
+    ]
+    return crop_line([*line, (row.message or row.code, "")], width)

@@ -1,0 +1,262 @@
+"""What the screens show, as immutable values, and the pure functions that change them.
+
+Pure. A screen holds one of these, replaces it when something happens, and paints it; the same journal always gives the
+same state and the same frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sync.events import (
+    CampaignSkipped,
+    Event,
+    Guarded,
+    Noted,
+    Phase,
+    PhaseEnded,
+    PhaseStarted,
+    PlanMade,
+    Progress,
+    RowFailed,
+    RunEnded,
+    RunStarted,
+)
+from sync.model import Calls, RunKind, RunState
+from sync.plan import PlanCounts
+from sync.views import CampaignView, LimitsView, TimerView
+
+# ---------------------------------------------------------------- shared by all screens
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the two lines on top need: the same on every screen.
+
+    ``loaded`` is False until the store was read; until then the figures are those of the last view or none.
+    """
+
+    org: str
+    mode: str
+    now: datetime
+    limits: LimitsView | None = None
+    timers: tuple[TimerView, ...] = ()
+    campaigns: tuple[CampaignView, ...] = ()
+    loaded: bool = False
+    trouble: str = ""
+
+
+def needing(campaigns: Iterable[CampaignView]) -> int:
+    """How many campaigns need a person."""
+    return sum(bool(view.warnings or view.locked) for view in campaigns)
+
+
+# ---------------------------------------------------------------- overview
+
+ORDERS = ("attention", "name", "type", "members", "open", "last", "next")
+"""Orders of the overview, in the order in which the key goes through them."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewState:
+    """Filter, order and the campaign under the cursor."""
+
+    text: str = ""
+    order: str = ORDERS[0]
+    reverse: bool = False
+    chosen: str = ""
+
+
+def _last(view: CampaignView) -> str:
+    return "" if view.last_state is None else view.last_state.value
+
+
+_FIELDS = {
+    "state": lambda view: view.state,
+    "type": lambda view: view.campaign.type_label or "",
+    "status": lambda view: view.campaign.status or "",
+    "owner": lambda view: view.campaign.owner or "",
+    "last": _last,
+    "id": lambda view: view.campaign.id,
+    "auto": lambda view: "on" if view.campaign.auto_sync else "off",
+    "warn": lambda view: " ".join(warned.code for warned in view.warnings),
+}
+FILTER_FIELDS = tuple(_FIELDS)
+
+
+def matches(view: CampaignView, text: str) -> bool:
+    """True when *view* has every word of *text*: ``word``, ``field:value``, and ``!`` before either for "not"."""
+    for word in text.casefold().split():
+        negated = word.startswith("!") and len(word) > 1
+        word = word[1:] if negated else word
+        name, colon, value = word.partition(":")
+        if colon and name in _FIELDS:
+            found = value in _FIELDS[name](view).casefold()
+        else:
+            found = word in view.campaign.name.casefold() or word == view.campaign.id.casefold()
+        if found == negated:
+            return False
+    return True
+
+
+def _rate(view: CampaignView) -> float:
+    return view.opened / view.delivered if view.delivered else -1.0
+
+
+def _order(view: CampaignView, order: str) -> tuple[object, ...]:
+    name = view.campaign.name.casefold()
+    when = view.last_run.timestamp() if view.last_run else 0.0
+    due = view.next_run.timestamp() if view.next_run else float("inf")
+    keys: dict[str, tuple[object, ...]] = {
+        "name": (name,),
+        "type": (view.campaign.type_label or "~", name),
+        "members": (-view.total, name),
+        "open": (-_rate(view), name),
+        "last": (-when, name),
+        "next": (due, name),
+    }
+    state = ("active", "planned", "closed").index(view.state) if view.state in ("active", "planned", "closed") else 3
+    return keys.get(order, (not (view.warnings or view.locked) and state == 2, state, -view.total, name))
+
+
+def visible(state: OverviewState, campaigns: Sequence[CampaignView]) -> tuple[CampaignView, ...]:
+    """The campaigns that pass the filter, in order."""
+    kept = [view for view in campaigns if matches(view, state.text)]
+    return tuple(sorted(kept, key=lambda view: _order(view, state.order), reverse=state.reverse))
+
+
+# ---------------------------------------------------------------- a run
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """One step of a run: rows done of those expected, and calls spent; ``ended`` once it is over."""
+
+    done: int = 0
+    total: int | None = None
+    calls: Calls = Calls()
+    ended: bool = False
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """A run as its events tell it so far; a batch adds up its children.
+
+    ``steps`` is keyed by (run, step). ``first`` and ``last`` are the instants of the first and newest event.
+    """
+
+    title: str = ""
+    root: str = ""
+    kind: RunKind | None = None
+    simulated: bool = False
+    first: datetime | None = None
+    last: datetime | None = None
+    steps: tuple[tuple[tuple[str, Phase], StepState], ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
+    finished: frozenset[str] = frozenset()
+    failures: tuple[RowFailed, ...] = ()
+    failed_rows: int = 0
+    skipped: tuple[CampaignSkipped, ...] = ()
+    guards: tuple[Guarded, ...] = ()
+    notes: tuple[Noted, ...] = ()
+    plan: PlanMade | None = None
+    end: RunEnded | None = None
+    error: str = ""
+    spent: Calls = field(default_factory=Calls)
+
+    @property
+    def live(self) -> bool:
+        """True until the run as a whole ended."""
+        return self.end is None and not self.error
+
+    def step(self, phase: Phase) -> StepState | None:
+        """One step over the run and all its children; None when it never began."""
+        found = [step for (_, at), step in self.steps if at is phase]
+        if not found:
+            return None
+        known = [step.total for step in found if step.total is not None]
+        return StepState(
+            done=sum(step.done for step in found),
+            total=sum(known) if len(known) == len(found) else None,
+            calls=sum((step.calls for step in found), Calls()),
+            ended=all(step.ended for step in found),
+            text=found[-1].text if len(found) == 1 else "",
+        )
+
+    @property
+    def current(self) -> Phase | None:
+        """The step under way, the last one when several are."""
+        return next((phase for phase in reversed(Phase) if (step := self.step(phase)) and not step.ended), None)
+
+
+MOST_FAILURES = 500
+"""Rows kept for the list; the count goes on beyond it."""
+
+
+def told(run: RunProgress, event: Event) -> RunProgress:
+    """*run* after *event*."""
+    body = event.body
+    run = replace(run, first=run.first or event.at, last=event.at)
+    match body:
+        case RunStarted():
+            names = (*run.names, (body.run, body.campaign_name or ""))
+            if run.root:
+                return replace(run, names=names)
+            return replace(run, root=body.run, kind=body.kind, simulated=body.simulated, names=names)
+        case PhaseStarted() | Progress() | PhaseEnded():
+            return _stepped(run, body)
+        case PlanMade():
+            return replace(run, plan=body)
+        case Guarded():
+            return replace(run, guards=(*run.guards, body))
+        case RowFailed():
+            kept = run.failures if len(run.failures) >= MOST_FAILURES else (*run.failures, body)
+            return replace(run, failures=kept, failed_rows=run.failed_rows + 1)
+        case CampaignSkipped():
+            return replace(run, skipped=(*run.skipped, body))
+        case Noted():
+            return replace(run, notes=(*run.notes[-49:], body))
+        case RunEnded():
+            finished = run.finished | {str(body.run)}
+            return replace(run, finished=finished, end=body if body.run == run.root else run.end)
+    return run
+
+
+def _stepped(run: RunProgress, body: PhaseStarted | Progress | PhaseEnded) -> RunProgress:
+    steps = dict(run.steps)
+    key = (str(body.run), body.phase)
+    old = steps.get(key, StepState())
+    match body:
+        case PhaseStarted():
+            new = StepState(total=body.total)
+        case Progress():
+            new = replace(old, done=body.done, total=old.total if body.total is None else body.total, calls=body.calls)
+        case PhaseEnded():
+            new = replace(old, done=body.done, calls=body.calls, ended=True, text=body.text)
+    steps[key] = new
+    return replace(run, steps=tuple(steps.items()))
+
+
+def replayed(title: str, events: Iterable[Event]) -> RunProgress:
+    """The state that a journal gives."""
+    run = RunProgress(title=title)
+    for event in events:
+        run = told(run, event)
+    return run
+
+
+def ended_early(run: RunProgress, error: str) -> RunProgress:
+    """*run* when its thread ended with an error and no ``RunEnded`` told so."""
+    return run if run.end else replace(run, error=error)
+
+
+def closed_with(run: RunProgress, state: RunState, counts: PlanCounts, calls: Calls, seconds: float) -> RunProgress:
+    """*run* with the end that its result names, when the events did not bring one."""
+    if run.end is not None or run.error:
+        return run
+    from sync.ids import RunId
+
+    return replace(run, end=RunEnded(RunId(run.root), state, counts, calls, seconds))

@@ -1,0 +1,165 @@
+"""A table of any length that paints only what is seen: one line a row, a fixed head, rows fetched by the window.
+
+Built on ScrollView's line interface because a widget or a measured cell per row costs seconds at 100,000 rows. Imports
+Textual and ``console.present``; rows come from the owner as lines of spans, so it knows nothing of campaigns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar, cast
+
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from console.messages import RowMoved, RowOpened, RowsWanted
+from console.present import Line
+from console.widgets.paint import Toned, strip_of
+
+RowSource = Callable[[int, int], "Line | None"]
+"""Row number and width → the row's line, None while it is being fetched."""
+
+HeadSource = Callable[[int], "Line"]
+
+
+class Grid(ScrollView, can_focus=True):
+    """Rows with a cursor. The owner gives the number of rows and a function from row number to line.
+
+    Args:
+        head: width → the line that stays on top; None for none.
+        row: see ``RowSource``.
+        empty: lines shown when there are no rows; they teach what would be here.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("home", "to(0)", "First", show=False),
+        Binding("end", "to(-1)", "Last", show=False),
+        Binding("enter", "open", "Open", show=False),
+    ]
+    DEFAULT_CSS = """
+    Grid { width: 1fr; height: 1fr; scrollbar-size: 0 0; overflow-x: hidden; }
+    """
+
+    def __init__(self, row: RowSource, head: HeadSource | None = None, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._row = row
+        self._head = head
+        self.count = 0
+        self.cursor = 0
+        self.empty: tuple[Line, ...] = ()
+        self.show_cursor = True
+
+    @property
+    def head_lines(self) -> int:
+        """1 with a head, else 0."""
+        return 1 if self._head is not None and self.count else 0
+
+    @property
+    def page(self) -> int:
+        """Rows that are seen at once."""
+        return max(1, self.size.height - self.head_lines)
+
+    @property
+    def tones(self) -> Mapping[str, Style]:
+        """What tones look like in the present theme."""
+        return cast(Toned, self.app).tones
+
+    def show(self, count: int, *, cursor: int | None = None) -> None:
+        """Show *count* rows and put the cursor where it was, or on *cursor*."""
+        self.count = count
+        self.cursor = max(0, min(count - 1, self.cursor if cursor is None else cursor))
+        self.virtual_size = Size(self.size.width, count + self.head_lines)
+        self._keep_in_sight()
+        self.refresh()
+
+    def repaint(self) -> None:
+        """Paint the rows again, they changed without changing in number."""
+        self.refresh()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Keep the cursor in sight at the new size."""
+        self.virtual_size = Size(event.size.width, self.count + self.head_lines)
+        self._keep_in_sight()
+
+    def action_move(self, step: int) -> None:
+        """Cursor up or down."""
+        self._go(self.cursor + step)
+
+    def action_page(self, step: int) -> None:
+        """Cursor by a page."""
+        self._go(self.cursor + step * max(1, self.page - 1))
+
+    def action_to(self, index: int) -> None:
+        """Cursor to the first (0) or last (-1) row."""
+        self._go(self.count - 1 if index < 0 else index)
+
+    def action_open(self) -> None:
+        """Tell that the row was chosen."""
+        if self.count and self.show_cursor:
+            self.post_message(RowOpened(self.cursor))
+
+    def _go(self, index: int) -> None:
+        if not self.show_cursor:
+            self.scroll_to(y=self.scroll_offset.y + index - self.cursor, animate=False)
+            return
+        index = max(0, min(self.count - 1, index))
+        if index == self.cursor or not self.count:
+            return
+        before, self.cursor = self.cursor, index
+        offset = self.scroll_offset.y
+        self._keep_in_sight()
+        if self.scroll_offset.y == offset:
+            for row in (before, index):
+                self.refresh(Region(0, row - offset + self.head_lines, self.size.width, 1))
+        self.post_message(RowMoved(index))
+
+    def _keep_in_sight(self) -> None:
+        top = self.scroll_offset.y
+        if self.cursor < top:
+            top = self.cursor
+        elif self.cursor >= top + self.page:
+            top = self.cursor - self.page + 1
+        top = max(0, min(top, self.count - self.page))
+        if top != self.scroll_offset.y:
+            self.scroll_to(y=top, animate=False, force=True, immediate=True)
+
+    def seen(self) -> tuple[int, int]:
+        """First and last row number on screen."""
+        top = self.scroll_offset.y
+        return top, max(top, min(self.count, top + self.page) - 1)
+
+    def render_line(self, y: int) -> Strip:
+        """The head, a row, a line of teaching, or nothing."""
+        width = self.size.width
+        base = Style(color=None, bgcolor=self.rich_style.bgcolor)
+        if not self.count:
+            line = self.empty[y] if y < len(self.empty) else ()
+            return strip_of(line, width, self.tones, base)
+        if y < self.head_lines and self._head is not None:
+            return strip_of(self._head(width), width, self.tones, base)
+        index = y - self.head_lines + self.scroll_offset.y
+        if index >= self.count:
+            return Strip.blank(width, base)
+        found = self._row(index, width)
+        if found is None:
+            top, last = self.seen()
+            self.post_message(RowsWanted(top, last))
+            found = (("   ·", "faint"),)
+        if index == self.cursor and self.show_cursor:
+            return self._with_cursor(found, width, base)
+        return strip_of(found, width, self.tones, base)
+
+    def _with_cursor(self, line: Line, width: int, base: Style) -> Strip:
+        under = base + self.tones["cursor"] if self.has_focus else base
+        marked = line
+        if line and line[0][0].startswith("   "):
+            marked = ((" ▸ ", "key"), (line[0][0][3:], line[0][1]), *line[1:])
+        return strip_of(marked, width, self.tones, under)

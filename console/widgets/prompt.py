@@ -1,0 +1,70 @@
+"""The line in which a filter or a command is typed, above the key bar; there only while it is used.
+
+Imports Textual's Input; tells its owner by messages and knows no screen.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Input
+
+from console.messages import CommandTyped, FilterChanged
+from console.widgets.paint import Lines
+
+
+class Prompt(Horizontal):
+    """``/`` filters as one types; ``:`` takes a command.
+
+    Args:
+        sign: ``/`` or ``:``.
+        text: what stands in it at first.
+        hint: grey text while it is empty.
+    """
+
+    DEFAULT_CSS = """
+    Prompt { height: 1; width: 1fr; }
+    Prompt > Lines { width: 3; }
+    Prompt > Input { width: 1fr; height: 1; border: none; padding: 0; background: transparent; }
+    Prompt > Input:focus { border: none; background-tint: transparent 0%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave", show=False, priority=True)]
+
+    def __init__(self, sign: str, text: str, hint: str) -> None:
+        super().__init__(id="prompt")
+        self._sign = sign
+        self._text = text
+        self._hint = hint
+
+    def compose(self) -> ComposeResult:
+        """The sign and the line."""
+        yield Lines(((f" {self._sign} ", "key"),))
+        line = Input(self._text, placeholder=self._hint, select_on_focus=False)
+        line.cursor_blink = False
+        yield line
+
+    def on_mount(self) -> None:
+        """Take the keys."""
+        self.query_one(Input).focus()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self._sign == "/":
+            self.post_message(FilterChanged(event.value, done=False))
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        if self._sign == "/":
+            self.post_message(FilterChanged(event.value, done=True))
+        else:
+            self.post_message(CommandTyped(event.value))
+
+    def action_leave(self) -> None:
+        """Esc: no filter, no command."""
+        self.post_message(FilterChanged("", done=True) if self._sign == "/" else CommandTyped(""))

@@ -1,0 +1,367 @@
+"""What keys start: screens to go to, plans to make, runs to watch, questions to ask first. The app's verbs.
+
+Imports Textual and the dialogs; screens other than the overview are imported when first opened, which keeps them out
+of the first paint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from console.host import Host
+from console.keys import Situation
+from console.present import count, plural
+from console.viewstate import RunProgress
+from sync.errors import PredictiveError
+from sync.model import RunKind
+from sync.plan import Plan
+from sync.views import CampaignView, RunResult, TimerView
+
+if TYPE_CHECKING:
+    import threading
+
+    from console.backend import Backend
+    from console.bridge import Job
+    from console.screens.dialogs import Choice
+
+EDITIONS_OF = {"adaptive": 5, "scheduled": 1, "drip": 1}
+
+
+class Work(Host):
+    """The app's verbs; every public method answers a key, a command or a timer."""
+
+    # ------------------------------------------------------------ facts for the key table
+
+    def about(self, view: CampaignView | None, now: Situation) -> Situation:
+        """*now* with what is true of *view*."""
+        if view is None:
+            return now
+        return replace(
+            now,
+            campaign=True,
+            started=view.started,
+            closed=view.state == "closed",
+            auto_sync=view.campaign.auto_sync,
+            type_known=view.campaign.type is not None,
+            locked=view.locked or "",
+        )
+
+    # ------------------------------------------------------------ where to
+
+    def back(self) -> None:
+        """One screen back; the overview stays."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def open_campaign(self, campaign_id: str) -> None:
+        """Into one campaign."""
+        from console.screens.campaign import CampaignScreen
+
+        self.push_screen(CampaignScreen(campaign_id))
+
+    def do_view_overview(self) -> None:
+        """Back to the list."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def _top_level(self, place: str, make: Callable[[], Any]) -> None:
+        if place == self.front.PLACE:
+            return
+        while len(self.screen_stack) > 1 and self.front.PLACE in ("runs", "schedule", "api", "doctor"):
+            self.pop_screen()
+        self.push_screen(make())
+
+    def do_view_runs(self) -> None:
+        """Runs of the past."""
+        from console.screens.runs import RunsScreen
+
+        self._top_level("runs", RunsScreen)
+
+    def do_view_schedule(self) -> None:
+        """The timers."""
+        from console.screens.schedule import ScheduleScreen
+
+        self._top_level("schedule", ScheduleScreen)
+
+    def do_view_api(self) -> None:
+        """The meter."""
+        from console.screens.api import ApiScreen
+
+        self._top_level("api", ApiScreen)
+
+    def do_view_doctor(self) -> None:
+        """Checks of the set-up."""
+        from console.screens.doctor import DoctorScreen
+
+        self._top_level("doctor", DoctorScreen)
+
+    def do_view_run(self) -> None:
+        """The run under way."""
+        writing = self.bridge.writing
+        if writing is not None and not (self.front.PLACE == "run" and self.shown_job == writing.number):
+            self.open_run(writing.number)
+
+    def do_help(self) -> None:
+        """All keys of the screen beneath."""
+        from console.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.front.keys(), self.front.situation(), self.front.PLACE))
+
+    def do_palette(self) -> None:
+        """The command palette."""
+        self.action_command_palette()
+
+    def do_quit(self) -> None:
+        """Leave; ask first when a run writes."""
+        writing = self.bridge.writing
+        if writing is None:
+            self.leave()
+            return
+        self.ask(
+            "Leave while a run is writing?",
+            (
+                f"{writing.title} is under way.",
+                "It stops after its present batch; what was written is journalled, the rest waits for the next run.",
+            ),
+            (("y", "stop after this batch and leave", "y"),),
+            lambda answer: self.finish_and_leave() if answer == "y" else None,
+            cancel="stay",
+        )
+
+    # ------------------------------------------------------------ questions
+
+    def ask(
+        self,
+        title: str,
+        text: Sequence[str],
+        ways: Sequence[tuple[str, str, str]],
+        then: Callable[[str], None],
+        *,
+        cancel: str = "cancel",
+        tone: str = "",
+    ) -> None:
+        """A question over the screen; enter and esc cancel, each way has a key that is not the one that opened it."""
+        from console.screens.dialogs import Ask
+
+        self.push_screen(Ask(title, tuple(text), tuple(ways), cancel=cancel, tone=tone), lambda got: then(got or ""))
+
+    def choose(self, title: str, choices: Sequence[Choice], then: Callable[[str], None]) -> None:
+        """A short menu."""
+        from console.screens.dialogs import Menu
+
+        self.push_screen(Menu(title, tuple(choices)), lambda got: then(got or ""))
+
+    # ------------------------------------------------------------ runs
+
+    def start_run(self, title: str, do: Callable[[Backend, threading.Event], RunResult]) -> None:
+        """Start a run in its own thread and show it."""
+        job: Job[RunResult] = self.bridge.act(title, do, writes=True)
+        self.progress[job.number] = RunProgress(title=title)
+        self.open_run(job.number)
+
+    def open_run(self, number: int) -> None:
+        """The screen of a live job."""
+        from console.screens.run import RunScreen
+
+        self.shown_job = number
+        if self.front.PLACE == "run":
+            self.pop_screen()
+        self.push_screen(RunScreen(number))
+
+    def start_plan(self, campaign_ids: Sequence[str]) -> None:
+        """Make a plan and show it; nothing is written."""
+        from console.screens.plan import PlanScreen
+
+        names = [view.campaign.name for view in self.shared.campaigns if view.campaign.id in campaign_ids]
+        title = names[0] if len(names) == 1 else plural(len(campaign_ids), "campaign")
+        ids = tuple(campaign_ids)
+        job: Job[Plan] = self.bridge.act(
+            f"{title} › Synchronize",
+            lambda backend, cancel: backend.make_plan(ids, kind=RunKind.MANUAL),
+            writes=False,
+        )
+        self.progress[job.number] = RunProgress(title=job.title)
+        self.push_screen(PlanScreen(job, title))
+
+    def start_apply(
+        self,
+        plan: Plan,
+        title: str,
+        *,
+        without_deletes: bool,
+        allow: Mapping[str, float] | None = None,
+        reason: str = "",
+        confirm_name: str | None = None,
+    ) -> None:
+        """Apply a plan and watch it."""
+        allowed = dict(allow or {})
+        self.start_run(
+            f"{title} › Synchronize",
+            lambda backend, cancel: backend.apply(
+                plan.plan_id,
+                without_deletes=without_deletes,
+                allow=allowed,
+                reason=reason,
+                confirm_name=confirm_name,
+                cancel=cancel,
+            ),
+        )
+
+    def start_new_edition(self, view: CampaignView) -> None:
+        """Say what New Edition does, then do it."""
+        campaign = view.campaign
+        editions = EDITIONS_OF[campaign.type.value] if campaign.type else 1
+        made = f"Predictive makes {plural(editions, 'edition')}, inactive and empty: nothing is mailed by this."
+        again = (
+            ("It was done before: an Adaptive campaign keeps its five, others get one more.",) if view.started else ()
+        )
+        self.ask(
+            f"New Edition for {campaign.name}?",
+            (
+                f"{plural(view.total, 'member')} with header and test members go to Predictive.",
+                made,
+                "Salesforce gets the edition rows and each member's synced marker.",
+                *again,
+            ),
+            (("y", f"make {plural(editions, 'edition')}", "y"),),
+            lambda answer: (
+                self.start_run(
+                    f"{campaign.name} › New Edition", lambda b, cancel: b.new_edition(campaign.id, cancel=cancel)
+                )
+                if answer == "y"
+                else None
+            ),
+        )
+
+    def start_refresh(self, view: CampaignView) -> None:
+        """Refresh; it only brings in what the service decided, so it is not asked about."""
+        campaign = view.campaign
+        self.start_run(f"{campaign.name} › Refresh", lambda b, cancel: b.refresh((campaign.id,), cancel=cancel))
+
+    def start_verify(self, view: CampaignView) -> None:
+        """Verify one campaign, or all of them."""
+        from console.screens.dialogs import Choice
+
+        campaign = view.campaign
+        started = sum(known.started for known in self.shared.campaigns)
+
+        def verify(which: str) -> None:
+            ids = (campaign.id,) if which == "one" else None
+            title = f"{campaign.name} › Verify" if ids else "All campaigns › Verify"
+            if which:
+                self.start_run(title, lambda b, cancel: b.verify(ids))
+
+        self.choose(
+            "Compare both sides afresh; nothing is written.",
+            (
+                Choice("o", "one", campaign.name, f"about {plural(2 + view.total // 10000, 'call')}"),
+                Choice(
+                    "a", "all", f"all {count(started)} campaigns with editions", "about a dozen calls by one Bulk query"
+                ),
+            ),
+            verify,
+        )
+
+    def start_clear_auto(self, view: CampaignView) -> None:
+        """Ask, then take auto-sync off a closed campaign."""
+        campaign = view.campaign
+
+        def clear(answer: str) -> None:
+            if answer == "y":
+                self.small(
+                    f"{campaign.name} › auto-sync off",
+                    lambda b, cancel: b.clear_auto_sync(campaign.id),
+                    lambda _: f"Auto-sync of {campaign.name} is off.",
+                )
+
+        self.ask(
+            f"Take auto-sync off {campaign.name}?",
+            ("The campaign is closed. Its box PAM__Auto_Sync__c is cleared in Salesforce: 1 call.",),
+            (("y", "clear it", "y"),),
+            clear,
+        )
+
+    def start_load(self) -> None:
+        """Read the org's list: 1 call, said as it begins."""
+        self.front.say("Reading the org's campaigns: 1 Salesforce call …", "◐")
+        self.small(
+            "Campaign list", lambda b, cancel: b.load_campaigns(), lambda v: f"{plural(len(v), 'campaign')} read."
+        )
+
+    def do_batch(self) -> None:
+        """Menu: run or simulate, hourly or nightly."""
+        from console.screens.dialogs import Choice
+
+        read_only = "read-only" if self.situation().read_only else ""
+        self.choose(
+            "Batch",
+            (
+                Choice("h", "hourly", "run hourly now", "sends what is due, brings activity back", read_only),
+                Choice("n", "nightly", "run nightly now", "members of every campaign with auto-sync", read_only),
+                Choice("i", "simulate hourly", "simulate hourly", "who would be mailed, what would be written"),
+                Choice("m", "simulate nightly", "simulate nightly", "nothing is sent, nothing is written"),
+            ),
+            self.start_batch,
+        )
+
+    def start_batch(self, which: str) -> None:
+        """Start what the batch menu, a key or a command named: ``[simulate ]hourly|nightly``."""
+        if not which:
+            return
+        simulate = which.startswith("simulate")
+        kind = RunKind.HOURLY if which.endswith("hourly") else RunKind.NIGHTLY
+        title = f"{'Simulated ' if simulate else ''}{kind.value}"
+        title = title[0].upper() + title[1:]
+
+        def go(answer: str) -> None:
+            if answer == "y":
+                self.start_run(title, lambda b, cancel: b.batch(kind, simulate=simulate, cancel=cancel))
+
+        if simulate:
+            go("y")
+            return
+        does = (
+            "E-mails that are due are sent to real people; activity comes back to Salesforce."
+            if kind is RunKind.HOURLY
+            else "Members of every campaign with auto-sync that is not closed are synchronized, without a preview."
+        )
+        self.ask(f"Run the {kind.value} batch now?", (does, "m or i in the menu shows it without doing it."),
+                 (("y", f"run {kind.value}", "y"),), go)  # fmt: skip
+
+    # ------------------------------------------------------------ small jobs and timers
+
+    def small(self, title: str, do: Callable[[Backend, threading.Event], Any], said: Callable[[Any], str]) -> None:
+        """A job that has no screen: its end is a note, its failure too."""
+        job = self.bridge.act(title, do, writes=False)
+
+        async def wait() -> None:
+            try:
+                value = await self.bridge.result(job)
+            except PredictiveError as error:
+                self.front.say_error(error)
+            else:
+                self.front.say(said(value), "✔", "good")
+                self.reload()
+
+        self.run_worker(wait(), group=f"small-{job.number}")
+
+    def look_at_timers(self) -> None:
+        """Is a timer due? The store tells; only one process gets the tick."""
+        if self.bridge.writing is None and not self._leaving:
+            self.run_worker(self._fire_due(), group="timers", exclusive=True)
+
+    async def _fire_due(self) -> None:
+        now = self.clock.now()
+        try:
+            due: TimerView | None = await self.bridge.read(lambda backend: backend.due_tick(now))
+        except PredictiveError as error:
+            self.front.say_error(error)
+            return
+        if due is None or self.bridge.writing is not None:
+            return
+        kind, at = due.kind, due.due
+        title = f"{kind.value.capitalize()}{' simulated' if due.simulated else ''}"
+        job: Job[Any] = self.bridge.act(title, lambda backend, cancel: backend.fire(kind, at), writes=True)
+        self.progress[job.number] = RunProgress(title=title)
