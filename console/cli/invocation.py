@@ -21,10 +21,11 @@ from sync.model import RunKind
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from console.cli.table import Command
-    from console.report import Report
     from sync.bootstrap import Shell
     from sync.settings import OrgSettings, Settings
+
+    from console.cli.table import Command
+    from console.report import Report
 
 _KINDS = {
     "plan": RunKind.PLAN,
@@ -43,14 +44,16 @@ class Invocation:
         options: parsed command line; each argument of the command is there, None or False when not given.
         report: where results go.
         clock: the time, for waits and ages only.
+        asks: False where no question may be put although there is a terminal.
     """
 
-    __slots__ = ("_shell", "clock", "options", "report")
+    __slots__ = ("_shell", "asks", "clock", "options", "report")
 
-    def __init__(self, options: Namespace, report: Report, clock: Clock) -> None:
+    def __init__(self, options: Namespace, report: Report, clock: Clock, *, asks: bool = True) -> None:
         self.options = options
         self.report = report
         self.clock = clock
+        self.asks = asks
         self._shell: Shell | None = None
 
     @property
@@ -74,7 +77,7 @@ class Invocation:
     @property
     def interactive(self) -> bool:
         """True when a question can be put: a terminal on both ends, and no reader of JSON lines."""
-        return not self.options.json and sys.stdin.isatty() and sys.stderr.isatty()
+        return self.asks and not self.options.json and sys.stdin.isatty() and sys.stderr.isatty()
 
     def load_settings(self) -> Settings:
         """The configuration file.

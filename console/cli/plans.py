@@ -117,8 +117,8 @@ def _first_rows(invocation: Invocation, made: Plan) -> RowsOf:
     return rows
 
 
-def words(made: Plan, groups: Groups, rows_of: RowsOf) -> list[str]:
-    """A plan as prose: what will happen, to whom, from what to what, why, and what it costs."""
+def words(made: Plan, groups: Groups, rows_of: RowsOf, *, most: int = ROWS_SHOWN) -> list[str]:
+    """A plan as prose: what will happen, to whom, from what to what, why, and what it costs; *most* rows a group."""
     names = [safe(item.name) for item in made.campaigns if not item.skipped]
     lines = [f"{fit(', '.join(names) or 'no campaign', 60)} › {made.kind.value}", _cost(made)]
     for side in (Side.PREDICTIVE, Side.SALESFORCE):
@@ -126,7 +126,7 @@ def words(made: Plan, groups: Groups, rows_of: RowsOf) -> list[str]:
         if of_side:
             lines += ["", f"  → {side.value.capitalize()}  {number(sum(count for _, count in of_side))}"]
         for change, count in of_side:
-            lines += _group(change, count, rows_of(side, change))
+            lines += _group(change, count, rows_of(side, change)[:most])
     if made.counts.conflicts:
         lines += ["", f"  ▲ {plural(made.counts.conflicts, 'conflict')}: changed on both sides, Salesforce wins"]
     lines += [f"  · {safe(item.name)} is left out: {safe(item.skipped)}" for item in made.campaigns if item.skipped]
@@ -154,13 +154,13 @@ def _cost(made: Plan) -> str:
 def _group(change: Change, count: int, rows: Sequence[PlanRow]) -> list[str]:
     glyph, one, many = _GROUPS[change]
     lines = [f"    {glyph} {number(count)} {one if count == 1 else many}"]
-    for row in rows[:ROWS_SHOWN]:
+    for row in rows:
         moved = "" if row.field == "member" else f"{_value(row.before)} → {_value(row.after)}"
         conflict = "▲ " if row.conflict else ""
         parts = [fit(safe(row.label), 44), moved, f"{conflict}{safe(row.reason)}"]
         lines.append("        " + "  ".join(part for part in parts if part))
-    if count > ROWS_SHOWN:
-        lines.append(f"        … and {number(count - ROWS_SHOWN)} more; --csv FILE writes all")
+    if count > len(rows):
+        lines.append(f"        … and {number(count - len(rows))} more; --csv FILE writes all")
     return lines
 
 

@@ -33,7 +33,9 @@ class Stopping:
         return self._seen
 
     def __enter__(self) -> Stopping:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        # Only the main thread may set handlers; elsewhere a run is stopped by who started it.
+        here = threading.current_thread() is threading.main_thread()
+        for number in (signal.SIGINT, signal.SIGTERM) if here else ():
             self._before[number] = signal.signal(number, self._handle)
         return self
 
