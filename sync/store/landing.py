@@ -16,10 +16,13 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from sync.ids import CampaignId
 from sync.model import OrgMember, ServiceMember
 from sync.store.database import Database, chunks
-from sync.store.rows import org_row, service_row
+from sync.store.rows import ORG_COLUMNS, SERVICE_COLUMNS, org_row, service_row
 from sync.store.schema import campaign, org_member, service_member
+from sync.store.types import to_micros
 
 _LATE = 1 << 62
+_ORG_DIGEST = ORG_COLUMNS.index("digest")
+_SERVICE_DIGEST = SERVICE_COLUMNS.index("digest")
 
 Key = tuple[str, str]
 
@@ -58,20 +61,21 @@ def land_org(
     changed: set[CampaignId] = set()
     count = 0
     values = []
+    stamp = to_micros(at)
     for key, row in incoming.items():
         is_primary = primary[row.campaign_id, row.person_id] == row.member_id
-        made = org_row(row, primary=is_primary, at=at, run=run)
+        made = org_row(row, primary=is_primary, at=stamp, run=run)
         values.append(made)
         before = known.get(key)
         if (
             before is None
-            or before["digest"] != made["digest"]
+            or before["digest"] != made[_ORG_DIGEST]
             or before["person_id"] != row.person_id
             or before["is_primary"] != is_primary
         ):
             count += 1
             changed.add(row.campaign_id)
-    database.many(conn, database.upsert(org_member), values)
+    database.bulk(conn, org_member, ORG_COLUMNS, values)
     changed |= _mark_primary(conn, known, incoming, primary)
     return count, changed
 
@@ -103,11 +107,11 @@ def land_service(
             continue
         made = service_row(row, snapshot)
         values.append(made)
-        if before is None or before[0] != made["digest"]:
+        if before is None or before[0] != made[_SERVICE_DIGEST]:
             count += 1
             changed.add(row.campaign_id)
     keep = () if snapshot is not None else ("snapshot",)
-    database.many(conn, database.upsert(service_member, keep=keep), values)
+    database.bulk(conn, service_member, SERVICE_COLUMNS, values, keep=keep)
     return count, changed
 
 

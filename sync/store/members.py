@@ -128,7 +128,7 @@ class Members:
         """Set what both sides agreed."""
         for chunk in chunks(rows):
             with self._database.write() as conn:
-                self._database.many(conn, self._database.upsert(base_member), [base_row(row) for row in chunk])
+                self._database.bulk(conn, base_member, BASE_FIELDS, [base_row(row) for row in chunk])
                 landing.touch(conn, {row.campaign_id for row in chunk})
 
     def drop_base(self, keys: Iterable[tuple[CampaignId, PersonId]]) -> None:

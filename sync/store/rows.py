@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -16,16 +15,25 @@ from sqlalchemy import ColumnElement, FromClause
 
 from sync.digest import org_digest, service_digest
 from sync.model import BaseMember, OrgMember, PersonKind, ServiceMember, StatusState
+from sync.store.types import to_micros
 
 ORG_FIELDS: tuple[str, ...] = tuple(item.name for item in fields(OrgMember))
 SERVICE_FIELDS: tuple[str, ...] = tuple(item.name for item in fields(ServiceMember))
 BASE_FIELDS: tuple[str, ...] = tuple(item.name for item in fields(BaseMember))
+
+ORG_COLUMNS = (*ORG_FIELDS, "digest", "is_primary", "search", "seen_at", "seen_run")
+SERVICE_COLUMNS = (*SERVICE_FIELDS, "digest", "search", "snapshot")
+"""What landing writes: the fields, then the digest, then what only the store needs."""
 
 _KIND = {kind.value: kind for kind in PersonKind}
 _STATE = {state.value: state for state in StatusState}
 _ORG_KIND = ORG_FIELDS.index("kind")
 _SERVICE_KIND = SERVICE_FIELDS.index("kind")
 _BASE_STATE = BASE_FIELDS.index("status_state")
+
+_ORG_INSTANTS = tuple(ORG_FIELDS.index(name) for name in ("synced", "created", "stamp"))
+_SERVICE_INSTANTS = (SERVICE_FIELDS.index("last_activity"),)
+_BASE_INSTANTS = (BASE_FIELDS.index("synced"),)
 
 _org_values = attrgetter(*ORG_FIELDS)
 _service_values = attrgetter(*SERVICE_FIELDS)
@@ -42,33 +50,36 @@ def search_text(first: str | None, last: str | None, email: str | None) -> str:
     return f"{first or ''} {last or ''} {email or ''}".casefold()
 
 
-def org_row(row: OrgMember, *, primary: bool, at: datetime, run: str | None) -> dict[str, Any]:
-    """Columns of an org row."""
-    out = dict(zip(ORG_FIELDS, _org_values(row), strict=True))
-    out["kind"] = row.kind.value
-    out["digest"] = org_digest(row)
-    out["is_primary"] = primary
-    out["search"] = search_text(row.first_name, row.last_name, row.email)
-    out["seen_at"] = at
-    out["seen_run"] = run
-    return out
+def org_row(row: OrgMember, *, primary: bool, at: int, run: str | None) -> tuple[Any, ...]:
+    """Values of an org row in the order of ``ORG_COLUMNS``; *at* in microseconds."""
+    out = list(_org_values(row))
+    out[_ORG_KIND] = row.kind.value
+    _instants(out, _ORG_INSTANTS)
+    text = search_text(row.first_name, row.last_name, row.email)
+    return (*out, org_digest(row), primary, text, at, run)
 
 
-def service_row(row: ServiceMember, snapshot: str | None) -> dict[str, Any]:
-    """Columns of a service row."""
-    out = dict(zip(SERVICE_FIELDS, _service_values(row), strict=True))
-    out["kind"] = row.kind.value
-    out["digest"] = service_digest(row)
-    out["search"] = search_text(row.first_name, row.last_name, row.email)
-    out["snapshot"] = snapshot
-    return out
+def service_row(row: ServiceMember, snapshot: str | None) -> tuple[Any, ...]:
+    """Values of a service row in the order of ``SERVICE_COLUMNS``."""
+    out = list(_service_values(row))
+    out[_SERVICE_KIND] = row.kind.value
+    _instants(out, _SERVICE_INSTANTS)
+    return (*out, service_digest(row), search_text(row.first_name, row.last_name, row.email), snapshot)
 
 
-def base_row(row: BaseMember) -> dict[str, Any]:
-    """Columns of a base row."""
-    out = dict(zip(BASE_FIELDS, _base_values(row), strict=True))
-    out["status_state"] = row.status_state.value
-    return out
+def base_row(row: BaseMember) -> tuple[Any, ...]:
+    """Values of a base row in the order of ``BASE_FIELDS``."""
+    out = list(_base_values(row))
+    out[_BASE_STATE] = row.status_state.value
+    _instants(out, _BASE_INSTANTS)
+    return tuple(out)
+
+
+def _instants(values: list[Any], places: Sequence[int]) -> None:
+    for place in places:
+        value = values[place]
+        if value is not None:
+            values[place] = to_micros(value)
 
 
 def org_member(values: Sequence[Any]) -> OrgMember:
