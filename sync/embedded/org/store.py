@@ -72,6 +72,7 @@ class Store:
         self._all: list[sqlite3.Connection] = []
         fresh = not self.path.exists() or self.path.stat().st_size == 0
         self.writer = self._connect()
+        self.writer.execute("PRAGMA cache_size=-128000")
         self.fresh = fresh
         if not fresh:
             self.writer.execute("PRAGMA journal_mode=WAL")
