@@ -9,7 +9,7 @@ import subprocess
 import sys
 import uuid
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +166,7 @@ class Box:
 
     def new_campaign(self, members: int) -> Row:
         """A campaign with *members* leads that is ready for New Edition."""
-        today = date.today()
+        today = datetime.now(UTC).date()
         name = f"Campaign {uuid.uuid4().hex[:8]}"
         made = self.create(
             "Campaign",

@@ -1,0 +1,92 @@
+"""A command in a pseudo-terminal, its screen kept by pyte; every wait is on what the screen shows."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyte
+
+from tests.cli.sides import environment
+
+
+class Terminal:
+    """``predictive`` with *words* in a terminal of *columns* by *lines*."""
+
+    def __init__(
+        self, *words: str, home: Path, columns: int = 80, lines: int = 24, term: str = "xterm-256color"
+    ) -> None:
+        self.screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = bytearray()
+        self.code: int | None = None
+        env = environment(home, TERM=term, COLUMNS="", LINES="")
+        env = {name: value for name, value in env.items() if value}
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            os.execvpe(sys.executable, [sys.executable, "-m", "console.main", *words], env)
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    @property
+    def rows(self) -> list[str]:
+        """What is on screen."""
+        return list(self.screen.display)
+
+    @property
+    def text(self) -> str:
+        """The screen as one text."""
+        return "\n".join(self.rows)
+
+    def send(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._fd, keys.encode())
+
+    def wait(self, until: Callable[[Terminal], bool], seconds: float = 20) -> None:
+        """Read until the condition holds. Raises AssertionError with the screen when it does not in time."""
+        end = time.monotonic() + seconds
+        while not until(self):
+            left = end - time.monotonic()
+            assert left > 0, f"not within {seconds} s (exit {self.code}):\n{self.text}"
+            if not self._read(min(left, 0.2)) and self.code is not None:
+                assert until(self), f"ended with {self.code}:\n{self.text}"
+                return
+
+    def ended(self, seconds: float = 20) -> int:
+        """Wait for the end; the exit code."""
+        self.wait(lambda terminal: terminal.code is not None, seconds)
+        assert self.code is not None
+        return self.code
+
+    def close(self) -> None:
+        """End the process whatever it does."""
+        if self.code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self._fd)
+
+    def _read(self, seconds: float) -> bool:
+        ready, _, _ = select.select([self._fd], [], [], seconds)
+        data = b""
+        if ready:
+            try:
+                data = os.read(self._fd, 65536)
+            except OSError:
+                # Linux says EIO when the other end has closed.
+                data = b""
+        if data:
+            self.raw += data
+            self._stream.feed(data)
+            return True
+        pid, status = (0, 0) if self.code is not None else os.waitpid(self.pid, os.WNOHANG)
+        if pid:
+            self.code = os.waitstatus_to_exitcode(status)
+        return False
