@@ -1,0 +1,331 @@
+"""The org behind the ``Org`` port: what to ask in which call, and how answers become our values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sync import packing
+from sync.errors import RemoteRejected
+from sync.http.calls import Safety
+from sync.http.channel import Budget, Channel, Secret, Session
+from sync.http.transport import Transport
+from sync.ids import CONTACT_PREFIX, CampaignId, MemberId, PersonId, looks_like_id, to18
+from sync.mapping import Mapping as Names
+from sync.model import Campaign, OrgMember, PersonKind, PersonOptOut, Side, StatusLabel
+from sync.ports import (
+    Headers,
+    IdRead,
+    OrgIdentity,
+    OrgOutcome,
+    OrgWrite,
+    Person,
+    Poll,
+    PollScope,
+    Presence,
+)
+from sync.salesforce import decode
+from sync.salesforce.auth import Login
+from sync.salesforce.bulk import Bulk
+from sync.salesforce.composite import CALL_HEADERS, Answers, Composite, Part, server_time_of
+from sync.salesforce.decode import Codec, PersonRow, id18
+from sync.salesforce.describe import check_names
+from sync.salesforce.errors import NO_FIELD, busy, ensure_ok
+from sync.salesforce.polling import Poller
+from sync.salesforce.queries import ORGANIZATION, Queries
+from sync.salesforce.reader import Reader
+from sync.salesforce.soql import MOST_IDS
+from sync.salesforce.writer import Writer
+
+API_VERSION = "66.0"
+NAME = "the Salesforce org"
+
+Value = TypeVar("Value")
+
+
+def chunks(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
+    """*values* in runs of at most *size*."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+class SalesforceOrg:
+    """Implements ``sync.ports.Org``.
+
+    Args:
+        transport: the shared one.
+        instance_url: ``https://…my.salesforce.com``, or the sandbox's plain-http address.
+        mapping: API names.
+        access_token: a token that is there already.
+        client_id, client_secret: of an External Client App, to log in (OAuth client credentials) and to renew.
+        api_version: REST API version.
+        auto_sync: campaigns with auto-sync when the org has no field for it.
+        budget: of repeats.
+        bulk: False keeps all writes in Composites.
+
+    Raises:
+        ValueError: neither a token nor client credentials.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        instance_url: str,
+        mapping: Names,
+        access_token: Secret | None = None,
+        client_id: str | None = None,
+        client_secret: Secret | None = None,
+        api_version: str = API_VERSION,
+        auto_sync: Collection[CampaignId] = (),
+        budget: Budget | None = None,
+        bulk: bool = True,
+    ) -> None:
+        login = Login(transport, instance_url, client_id, client_secret) if client_id and client_secret else None
+        self._session = Session(
+            access_token.reveal() if access_token is not None else None,
+            login,
+            remedy="give a fresh access token, or the id and secret of an External Client App"
+            if login is None
+            else "check client id and secret, and that the app's run-as user may use the API",
+        )
+        channel = Channel(
+            transport, Side.SALESFORCE, instance_url, NAME, session=self._session, budget=budget, busy=busy
+        )
+        self._channel = channel
+        self._composite = Composite(channel, api_version)
+        self._reader = Reader(self._composite)
+        self._mapping = mapping
+        self._auto_sync = tuple(sorted(auto_sync))
+        self._absent: frozenset[tuple[str, str]] = frozenset()
+        self._codec = Codec(mapping)
+        self._queries = Queries(mapping, self._codec, self._absent, self._auto_sync)
+        self._poller = Poller(self)
+        self._identity: OrgIdentity | None = None
+        self._bulk = bulk
+        self._writer = Writer(self._composite, Bulk(channel, api_version))
+
+    # -------------------------------------------------------- what the parts of the adapter share
+
+    @property
+    def reader(self) -> Reader:
+        """Pages."""
+        return self._reader
+
+    @property
+    def composite(self) -> Composite:
+        """Calls."""
+        return self._composite
+
+    @property
+    def codec(self) -> Codec:
+        """Rows."""
+        return self._codec
+
+    @property
+    def queries(self) -> Queries:
+        """Statements."""
+        return self._queries
+
+    @property
+    def dropped(self) -> tuple[tuple[str, str], ...]:
+        """(object, field) that the mapping names and the org lacks: neither read nor written."""
+        return tuple(sorted(self._absent | self._writer.dropped))
+
+    def is_auto_sync(self, campaign_id: CampaignId) -> bool:
+        """Whether the configuration, not the org, switches auto-sync on."""
+        return campaign_id in self._auto_sync
+
+    def without_missing_fields(self, read: Callable[[], Value]) -> Value:
+        """*read*; when the org says that a column is missing, once more without all that a describe does not show."""
+        try:
+            return read()
+        except RemoteRejected as error:
+            if error.code != NO_FIELD:
+                raise
+            missing = frozenset(check_names(self._composite, self._mapping).missing)
+            if missing <= self._absent:
+                raise
+            self._absent |= missing
+            self._codec = Codec(self._mapping, self._absent)
+            self._queries = Queries(self._mapping, self._codec, self._absent, self._auto_sync)
+            return read()
+
+    # -------------------------------------------------------- identity
+
+    def identity(self) -> OrgIdentity:
+        """Who the org is; one call when no other call brought it along before."""
+        if self._identity is None:
+            part = self.identity_part()
+            if part is None:
+                reply = self._channel.call(
+                    "GET",
+                    ORGANIZATION.path(self._composite.version),
+                    safety=Safety.READ,
+                    headers=CALL_HEADERS,
+                    resource="Organization",
+                )
+                ensure_ok(reply)
+                page = decode.ORGANIZATIONS.decode(reply.content)
+                self._remember(page.records[0])
+            else:
+                reply = self._channel.call(
+                    "GET", part.path, safety=Safety.READ, headers=CALL_HEADERS, resource="Organization"
+                )
+                ensure_ok(reply)
+                self._remember(decode.ORGANIZATION.decode(reply.content))
+            server_time_of(reply)
+        assert self._identity is not None
+        return self._identity
+
+    def identity_part(self) -> Part | None:
+        """A subrequest that brings the identity along; None when it is known, or the token does not tell the org's id."""
+        org_id = self._session.token().partition("!")[0]
+        if self._identity is not None or not looks_like_id(org_id):
+            return None
+        path = f"{self._composite.root}/sobjects/Organization/{to18(org_id)}?fields=Id,Name,TimeZoneSidKey"
+        return Part("org", "GET", path)
+
+    def take_identity(self, answers: Answers) -> None:
+        """Keep the identity that came along; a refusal is left for ``identity`` to meet."""
+        reply = answers.get("org")
+        if reply is not None and reply.ok:
+            self._remember(reply.read(decode.ORGANIZATION))
+
+    def _remember(self, row: decode.OrganizationRow) -> None:
+        self._identity = OrgIdentity(id18(row.Id), row.Name, row.TimeZoneSidKey, self._channel.base_url)
+
+    # -------------------------------------------------------- reading
+
+    def poll(self, scope: PollScope) -> Poll:
+        """See ``Org.poll``."""
+        return self.without_missing_fields(lambda: self._poller.poll(scope))
+
+    def list_campaigns(self) -> tuple[tuple[Campaign, ...], Mapping[CampaignId, Mapping[str, int]], datetime]:
+        """See ``Org.list_campaigns``."""
+        return self.without_missing_fields(self._poller.list_campaigns)
+
+    def headers(self, campaign_ids: Sequence[CampaignId], opted_out_since: datetime | None) -> Headers:
+        """See ``Org.headers``."""
+        return self.without_missing_fields(lambda: self._poller.headers(campaign_ids, opted_out_since))
+
+    def read_members(self, campaign_id: CampaignId) -> Iterator[tuple[OrgMember, ...]]:
+        """See ``Org.read_members``."""
+        scope = (f"CampaignId = '{to18(campaign_id)}'",)
+        select = self._queries.members(scope, None)
+        for rows in self._reader.pages(select, self._codec.members, resource="CampaignMember"):
+            yield decode.members_of(rows)
+
+    def read_ids(self, campaign_ids: Sequence[CampaignId]) -> Iterator[IdRead]:
+        """See ``Org.read_ids``. The first call carries the count beside four pages of ids."""
+        for some in chunks([CampaignId(to18(one)) for one in campaign_ids], MOST_IDS):
+            yield from self._read_ids(some)
+
+    def _read_ids(self, campaign_ids: Sequence[CampaignId]) -> Iterator[IdRead]:
+        from sync.salesforce.reader import Chain
+
+        select = self._queries.ids(campaign_ids)
+        counting = self._queries.counts(*select.where[1:])
+        slots = packing.SLOTS_PER_CALL - 1
+        chain = Chain()
+        answers = self._composite.send(
+            [*self._reader.parts(select, "", slots=slots), self._composite.query("n", counting)], resource="ids"
+        )
+        ids: dict[CampaignId, dict[MemberId, PersonId]] = {one: {} for one in campaign_ids}
+        pages = list(self._reader.take(answers, select, decode.ID_ROWS, chain, slots=slots))
+        # The count comes after the pages of its call, so that what both saw is one state of the org.
+        counted = answers["n"].read(decode.COUNTS)
+        counts = {id18(row.CampaignId): row.members for row in counted.records}
+        for rows in pages:
+            _collect(ids, rows)
+        if not chain.done:
+            rest = self._reader.pages(select, decode.ID_ROWS, after=chain.after, resource="ids")
+            for rows in rest:
+                _collect(ids, rows)
+        for campaign_id in campaign_ids:
+            count = counts.get(campaign_id, 0)
+            found = ids[campaign_id]
+            yield IdRead(campaign_id, found, count, len(found) == count)
+
+    def read_people(self, person_ids: Sequence[PersonId]) -> Mapping[PersonId, Person]:
+        """See ``Org.read_people``."""
+        wanted = [PersonId(to18(one)) for one in dict.fromkeys(person_ids)]
+        contacts = [one for one in wanted if one.startswith(CONTACT_PREFIX)]
+        leads = [one for one in wanted if not one.startswith(CONTACT_PREFIX)]
+        selects = [self._queries.people("Lead", some) for some in chunks(leads, MOST_IDS)]
+        selects += [self._queries.people("Contact", some) for some in chunks(contacts, MOST_IDS)]
+        found: dict[PersonId, Person] = {}
+        for some in chunks(selects, packing.SLOTS_PER_CALL):
+            parts = [self._composite.query(f"q{i}", select, deleted_too=True) for i, select in enumerate(some)]
+            answers = self._composite.send(parts, resource="people")
+            for part in parts:
+                for row in answers[part.reference].read(decode.PEOPLE).records:
+                    person = _person_of(row)
+                    found[person.person_id] = person
+        return {one: found.get(one, Person(one, Presence.INVISIBLE)) for one in wanted}
+
+    def describe_check(self) -> tuple[tuple[str, str], ...]:
+        """See ``Org.describe_check``. One call."""
+        return check_names(self._composite, self._mapping).problems
+
+    # -------------------------------------------------------- writing
+
+    def cost_of(self, writes: Sequence[OrgWrite]) -> tuple[int, int]:
+        """See ``Org.cost_of``."""
+        return packing.cost_of(writes, bulk=self._bulk), packing.lower_bound(writes, bulk=self._bulk)
+
+    def write(
+        self,
+        writes: Iterable[OrgWrite],
+        *,
+        before: Callable[[tuple[OrgWrite, ...]], None],
+        after: Callable[[tuple[OrgWrite, ...], tuple[OrgOutcome, ...]], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        """See ``Org.write``."""
+        self._writer.write(writes, before=before, after=after, cancelled=cancelled, bulk=self._bulk)
+
+    # -------------------------------------------------------- headers as values
+
+    def campaigns_of(self, status_rows: Iterable[Any]) -> dict[CampaignId, Campaign]:
+        """Campaigns from status rows that carry the header."""
+        rows = list(status_rows)
+        headers = {row.CampaignId: row.Campaign for row in rows if row.Campaign is not None}
+        return self.campaigns_with(headers, rows)
+
+    def campaigns_with(self, headers: Mapping[str, Any], status_rows: Iterable[Any]) -> dict[CampaignId, Campaign]:
+        """Campaigns from headers by id and their status rows."""
+        labels: dict[str, list[StatusLabel]] = {}
+        for row in status_rows:
+            labels.setdefault(row.CampaignId, []).append(decode.label_of(row))
+        found = (
+            decode.campaign_of(key, row, tuple(labels.get(key, ())), self.is_auto_sync) for key, row in headers.items()
+        )
+        return {campaign.id: campaign for campaign in found}
+
+
+def _collect(ids: dict[CampaignId, dict[MemberId, PersonId]], rows: Iterable[decode.IdRow]) -> None:
+    for row in rows:
+        person = decode.person_of(row.LeadId, row.ContactId, row.Lead)
+        if person is not None:
+            ids[CampaignId(id18(row.CampaignId))][MemberId(id18(row.Id))] = person[0]
+
+
+def _person_of(row: PersonRow) -> Person:
+    presence = Presence.READABLE
+    if row.IsDeleted:
+        presence = Presence.MERGED if row.MasterRecordId else Presence.DELETED
+    return Person(
+        person_id=PersonId(id18(row.Id)),
+        presence=presence,
+        converted_to=PersonId(id18(row.ConvertedContactId)) if row.ConvertedContactId else None,
+        merged_into=PersonId(id18(row.MasterRecordId)) if row.MasterRecordId else None,
+        opted_out=row.HasOptedOutOfEmail,
+    )
+
+
+def opt_out_of(row: PersonRow, kind: PersonKind) -> PersonOptOut:
+    """A ticked box as our value; a converted lead's is its contact's."""
+    person = row.ConvertedContactId if kind is PersonKind.LEAD and row.ConvertedContactId else row.Id
+    return PersonOptOut(PersonId(id18(person)), True, decode.optional_instant(row.SystemModstamp))

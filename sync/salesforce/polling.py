@@ -1,0 +1,235 @@
+"""The reads that look at many campaigns at once: the poll, the list of campaigns, the hourly run's headers.
+
+Each is one Composite for up to 2,000 campaigns; what does not fit is read on, and said beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sync.errors import RemoteRejected
+from sync.ids import CampaignId, to18
+from sync.model import Campaign, OrgMember, PersonKind, PersonOptOut, TestPerson
+from sync.ports import Headers, MemberCounts, Poll, PollScope
+from sync.salesforce import decode
+from sync.salesforce.composite import Answers, Part
+from sync.salesforce.decode import Page, id18
+from sync.salesforce.errors import TIMED_OUT
+from sync.salesforce.soql import MOST_IDS, PAGE, Select, among
+
+if TYPE_CHECKING:
+    from sync.salesforce.client import SalesforceOrg
+
+HEAVY_PER_CALL = 5
+MOST_CAMPAIGNS = 400
+"""Campaigns that one poll names: their ids stand in three statements."""
+
+PERSON_KINDS = (("Lead", PersonKind.LEAD), ("Contact", PersonKind.CONTACT))
+
+
+class Poller:
+    """Reads across campaigns.
+
+    Args:
+        org: the adapter it belongs to.
+    """
+
+    def __init__(self, org: SalesforceOrg) -> None:
+        self._org = org
+        self._by_source = False
+
+    # -------------------------------------------------------- poll
+
+    def poll(self, scope: PollScope) -> Poll:
+        """See ``Org.poll``."""
+        if scope.campaigns is None:
+            return self._one_poll(None, scope.since, with_test_people=True)
+        ids = [CampaignId(to18(one)) for one in scope.campaigns]
+        starts = range(0, max(1, len(ids)), MOST_CAMPAIGNS)
+        polls = [
+            self._one_poll(ids[start : start + MOST_CAMPAIGNS], scope.since, with_test_people=start == 0)
+            for start in starts
+        ]
+        return polls[0] if len(polls) == 1 else _together(polls)
+
+    def _one_poll(
+        self, campaigns: Sequence[CampaignId] | None, since: datetime | None, *, with_test_people: bool
+    ) -> Poll:
+        try:
+            return self._attempt(campaigns, since, with_test_people=with_test_people)
+        except RemoteRejected as error:
+            if error.code != TIMED_OUT or self._by_source or since is None:
+                raise
+            # The org is too slow for one statement over three stamps; it will be next time, too.
+            self._by_source = True
+            return self._attempt(campaigns, since, with_test_people=with_test_people)
+
+    def _attempt(
+        self, campaigns: Sequence[CampaignId] | None, since: datetime | None, *, with_test_people: bool
+    ) -> Poll:
+        org, queries = self._org, self._org.queries
+        of_campaigns = queries.in_scope(campaigns)
+        of_members = (of_campaigns, "Campaign.IsActive = true") if campaigns is None else (of_campaigns,)
+        if self._by_source and since is not None:
+            members = queries.members_by_source(of_members, since)
+        else:
+            members = (queries.members(of_members, since),)
+        counts, statuses = queries.counts(*of_members), queries.statuses(of_campaigns)
+        parts = [org.composite.query(f"m{i}", _ordered(select)) for i, select in enumerate(members)]
+        parts += [org.composite.query("status", _ordered(statuses)), org.composite.query("count", counts)]
+        if with_test_people and queries.has_test_people:
+            parts += [org.composite.query(name, queries.test_people(name)) for name, _ in PERSON_KINDS]
+        answers = self._send(parts, "poll")
+        pages = [answers[f"m{i}"].read(org.codec.members) for i in range(len(members))]
+        test_people = tuple(self._test_people(answers)) if "Lead" in answers.by_reference else None
+        counted = org.reader.grouped(answers["count"].read(decode.COUNTS), counts, decode.COUNTS, one_each=True)
+        found = list(counted)
+        labels = list(self._rest(answers["status"].read(org.codec.statuses), statuses, org.codec.statuses))
+        return Poll(
+            campaigns=org.campaigns_of(labels),
+            counts={CampaignId(id18(row.CampaignId)): _counts_of(row) for row in found},
+            changed=sum(page.totalSize for page in pages),
+            more_calls=sum(self._calls_for(page) for page in pages),
+            pages=self._members(pages, members),
+            test_people=test_people,
+            server_time=answers.server_time,
+        )
+
+    def _calls_for(self, page: Page[Any]) -> int:
+        if page.done:
+            return 0
+        if len(page.records) < PAGE:
+            self._org.reader.learn("CampaignMember", len(page.records))
+        return self._org.reader.calls_for(page.totalSize - len(page.records), "CampaignMember")
+
+    def _members(self, firsts: Sequence[Page[Any]], selects: Sequence[Select]) -> Iterator[tuple[OrgMember, ...]]:
+        for first, select in zip(firsts, selects, strict=True):
+            for rows in self._rest_pages(first, select, self._org.codec.members):
+                yield decode.members_of(rows)
+
+    def _rest_pages(self, first: Page[Any], select: Select, decoder: Any) -> Iterator[list[Any]]:
+        """The first page, and what follows it in id order."""
+        if first.records:
+            yield first.records
+        if not first.done and first.records:
+            yield from self._org.reader.pages(select, decoder, after=first.records[-1].Id)
+
+    def _rest(self, first: Page[Any], select: Select, decoder: Any) -> Iterator[Any]:
+        for rows in self._rest_pages(first, select, decoder):
+            yield from rows
+
+    def _test_people(self, answers: Answers) -> Iterator[TestPerson]:
+        for name, kind in PERSON_KINDS:
+            first = answers[name].read(decode.PEOPLE)
+            for row in self._rest(first, self._org.queries.test_people(name), decode.PEOPLE):
+                yield decode.test_person_of(row, kind)
+
+    # -------------------------------------------------------- list of campaigns
+
+    def list_campaigns(self) -> tuple[tuple[Campaign, ...], dict[CampaignId, dict[str, int]], datetime]:
+        """See ``Org.list_campaigns``."""
+        org = self._org
+        headers, statuses = org.queries.campaigns(), org.queries.statuses(header=False)
+        groups = org.queries.counts_by_status()
+        answers = self._send(
+            [
+                org.composite.query("campaign", _ordered(headers)),
+                org.composite.query("status", _ordered(statuses)),
+                org.composite.query("group", groups),
+            ],
+            "campaigns",
+        )
+        rows = self._rest(answers["campaign"].read(org.codec.campaigns), headers, org.codec.campaigns)
+        labels = list(self._rest(answers["status"].read(org.codec.statuses), statuses, org.codec.statuses))
+        found = org.campaigns_with({row.Id: row for row in rows}, labels)
+        first = answers["group"].read(decode.STATUS_COUNTS)
+        by_status: dict[CampaignId, dict[str, int]] = {campaign_id: {} for campaign_id in found}
+        for row in org.reader.grouped(first, groups, decode.STATUS_COUNTS, one_each=False):
+            by_status.setdefault(CampaignId(id18(row.CampaignId)), {})[row.Status or ""] = row.members
+        return tuple(found.values()), by_status, answers.server_time
+
+    # -------------------------------------------------------- the hourly run's first call
+
+    def headers(self, campaign_ids: Sequence[CampaignId], opted_out_since: datetime | None) -> Headers:
+        """See ``Org.headers``."""
+        org = self._org
+        ids = [CampaignId(to18(one)) for one in campaign_ids]
+        selects: dict[str, Select] = {}
+        for index, start in enumerate(range(0, len(ids), MOST_IDS)):
+            some = ids[start : start + MOST_IDS]
+            selects[f"c{index}"] = org.queries.campaigns(among("Id", some))
+            selects[f"s{index}"] = org.queries.statuses(among("CampaignId", some), header=False)
+        if opted_out_since is not None:
+            selects |= {name: org.queries.opted_out(name, opted_out_since) for name, _ in PERSON_KINDS}
+        answers = self._send([org.composite.query(key, _ordered(select)) for key, select in selects.items()], "headers")
+        rows: dict[str, Any] = {}
+        labels: list[Any] = []
+        people: list[PersonOptOut] = []
+        for key, select in selects.items():
+            if key.startswith("c"):
+                first = answers[key].read(org.codec.campaigns)
+                rows |= {row.Id: row for row in self._rest(first, select, org.codec.campaigns)}
+            elif key.startswith("s"):
+                labels += self._rest(answers[key].read(org.codec.statuses), select, org.codec.statuses)
+            else:
+                first = answers[key].read(decode.PEOPLE)
+                people += map(_opt_out_of, self._rest(first, select, decode.PEOPLE))
+        found = org.campaigns_with(rows, labels)
+        missing = tuple(one for one in ids if one not in found)
+        return Headers(found, missing, tuple(people), answers.server_time)
+
+    def _send(self, parts: Sequence[Part], resource: str) -> Answers:
+        """Send the parts, five to a call; the org's identity rides along while it is not known."""
+        rider = self._org.identity_part()
+        by_reference = {}
+        server_time: datetime | None = None
+        for start in range(0, max(1, len(parts)), HEAVY_PER_CALL):
+            some = list(parts[start : start + HEAVY_PER_CALL])
+            if rider is not None and start == 0:
+                some.append(rider)
+            if not some:
+                # Nothing is asked for: only the time is wanted, and the identity is the cheapest question.
+                some = [self._org.composite.query("org_row", _ordered(Select(("Id",), "Organization")))]
+            answers = self._org.composite.send(some, resource=resource)
+            by_reference.update(answers.by_reference)
+            # The first call's time: what changed during the others is seen again with the next poll.
+            server_time = server_time or answers.server_time
+            self._org.take_identity(answers)
+        assert server_time is not None
+        return Answers(by_reference, server_time)
+
+
+def _ordered(select: Select) -> Select:
+    """In id order and without LIMIT, so that the answer says how many there are."""
+    return Select(select.fields, select.source, select.where, select.group, "Id")
+
+
+def _counts_of(row: decode.CountRow) -> MemberCounts:
+    return MemberCounts(row.members, row.leads, row.contacts, decode.optional_instant(row.newest))
+
+
+def _opt_out_of(row: decode.PersonRow) -> PersonOptOut:
+    """A ticked box as our value; a converted lead's is its contact's."""
+    return PersonOptOut(
+        decode.PersonId(id18(row.ConvertedContactId or row.Id)), True, decode.optional_instant(row.SystemModstamp)
+    )
+
+
+def _together(polls: Sequence[Poll]) -> Poll:
+    """Several polls of different campaigns as one; the earliest server time counts."""
+
+    def pages() -> Iterable[tuple[OrgMember, ...]]:
+        for poll in polls:
+            yield from poll.pages
+
+    return Poll(
+        campaigns={key: value for poll in polls for key, value in poll.campaigns.items()},
+        counts={key: value for poll in polls for key, value in poll.counts.items()},
+        changed=sum(poll.changed for poll in polls),
+        more_calls=sum(poll.more_calls for poll in polls),
+        pages=iter(pages()),
+        test_people=polls[0].test_people,
+        server_time=min(poll.server_time for poll in polls),
+    )

@@ -1,0 +1,142 @@
+"""The statements that the adapter sends, for one mapping. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sync.errors import ConfigError
+from sync.ids import CampaignId
+from sync.mapping import Mapping
+from sync.salesforce.decode import Codec
+from sync.salesforce.soql import PAGE, Select, among, either, instant
+
+TEST_GROUP = "PAM"
+PERSONS = either("LeadId != null", "ContactId != null")
+"""Accounts may be members too; they have no e-mail address of their own and are left out everywhere alike."""
+_PERSON = ("Id", "FirstName", "LastName", "Email")
+
+
+class Queries:
+    """Statements for one mapping and what the org has of it.
+
+    Args:
+        mapping: names in the org.
+        codec: its rows.
+        absent: (object, field) that the org lacks.
+        auto_sync: campaigns with auto-sync by configuration, used when the org has no such field.
+    """
+
+    def __init__(
+        self,
+        mapping: Mapping,
+        codec: Codec,
+        absent: frozenset[tuple[str, str]],
+        auto_sync: Sequence[CampaignId],
+    ) -> None:
+        self._mapping = mapping
+        self._codec = codec
+        self._absent = absent
+        self._auto_sync = tuple(auto_sync)
+
+    @property
+    def has_test_people(self) -> bool:
+        """True when global test members are marked in the org."""
+        names = (self._mapping.person_test_group, self._mapping.person_test_member)
+        return all(names) and not any((sobject, n) in self._absent for sobject in ("Lead", "Contact") for n in names)
+
+    def in_scope(self, campaigns: Sequence[CampaignId] | None) -> str:
+        """Condition on rows with CampaignId: these campaigns, or those with auto-sync.
+
+        Raises:
+            ConfigError: nothing says which campaigns have auto-sync.
+        """
+        if campaigns is None and self._codec.has_auto_sync:
+            return f"Campaign.{self._mapping.campaign_auto_sync} = true"
+        chosen = campaigns if campaigns is not None else self._auto_sync
+        if not chosen:
+            raise ConfigError(
+                "the org has no auto-sync field and the configuration names no campaigns for it",
+                where="orgs.NAME.mapping.campaign_auto_sync",
+                left_undone="nothing was read or written",
+                remedy="list the campaigns in the configuration, or name the campaigns on the command line",
+            )
+        return among("CampaignId", chosen)
+
+    def members(self, scope: Sequence[str], since: datetime | None) -> Select:
+        """Members whose own, lead's or contact's stamp is at or after *since*; all for None."""
+        select = Select(self._codec.member_fields, "CampaignMember", (PERSONS,)).having(*scope)
+        if since is None:
+            return select
+        stamps = ("SystemModstamp", "Lead.SystemModstamp", "Contact.SystemModstamp")
+        return select.having(either(*(f"{stamp} >= {instant(since)}" for stamp in stamps)))
+
+    def members_by_source(self, scope: Sequence[str], since: datetime) -> tuple[Select, ...]:
+        """The same rows in three statements without overlap, one for each stamp, for orgs that are too slow for one."""
+        at = instant(since)
+        select = Select(self._codec.member_fields, "CampaignMember", (PERSONS,)).having(*scope)
+        others = select.having(f"SystemModstamp < {at}")
+        return (
+            select.having(f"SystemModstamp >= {at}"),
+            others.having(f"Lead.SystemModstamp >= {at}"),
+            others.having(
+                f"Contact.SystemModstamp >= {at}", either("LeadId = null", f"Lead.SystemModstamp < {at}")
+            ),
+        )
+
+    def statuses(self, *conditions: str, header: bool = True) -> Select:
+        """Status labels, with the campaign's header through the relationship."""
+        own = ("Id", "CampaignId", "Label", "IsDefault", "HasResponded", "SortOrder")
+        fields = tuple(f"Campaign.{name}" for name in self._codec.header_fields) if header else ()
+        return Select((*own, *fields), "CampaignMemberStatus").having(*conditions)
+
+    def campaigns(self, *conditions: str) -> Select:
+        """Campaign headers."""
+        return Select(("Id", *self._codec.header_fields), "Campaign").having(*conditions)
+
+    def counts(self, *conditions: str) -> Select:
+        """Members of each campaign, counted by the org."""
+        fields = (
+            "CampaignId",
+            "COUNT(Id) members",
+            "COUNT(LeadId) leads",
+            "COUNT(ContactId) contacts",
+            "MAX(SystemModstamp) newest",
+        )
+        return Select(fields, "CampaignMember", (PERSONS, *conditions), ("CampaignId",), "CampaignId", PAGE)
+
+    def counts_by_status(self) -> Select:
+        """Members of every campaign by status."""
+        fields = ("CampaignId", "Status", "COUNT(Id) members")
+        return Select(fields, "CampaignMember", (PERSONS,), ("CampaignId", "Status"), "CampaignId", PAGE)
+
+    def ids(self, campaigns: Sequence[CampaignId]) -> Select:
+        """Member ids with their person."""
+        fields = ("Id", "CampaignId", "LeadId", "ContactId", "Lead.ConvertedContactId")
+        return Select(fields, "CampaignMember", (PERSONS, among("CampaignId", campaigns)))
+
+    def test_people(self, sobject: str) -> Select:
+        """Global test members among leads (converted ones are contacts by now) or contacts."""
+        marked = (
+            f"{self._mapping.person_test_group} = '{TEST_GROUP}'",
+            f"{self._mapping.person_test_member} = true",
+        )
+        select = Select(_PERSON, sobject, marked)
+        return select.having("IsConverted = false") if sobject == "Lead" else select
+
+    def people(self, sobject: str, ids: Sequence[str]) -> Select:
+        """What became of leads or contacts; to be asked with deleted ones."""
+        fields: tuple[str, ...] = ("Id", "IsDeleted", "MasterRecordId", "HasOptedOutOfEmail")
+        if sobject == "Lead":
+            fields = (*fields, "IsConverted", "ConvertedContactId")
+        return Select(fields, sobject, (among("Id", ids),))
+
+    def opted_out(self, sobject: str, since: datetime) -> Select:
+        """Leads or contacts changed since then that are opted out."""
+        fields: tuple[str, ...] = ("Id", "HasOptedOutOfEmail", "SystemModstamp")
+        if sobject == "Lead":
+            fields = (*fields, "IsConverted", "ConvertedContactId")
+        return Select(fields, sobject, ("HasOptedOutOfEmail = true", f"SystemModstamp >= {instant(since)}"))
+
+
+ORGANIZATION = Select(("Id", "Name", "TimeZoneSidKey"), "Organization", limit=1)
