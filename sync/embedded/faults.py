@@ -21,8 +21,8 @@ from sync.clock import Clock
 
 KINDS = ("status", "html", "drop_before", "drop_after", "truncate", "latency", "session_expired", "quota",
          "concurrency", "row")
-_HTML = b"<!DOCTYPE html><html><head><title>Down for maintenance</title></head><body><h1>We are down for " \
-        b"maintenance.</h1><p>Sorry for the inconvenience. We'll be back shortly.</p></body></html>"
+_HTML = b"""<!DOCTYPE html><html><head><title>Down for maintenance</title></head>
+<body><h1>We are down for maintenance.</h1><p>Sorry for the inconvenience. We'll be back shortly.</p></body></html>"""
 
 
 class Dropped(ConnectionError):

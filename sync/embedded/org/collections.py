@@ -37,22 +37,32 @@ def _result(error: OrgError, key: str | None = None) -> dict[str, Any]:
     return {**body, "success": False, "errors": [error.row()]}
 
 
+def _writes_in_steps(call: Call) -> bool:
+    """Whether a row may fail after part of it was written; every other object is checked whole before its write."""
+    rows = call.body.get("records") if isinstance(call.body, Mapping) else None
+    return any(_kind(r) == "CampaignMemberStatus" for r in rows or () if isinstance(r, Mapping))
+
+
 def _carry_out(org: Org, call: Call, steps: Sequence[tuple[str | None, Step]], *, all_or_none: bool) -> Answer:
     """Run the rows' steps in one transaction and collect their results in order."""
     results: list[dict[str, Any]] = []
     failed = False
+    careful = _writes_in_steps(call)
     try:
         with org.writing(call) as writer:
             connection = writer.connection
             for key, step in steps:
-                connection.execute("SAVEPOINT one")
+                if careful:
+                    connection.execute("SAVEPOINT one")
                 try:
                     results.append(step(writer))
                 except OrgError as error:
-                    connection.execute("ROLLBACK TO one")
+                    if careful:
+                        connection.execute("ROLLBACK TO one")
                     failed = True
                     results.append(_result(error, key))
-                connection.execute("RELEASE one")
+                if careful:
+                    connection.execute("RELEASE one")
             if failed and all_or_none:
                 raise _Undone(results)
     except _Undone as undone:

@@ -128,7 +128,7 @@ class Writer:
         self.require(item, key)
         changes, links = split_row(item, values, creating=False)
         self._follow(links, changes)
-        empty = [n for n, v in changes.items() if v is None and not item.by_name[n.lower()].nillable]
+        empty = [n for n, v in changes.items() if v is None and not item.by_name[n].nillable]
         if empty:
             raise OrgError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(empty)}]", tuple(empty))
         self._references(item, changes)
@@ -235,7 +235,8 @@ class Writer:
             if external is None:
                 raise no_column(names[0] if names else link.name, target)
             if not external.external_id and external.type != "id":
-                raise OrgError("INVALID_FIELD", f"Field name provided, {external.name} is not an External ID or indexed field for {target.name}")
+                raise OrgError("INVALID_FIELD", (
+                    f"Field name provided, {external.name} is not an External ID or indexed field for {target.name}"))
             if external.type == "id":
                 row[link.name] = stored_value(link, target, given[names[0]])
                 continue
@@ -248,7 +249,7 @@ class Writer:
 
     def _references(self, item: ObjectType, row: Row) -> None:
         for name, value in row.items():
-            each = item.by_name[name.lower()]
+            each = item.by_name[name]
             if each.type != "reference" or value is None:
                 continue
             target = each.reference_to[0]
@@ -264,8 +265,8 @@ class Writer:
                 raise OrgError(error.code, error.message, (name,))
 
     def _uniques(self, item: ObjectType, row: Row, key: int | None) -> None:
-        for each in item.stored:
-            if not each.unique or row.get(each.name) is None:
+        for each in item.uniques:
+            if row.get(each.name) is None:
                 continue
             taken = self.connection.execute(
                 f"SELECT Id FROM {item.name} WHERE {each.name} = ? AND IsDeleted = 0", (row[each.name],)

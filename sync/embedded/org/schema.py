@@ -75,7 +75,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class ObjectType:
-    """An object: its fields in order, id prefix, and the relationships that its fields open."""
+    """An object: its fields in order, id prefix, and the relationships that its fields open.
+
+    ``stored`` are the fields that have a column, ``uniques`` those whose values no two records share.
+    """
 
     name: str
     label: str
@@ -87,16 +90,13 @@ class ObjectType:
     deletable: bool = True
     by_name: Mapping[str, Field] = field(default_factory=dict, repr=False)
     by_relationship: Mapping[str, Field] = field(default_factory=dict, repr=False)
+    stored: tuple[Field, ...] = field(default=(), repr=False)
+    uniques: tuple[Field, ...] = field(default=(), repr=False)
 
     @property
     def custom(self) -> bool:
         """Whether a package or an admin added the object."""
         return self.name.endswith("__c")
-
-    @property
-    def stored(self) -> tuple[Field, ...]:
-        """The fields that have a column."""
-        return tuple(f for f in self.fields if f.stored)
 
     def find(self, name: str) -> Field | None:
         """The field of that name, whatever its case."""
@@ -110,8 +110,10 @@ def build(item: ObjectType, extra: Iterable[Field] = ()) -> ObjectType:
     return replace(
         item,
         fields=fields,
-        by_name={f.name.lower(): f for f in fields},
+        by_name={**{f.name.lower(): f for f in fields}, **{f.name: f for f in fields}},
         by_relationship={f.relationship.lower(): f for f in fields if f.relationship},
+        stored=tuple(f for f in fields if f.stored),
+        uniques=tuple(f for f in fields if f.unique),
     )
 
 

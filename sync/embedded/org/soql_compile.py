@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any
 
 from sync.embedded.org import soql_ast as ast
@@ -17,6 +18,10 @@ from sync.embedded.org.soql_scope import Convert, Scope, View, converter
 MAX_OFFSET = 2_000
 _FEW_PARENTS = 20
 _COUNTED = Field("expr", "int")
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 @dataclass(slots=True)
@@ -37,14 +42,21 @@ class Shape:
         """A function from SQL row to record."""
         name, encode, column = self.item.name, encoder(self.item.prefix), self.key_column
         url = f"/services/data/v{version}/sobjects/{name}/"
-        leaves = self.leaves
+        plain = [(key, index) for key, index, convert in self.leaves if convert is None]
+        converted = [(key, index, convert) for key, index, convert in self.leaves if convert is not None]
+        names = tuple(key for key, _ in plain)
+        pick = itemgetter(*(index for _, index in plain)) if len(plain) > 1 else None
+        if pick is None:
+            converted += [(key, index, _same) for key, index in plain]
         nodes = [(key, node.key_column, node.builder(version)) for key, node in self.nodes.items()]
 
         def build(row: Sequence[Any]) -> dict[str, Any]:
             record: dict[str, Any] = {"attributes": {"type": name, "url": url + encode(row[column])}}
-            for key, index, convert in leaves:
+            if pick is not None:
+                record.update(zip(names, pick(row), strict=True))
+            for key, index, convert in converted:
                 value = row[index]
-                record[key] = value if convert is None or value is None else convert(value)
+                record[key] = None if value is None else convert(value)
             for key, index, make in nodes:
                 record[key] = None if row[index] is None else make(row)
             return record
@@ -133,7 +145,8 @@ class _Compiler:
             return None
         base, selects = self.scope.base, []
         for number, part in enumerate(node.parts):
-            assert isinstance(part, ast.Comparison) and isinstance(part.left, ast.Path)
+            assert isinstance(part, ast.Comparison)
+            assert isinstance(part.left, ast.Path)
             alias = f"{self.scope.alias}u{number}"
             if len(part.left.parts) == 1:
                 inner = Scope(self.view, base, alias, self.query.text)

@@ -183,12 +183,11 @@ class Filter:
         if value.kind == "range":
             low, high = date_range(value.text, view.today)
             if as_instant:
-                bounds: tuple[Any, Any] = tuple(
+                first, after = (
                     int(datetime.combine(d, time(), view.zone).astimezone(UTC).timestamp()) for d in (low, high)
                 )
-            else:
-                bounds = (low.isoformat(), high.isoformat())
-            return self._in_range(expression, operator, bounds)
+                return self._in_range(expression, operator, (first, after))
+            return self._in_range(expression, operator, (low.isoformat(), high.isoformat()))
         if value.kind != field.type:
             raise self._wrong_type(field, value)
         try:

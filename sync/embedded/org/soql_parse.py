@@ -71,7 +71,7 @@ LIMIT.3: /limit\b/i
 OFFSET.3: /offset\b/i
 FUNCTION.4: /(count_distinct|count|sum|avg|min|max)(?=\s*\()/i
 CONSTANT.3: /(true|false|null)\b/i
-RANGE.2: /(today|yesterday|tomorrow|this_week|last_week|this_month|last_month|next_month|this_year|last_year|(last|next)_n_days:\d+)\b/i
+RANGE.2: /(today|yesterday|tomorrow|(this|last)_(week|month|year)|next_month|(last|next)_n_days:\d+)\b/i
 OPERATOR: "<=" | ">=" | "!=" | "<>" | "=" | "<" | ">"
 DATETIME.5: /\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)/
 DATE.4: /\d{4}-\d\d-\d\d/

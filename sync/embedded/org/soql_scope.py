@@ -51,18 +51,12 @@ def converter(item: Field, owner: ObjectType) -> Convert | None:
         return bool
     if item.type == "datetime":
         return instant_text
-    if item.type == "id":
-        return encoder(owner.prefix)
-    if item.type == "reference" and not item.id_text:
-        return _reference_encoder(item.reference_to[0])
+    if item.type in ("id", "reference") and not item.id_text:
+        return encoder(prefix_of(item, owner))
     return None
 
 
 _PREFIXES: dict[str, str] = {}
-
-
-def _reference_encoder(target: str) -> Convert:
-    return encoder(_PREFIXES[target])
 
 
 def know_prefixes(schema: Schema) -> None:
@@ -126,9 +120,9 @@ class Scope:
     def owner_of(self, path: ast.Path) -> tuple[ObjectType, str, tuple[str, ...]]:
         """The object a path ends on, the alias of its table, and the relationships before the field."""
         chain = path.parts[:-1]
-        if chain and self.own_name and chain[0].lower() == self.own_name.lower():
-            chain = chain[1:]
-        elif chain and chain[0].lower() == self.base.name.lower() and chain[0].lower() not in self.base.by_relationship:
+        head = chain[0].lower() if chain else ""
+        is_alias = bool(self.own_name) and head == (self.own_name or "").lower()
+        if head and (is_alias or (head == self.base.name.lower() and head not in self.base.by_relationship)):
             chain = chain[1:]
         owner, alias = self._join(chain, path.at)
         return owner, alias, chain

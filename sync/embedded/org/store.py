@@ -21,23 +21,25 @@ from sync.embedded.org.schema import Schema
 FIRST_KEY = 3_650_000
 """Keys start here, so that ids look like those of an org that has lived a while."""
 
+_LEVEL = "ifnull({r}.PAM__Level__c, '')"
 _ROLLUPS: tuple[tuple[str, str, bool], ...] = (
     ("Leads", "{r}.LeadId IS NOT NULL", False),
     ("Contacts", "({r}.ContactId IS NOT NULL OR {r}._Converted)", False),
     ("Converted", "({r}.LeadId IS NOT NULL AND {r}._Converted)", False),
     ("Responses", "{r}.HasResponded", False),
     ("Active", "({r}.PAM__Synced__c IS NOT NULL AND {r}.PAM__Active__c)", True),
-    ("Opened", "(ifnull({r}.PAM__Level__c, '') IN ('Opened','Clicked','Completed') OR ifnull({r}.PAM__Opens__c, 0) > 0)",
-     True),
-    ("Clicked", "(ifnull({r}.PAM__Level__c, '') IN ('Clicked','Completed') OR ifnull({r}.PAM__Clicks__c, 0) > 0)", True),
-    ("Completed", "(ifnull({r}.PAM__Level__c, '') = 'Completed' OR ifnull({r}.PAM__Completions__c, 0) > 0)", True),
+    ("Opened", f"({_LEVEL} IN ('Opened','Clicked','Completed') OR ifnull({{r}}.PAM__Opens__c, 0) > 0)", True),
+    ("Clicked", f"({_LEVEL} IN ('Clicked','Completed') OR ifnull({{r}}.PAM__Clicks__c, 0) > 0)", True),
+    ("Completed", f"({_LEVEL} = 'Completed' OR ifnull({{r}}.PAM__Completions__c, 0) > 0)", True),
     ("DeliveredMembers", "({r}.PAM__Level__c IS NOT NULL AND ifnull({r}.PAM__Bounces__c, 0) = 0)", True),
     ("OptOutDirect", "(ifnull({r}.PAM__Reason__c, '') = 'Opt Out Direct')", True),
 )
 
 _INDEXES = (
-    "CREATE INDEX IF NOT EXISTS cm_campaign ON CampaignMember"
-    " (CampaignId, Id, IsDeleted, LeadId, ContactId, SystemModstamp)",
+    (
+        "CREATE INDEX IF NOT EXISTS cm_campaign ON CampaignMember"
+        " (CampaignId, Id, IsDeleted, LeadId, ContactId, SystemModstamp)"
+    ),
     "CREATE INDEX IF NOT EXISTS cm_stamp ON CampaignMember (SystemModstamp, CampaignId)",
     "CREATE INDEX IF NOT EXISTS cm_lead ON CampaignMember (LeadId, CampaignId) WHERE LeadId IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS cm_contact ON CampaignMember (ContactId, CampaignId) WHERE ContactId IS NOT NULL",

@@ -1,1 +1,1 @@
-"""Seed data of the sandbox org: the same for the same seed, whatever the process. Looks like a real org, oddities included."""
+"""Seed data of the sandbox org: the same for the same seed in every process; a real-looking org, oddities included."""

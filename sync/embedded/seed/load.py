@@ -172,7 +172,8 @@ class _Loader:
             self._members(key, number, age, statuses, "_odd", self.odd, odd)
 
     def _members(
-        self, campaign: int, number: int, age: float, statuses: list[tuple[str, bool]], pool: str, size: int, count: int
+        self, campaign: int, number: int, age: float, statuses: list[tuple[str, bool]], pool: str, size: int,
+        count: int,
     ) -> None:
         """``count`` members from a pool, no person twice; statuses by a fixed pattern, mostly the default."""
         first = self.store.take_keys("CampaignMember", count)
@@ -191,8 +192,8 @@ class _Loader:
                 status = f"CASE WHEN {pick} >= {low} THEN :status{index} ELSE {status} END"
                 responded = f"CASE WHEN {pick} >= {low} THEN {int(has_responded)} ELSE {responded} END"
         at = ":created + (s.J * 7919) % :span"
-        columns = ("Id, IsDeleted, CampaignId, LeadId, ContactId, _Converted, Status, HasResponded, FirstRespondedDate, "
-                   "CreatedDate, CreatedById, LastModifiedDate, LastModifiedById, SystemModstamp")
+        columns = ("Id, IsDeleted, CampaignId, LeadId, ContactId, _Converted, Status, HasResponded, "
+                   "FirstRespondedDate, CreatedDate, CreatedById, LastModifiedDate, LastModifiedById, SystemModstamp")
         values = (f":first + s.J, 0, :campaign, p.LeadId, p.ContactId, p.Converted, {status}, {responded}, "
                   f"CASE WHEN ({responded}) THEN date({at}, 'unixepoch') END, {at}, :user, {at}, :user, {at}")
         if self.store.schema.package and pool == "_pool" and number % 3 == 1:

@@ -31,7 +31,7 @@ CULTURES = (
                "Laura,Peter,Nora,Victor,Julia,Simon,Helen,Adam,Rachel,Marcus,Diana,Oscar,Irene,Felix"),
         _plain("Carter,Bennett,Hughes,Morgan,O'Neill,Fletcher,Wright,Palmer,Sullivan,Grant,Hayes,Porter,Watson,Ellis,"
                "Marsh,Doyle,Reid,Holland,Barnes,Foster,Lambert,Spencer,Walsh,Norton,Quinn,Abbott,Kemp,Rowe,Vaughan"),
-        _plain("Northwind Trading,Hollow Oak,Fernhill Labs,Bluegate Logistics,Copperline,Harrow & Finch,Tidewater Foods,"
+        _plain("Northwind Trading,Hollow Oak,Fernhill Labs,Bluegate Logistics,Copperline,Harrow & Finch,Tidewater,"
                "Granite Peak,Lanternworks,Millbrook Health"),
         (("London", "United Kingdom"), ("Boston", "United States"), ("Dublin", "Ireland"), ("Toronto", "Canada")),
     ),

@@ -44,7 +44,8 @@ class People:
             culture = self._culture()
             name, _ = self.random.choice(culture.companies)
             city, country = self.random.choice(culture.places)
-            yield f"{name} {number + 1}" if number >= len(CULTURES) else name, city, country, self.random.choice(INDUSTRIES)
+            shown = f"{name} {number + 1}" if number >= len(CULTURES) else name
+            yield shown, city, country, self.random.choice(INDUSTRIES)
 
     def _culture(self) -> Culture:
         return self.random.choices(CULTURES, self._weights)[0]
