@@ -118,11 +118,10 @@ def configuration(invocation: Invocation, source: object) -> list[Check]:
     """Which file is read, which state is kept where, and where each secret came from."""
     settings = invocation.org_settings()
     writes = "read-only" if settings.read_only or invocation.options.read_only else "writes"
-    checks = [
+    return [
         Check("configuration", "ok", f"{source}, org {settings.name}, {writes}"),
         Check("state", "ok", _without_password(str(settings.state_url))),
     ]
-    return checks
 
 
 def _without_password(url: str) -> str:

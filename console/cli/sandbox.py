@@ -1,0 +1,100 @@
+"""``predictive sandbox``: both embedded servers in the foreground until SIGTERM or SIGINT, with a configuration."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.cli.offline import Offline
+from console.cli.signals import Stopping
+from sync.errors import Cancelled, FatalError, UsageError
+from sync.model import RunKind, RunState
+from sync.views import RunResult
+
+if TYPE_CHECKING:
+    from console.cli.invocation import Invocation
+    from sync.bootstrap import Shell
+
+_OPTIONS = ("port", "service_port", "campaigns", "members", "seed", "quota", "package")
+
+
+def sandbox(invocation: Invocation) -> int:
+    """Start, print the one line, stay."""
+    options = invocation.options
+    if options.load is not None:
+        raise UsageError("--load is not available yet", left_undone="nothing was started")
+    given = {name: getattr(options, name) for name in _OPTIONS if getattr(options, name) is not None}
+    given["faults"] = _faults(options.faults)
+    with Stopping(quiet=True) as stop:
+        offline = Offline(**given)
+        try:
+            offline.wait()
+            if options.synced:
+                bring_in_step(offline, invocation, stop.cancel)
+                offline.control("POST", "/usage:reset")
+            if stop.seen:
+                return 0
+            sys.stdout.write(json.dumps(offline.ready_line(), ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+            return _stay(offline, stop)
+        finally:
+            offline.close()
+
+
+def _faults(name: str | None) -> Path | None:
+    if name is None:
+        return None
+    path = Path(name)
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {name}: {error.strerror}", left_undone="nothing was started") from error
+    except ValueError as error:
+        raise UsageError(f"{name} is no JSON: {error}", left_undone="nothing was started") from error
+    return path.resolve()
+
+
+def _stay(offline: Offline, stop: Stopping) -> int:
+    process = offline.servers().process
+    while not stop.cancel.wait(0.5):
+        if process.poll() is not None:
+            raise FatalError(f"the servers ended by themselves with {process.returncode}")
+    return 0
+
+
+def bring_in_step(offline: Offline, invocation: Invocation, cancel: threading.Event) -> None:
+    """Both sides and the state as after a nightly run: nothing is left to do.
+
+    Raises:
+        FatalError: a campaign could not be started or the batches did not settle.
+    """
+    shell = offline.shell(clock=invocation.clock, on_event=lambda _: None)
+    try:
+        for view in shell.load_campaigns():
+            if view.state == "closed" or view.campaign.type is None:
+                continue
+            settled(shell.new_edition(view.campaign.id, cancel=cancel))
+        for kind in (RunKind.NIGHTLY, RunKind.HOURLY):
+            _until_nothing(shell, kind, cancel)
+    finally:
+        shell.close()
+
+
+def _until_nothing(shell: Shell, kind: RunKind, cancel: threading.Event) -> None:
+    for _ in range(3):
+        result = shell.batch(kind, cancel=cancel)
+        settled(result)
+        if result.state is RunState.NOTHING_TO_DO:
+            return
+
+
+def settled(result: RunResult) -> None:
+    """Raises unless the run ended well."""
+    if result.state is RunState.CANCELLED:
+        raise Cancelled("stopped before both sides were in step")
+    if result.state not in (RunState.DONE, RunState.NOTHING_TO_DO, RunState.PARTIAL):
+        names = ", ".join(item.name for item in result.campaigns)
+        raise FatalError(f"{result.kind.value} of {names} ended {result.state.value}: {result.error}")
