@@ -97,10 +97,11 @@ class Invocation:
     def shell(self) -> Shell:
         """The engine on the chosen org, opened on first use and closed with the invocation."""
         if self._shell is None:
+            settings = self.org_settings()
             from sync.bootstrap import open_shell
 
             self._shell = open_shell(
-                self.org_settings(),
+                settings,
                 clock=self.clock,
                 on_event=self.report.event,
                 read_only=True if self.options.read_only else None,
@@ -150,8 +151,7 @@ def run_command(options: Namespace) -> int:
     from console.cli.parser import program
     from console.report import HumanReport, JsonReport
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     report: Report = (
         JsonReport(sys.stdout, sys.stderr, program()) if options.json else HumanReport(sys.stdout, sys.stderr)
     )
@@ -167,6 +167,8 @@ def run_command(options: Namespace) -> int:
         return _failed(invocation, _internal(error))
     finally:
         invocation.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return code
 
 

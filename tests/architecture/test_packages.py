@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 import pytest
+
+from console.cli.doctor import PACKAGES, owner
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path for package in ("console", "sync") for path in (ROOT / package).rglob("*.py"))
@@ -15,9 +17,20 @@ DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "m
 
 
 def test_both_package_names_belong_to_this_distribution_alone() -> None:
-    owners = packages_distributions()
-    assert set(owners["console"]) == {"predictive-console"}
-    assert set(owners["sync"]) == {"predictive-console"}
+    assert [owner(package, distributions()).state for package in PACKAGES] == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_another_project_with_the_same_package_is_named(package: str, tmp_path: Path) -> None:
+    # As pip leaves it: a RECORD that lists the other project's files.
+    info = tmp_path / "other_project-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-project\nVersion: 1.0\n", encoding="utf-8")
+    (info / "RECORD").write_text(f"{package}/__init__.py,,\nother_project-1.0.dist-info/METADATA,,\n", encoding="utf-8")
+    found = owner(package, [*distributions(), Distribution.at(info)])
+    assert found.state == "trouble"
+    assert "other-project" in found.text
+    assert found.remedy
 
 
 def test_the_top_level_holds_what_it_should_and_nothing_else() -> None:

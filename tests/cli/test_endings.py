@@ -1,0 +1,113 @@
+"""How a command ends: unexpected errors, signals, readers that go away, questions without anybody to answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from console.cli.invocation import run_command
+from console.cli.parser import parse
+from console.cli.prompt import commands, run
+from console.cli.signals import Stopping
+from console.cli.table import BY_NAME
+from tests.cli.sides import PREDICTIVE, environment, predictive
+
+
+@pytest.mark.parametrize("words", [["limits"], ["sync", "X", "--json"]], ids=["list", "run"])
+def test_an_unexpected_error_is_one_line_and_a_file(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("SOME_TOKEN", "AttributeError-is-a-secret")
+    options = parse(words)
+    options.command = replace(options.command, handler="json:no_such_handler")
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert run_command(options) == 1
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    out, talk = capsys.readouterr()
+    assert len(talk.splitlines()) == 1
+    assert "internal error AttributeError" in talk
+    files = list(tmp_path.rglob("crash-*.txt"))
+    assert len(files) == 1
+    assert str(files[0]) in talk
+    assert "no_such_handler" in files[0].read_text(encoding="utf-8")
+    if options.json:
+        assert '"type":"summary"' in out.splitlines()[-1]
+    else:
+        assert out == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
+def test_the_first_signal_asks_a_run_to_stop(number: signal.Signals, capfd: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(number)
+    with Stopping() as stop:
+        os.kill(os.getpid(), number)
+        assert stop.cancel.wait(5)
+        assert stop.seen
+    assert signal.getsignal(number) == before
+    assert "once more stops at once" in capfd.readouterr().err
+
+
+def test_the_second_signal_ends_the_process() -> None:
+    code = (
+        "import os, signal\nfrom console.cli.signals import Stopping\n"
+        "with Stopping() as stop:\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n    stop.cancel.wait(5)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n    print('still here')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+
+
+def test_a_reader_that_goes_away_leaves_no_traceback(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*PREDICTIVE, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(tmp_path)
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    process.wait(20)
+
+
+def test_an_encoding_without_glyphs_is_no_error(tmp_path: Path) -> None:
+    told = predictive("--help", home=tmp_path, PYTHONIOENCODING="ascii")
+    assert told.code == 0
+    assert "new-edition" in told.out
+
+
+def test_doctor_works_without_a_configuration(tmp_path: Path) -> None:
+    told = predictive("doctor", home=tmp_path)
+    assert told.code == 2
+    assert "predictive-console" in told.out
+    assert "predictive init" in told.out
+    assert told.talk == ""
+
+
+def test_init_writes_a_configuration_that_can_be_read_and_never_overwrites(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "config.toml"
+    assert predictive("init", "--config", str(path), home=tmp_path).code == 0
+    written = path.read_bytes()
+    told = predictive("doctor", "--config", str(path), home=tmp_path)
+    assert "configuration" in told.out
+    assert "read-only" in told.out
+    again = predictive("init", "--config", str(path), home=tmp_path)
+    assert (again.code, len(again.talk.splitlines())) == (2, 1)
+    assert path.read_bytes() == written
+
+
+def test_the_colon_prompt_offers_what_needs_no_question() -> None:
+    offered = commands(parse(["--config", "none.toml", "--read-only"]))
+    assert {"campaigns", "members", "limits", "plan", "verify", "doctor", "schedule pause"} <= set(offered)
+    assert set(offered).isdisjoint({"sync", "apply", "batch", "new-edition", "demo", "sandbox", ""})
+    assert set(offered) <= set(BY_NAME)
+    assert "none.toml" in offered["limits"]([])
+    assert "'--jsn'" not in run(["limits", "--jso"])
+    assert "'--json'" in run(["limits", "--jso"])
