@@ -46,13 +46,15 @@ def create_app(
     usage: Callable[[str, str], None],
     sender: Sender | None = None,
     transport: Transport | None = None,
+    hourly_limit: int = 5000,
 ) -> Starlette:
     """The service as an ASGI application.
 
     ``database``: SQLite path, ":memory:" or an SQLAlchemy URL. ``outbox``: folder of .eml files, used unless a
     ``transport`` is given. ``audience_speed``: how many times faster than people the simulated audience reacts,
     0 = there is none. ``public_url``: where recipients reach the tracking links. ``usage`` is called once for each
-    authenticated request of /v1 with its method and path. Mails left half-sent by a crash become ``unknown`` here.
+    authenticated request of /v1 with its method and path. ``hourly_limit``: mails of a clock hour (domain 2.2, rule 9).
+    Mails left half-sent by a crash become ``unknown`` here.
     """
     service = Service(
         db=Database(database),
@@ -61,6 +63,7 @@ def create_app(
         audience=Audience(seed, audience_speed),
         public_url=public_url.rstrip("/"),
         sender=sender or Sender(),
+        hourly_limit=hourly_limit,
     )
     service.identify()
     release.recover(service)

@@ -15,6 +15,8 @@ class Outbox:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        for draft in folder.glob(".*.tmp"):  # left by a process that died while writing
+            draft.unlink(missing_ok=True)
 
     def deliver(self, mail_id: str, message: bytes) -> None:
         """Write, then rename. Raises DeliveryError when the disk refuses."""

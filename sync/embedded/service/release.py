@@ -109,7 +109,7 @@ def _chunk(service: Service, send_id: str, cache: _Cache) -> bool:
 
 def _journal(service: Service, work: Work, send_id: str, items: Sequence[_Item], cache: _Cache) -> list[_Intent]:
     """Judge each row afresh, write the intents of those still allowed; the others are dropped."""
-    at, room = work.now, sending.room_at(work.conn, work.now)
+    at, room = work.now, sending.room_at(work.conn, work.now, service.hourly_limit)
     by_edition: dict[str, list[_Item]] = {}
     for item in items:
         by_edition.setdefault(item.edition_id, []).append(item)

@@ -22,7 +22,6 @@ NO_EMAIL = "No Email"
 
 SENT, OPENED, CLICKED, COMPLETED = range(4)
 SOFT_BOUNCES_IN_A_ROW = 3
-HOURLY_LIMIT = 5000
 
 ADAPTIVE_ROLES: tuple[Role, ...] = ("initial", "not_opened", "not_clicked", "not_complete", "complete")
 ADAPTIVE_NAMES = ("Initial", "Not Opened", "Not Clicked", "Not Complete", "Complete")

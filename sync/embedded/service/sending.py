@@ -62,14 +62,14 @@ class Judgement:
         return sum(len(item.people) for item in self.due)
 
 
-def room_at(conn: Connection, at: datetime) -> int:
+def room_at(conn: Connection, at: datetime, limit: int) -> int:
     """Mails that may still go in the clock hour of an instant (domain 2.2, rule 9)."""
     table = schema.hours
     used = conn.execute(select(table.c.mails).where(table.c.hour == iso(at)[:13])).scalar()
-    return max(0, rules.HOURLY_LIMIT - int(used or 0))
+    return max(0, limit - int(used or 0))
 
 
-def judge(conn: Connection, at: datetime, only: Collection[str] | None, *, has_address: bool) -> Judgement:
+def judge(conn: Connection, at: datetime, only: Collection[str] | None, *, has_address: bool, limit: int) -> Judgement:
     """Who is due at an instant, what is blocked, who is skipped. Raises Problem 404 for an unknown campaign."""
     table = schema.campaigns
     query = select(table).order_by(table.c.start_date, table.c.campaign_id)
@@ -81,7 +81,7 @@ def judge(conn: Connection, at: datetime, only: Collection[str] | None, *, has_a
     by_campaign: dict[str, list[EditionState]] = {}
     for row in conn.execute(select(schema.editions).order_by(schema.editions.c.slot)):
         by_campaign.setdefault(row[1], []).append(EditionState(*row))
-    found, room = Judgement(), room_at(conn, at)
+    found, room = Judgement(), room_at(conn, at, limit)
     for campaign in campaigns:
         present = by_campaign.get(campaign.campaign_id, [])
         if any(edition.sent for edition in present):
@@ -221,12 +221,14 @@ def prepare(service: Service, order: wire.SendsPrepare) -> wire.Prepared:
     only = None if order.campaigns is None else set(order.campaigns)
     if order.dry_run:
         with service.db.read() as conn:
-            return _prepared(None, at, judge(conn, at, only, has_address=service.has_address))
+            return _prepared(
+                None, at, judge(conn, at, only, has_address=service.has_address, limit=service.hourly_limit)
+            )
     if at > now + _CLOCK_SKEW:
         raise invalid("/at", "a send cannot be prepared for the future; ask with dry_run", "at_in_future")
     with service.db.write() as conn:
         _tidy(conn, now)
-        judgement = judge(conn, at, only, has_address=service.has_address)
+        judgement = judge(conn, at, only, has_address=service.has_address, limit=service.hourly_limit)
         send_id = f"send_{next_number(conn, 'sends'):08d}"
         prepared = _prepared(send_id, at, judgement)
         conn.execute(

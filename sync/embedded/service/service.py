@@ -77,6 +77,7 @@ class Service:
     audience: Audience
     public_url: str
     sender: Sender = field(default_factory=Sender)
+    hourly_limit: int = 5000
     service_id: str = ""
     secret: bytes = b""
     in_progress: InProgress = field(default_factory=InProgress)
