@@ -76,6 +76,11 @@ class Database:
         """The database's place without its password."""
         return self.url.render_as_string(hide_password=True)
 
+    @property
+    def temporary(self) -> bool:
+        """True for a database that ends with this object."""
+        return self._folder is not None
+
     def close(self) -> None:
         """Close every connection; a temporary database is gone after it."""
         self.engine.dispose()

@@ -1,0 +1,59 @@
+"""Single facts about this state: who the two sides are, where the feed stands, what the org last said of its limits.
+
+May import the schema. Values are text; the names are here so that nobody spells one differently.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy import delete, select
+
+from sync.store.database import Database
+from sync.store.schema import fact
+
+SERVICE_CURSOR = "service.cursor"
+SERVICE_ID = "service.id"
+ORG_ID = "org.id"
+ORG_NAME = "org.name"
+INSTANCE_URL = "org.instance_url"
+TIME_ZONE = "org.time_zone"
+OPT_OUTS_SINCE = "org.opt_outs_since"
+TEST_PEOPLE_PUSHED = "test_people.pushed"
+TEST_PEOPLE_AT = "test_people.read_at"
+CLIENT_ID = "client.id"
+SCHEDULE_PAUSED = "schedule.paused"
+LIMITS = "org.limits"
+
+
+class Facts:
+    """Text by name."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, key: str) -> str | None:
+        """The value of *key*, None when it was never set."""
+        with self._database.read() as conn:
+            value: str | None = conn.execute(select(fact.c.value).where(fact.c.key == key)).scalar()
+            return value
+
+    def set(self, key: str, value: str | None) -> None:
+        """Set *key*; None removes it."""
+        with self._database.write() as conn:
+            if value is None:
+                conn.execute(delete(fact).where(fact.c.key == key))
+            else:
+                conn.execute(self._database.upsert(fact), [{"key": key, "value": value}])
+
+    def client_id(self) -> str:
+        """The name under which this state writes to the service, made once."""
+        known = self.get(CLIENT_ID)
+        if known is not None:
+            return known
+        with self._database.write() as conn:
+            made = conn.execute(select(fact.c.value).where(fact.c.key == CLIENT_ID)).scalar()
+            if made is None:
+                made = f"console-{uuid.uuid4().hex[:16]}"
+                conn.execute(self._database.upsert(fact), [{"key": CLIENT_ID, "value": made}])
+            return str(made)

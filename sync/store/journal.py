@@ -1,0 +1,379 @@
+"""The journal: what was about to be written, what became of it, and the events that told of it.
+
+May import the schema and the landing functions. A batch is written down as an intent before its request leaves and as
+an outcome after, in one transaction with the rows, the base and the events that follow from it. An intent without an
+outcome is what a crash left; it is read back before anything is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, func, or_, select, update
+
+from sync import codec
+from sync.events import Event
+from sync.ids import CampaignId, MemberId, PersonId, RunId
+from sync.model import BaseMember, OrgMember, ServiceMember, Side
+from sync.plan import Change, PlanRow, Scalar, Subject
+from sync.store import landing as land
+from sync.store.database import Database, chunks
+from sync.store.members import Members
+from sync.store.runs import Lease, Runs
+from sync.store.schema import batch, event, row_journal, run
+from sync.views import FailedRow
+
+WRITTEN, REJECTED, DRIFTED, UNKNOWN = "written", "rejected", "drifted", "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """What became of one row of a plan. ``state``: written, rejected, drifted or unknown.
+
+    ``data`` holds what else undo needs: the values of a removed member, a version, what was found.
+    """
+
+    seq: int
+    side: Side
+    campaign_id: str
+    subject: Subject
+    subject_id: str
+    label: str
+    change: Change
+    field: str
+    before: Scalar
+    after: Scalar
+    state: str
+    code: str = ""
+    message: str = ""
+    remedy: str = ""
+    member_id: str | None = None
+    data: Mapping[str, Any] = dataclass_field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        row: PlanRow,
+        state: str,
+        *,
+        code: str = "",
+        message: str = "",
+        remedy: str = "",
+        after: Scalar = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> JournalRow:
+        """The journal's row for a plan's row; *after* where what was read back is another value than planned."""
+        return cls(
+            seq=row.seq,
+            side=row.side,
+            campaign_id=row.campaign_id,
+            subject=row.subject,
+            subject_id=row.subject_id,
+            label=row.label,
+            change=row.change,
+            field=row.field,
+            before=row.before,
+            after=row.after if after is None else after,
+            state=state,
+            code=code,
+            message=message,
+            remedy=remedy,
+            member_id=row.member_id,
+            data=dict(row.values) if data is None else data,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """What the state takes over from an outcome, in the outcome's own transaction."""
+
+    base: Sequence[BaseMember] = ()
+    base_gone: Sequence[tuple[CampaignId, PersonId]] = ()
+    service: Sequence[ServiceMember] = ()
+    service_gone: Sequence[tuple[CampaignId, PersonId]] = ()
+    org: Sequence[OrgMember] = ()
+    org_gone: Sequence[tuple[CampaignId, MemberId]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A batch that was begun and of which nobody knows how it ended. ``payload`` is plain lists and dictionaries."""
+
+    run: RunId
+    batch_no: int
+    side: Side
+    campaign_id: CampaignId | None
+    key: str | None
+    payload: Any
+    at: datetime
+
+
+class Journal:
+    """Intents, outcomes, rows and events. Methods join an open transaction of the calling thread."""
+
+    def __init__(self, database: Database, members: Members, runs: Runs) -> None:
+        self._database = database
+        self._members = members
+        self._runs = runs
+
+    # ------------------------------------------------------------ batches
+
+    def record_intent(
+        self,
+        lease: Lease,
+        batch_no: int,
+        side: Side,
+        payload: Any,
+        *,
+        campaign_id: CampaignId | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Write down what is about to be sent.
+
+        Args:
+            lease: the run.
+            batch_no: its number, unique in the run.
+            side: where it goes.
+            payload: whatever is needed to find out later what happened; JSON or dataclasses.
+            campaign_id: the campaign, when the batch is of one.
+            key: the idempotency key it is sent with.
+
+        Raises:
+            LeaseLost: the run is not ours any more; the request must not leave.
+        """
+        values = {
+            "run_id": lease.run,
+            "batch_no": batch_no,
+            "side": side.value,
+            "campaign_id": campaign_id if campaign_id is not None else lease.campaign_id,
+            "key": key,
+            "payload": msgspec.json.encode(payload).decode(),
+            "state": "open",
+            "intent_at": self._database.clock.now(),
+        }
+        with self._database.write() as conn:
+            self._runs.check(conn, lease)
+            conn.execute(self._database.upsert(batch, only=tuple(values)), [values])
+
+    def record_outcome(
+        self,
+        lease: Lease,
+        batch_no: int,
+        rows: Sequence[JournalRow],
+        *,
+        landing: Landing = Landing(),
+        events: Sequence[Event] = (),
+        run: RunId | None = None,
+    ) -> None:
+        """Write down how a batch ended, in one transaction with all that follows from it.
+
+        Args:
+            lease: the run that says so.
+            batch_no: the batch; one without an intent is made and closed at once.
+            rows: what became of each row.
+            landing: what the state takes over.
+            events: the facts that are told.
+            run: the run whose intent it was, when another one left it open.
+
+        Raises:
+            LeaseLost: the run is not ours any more; nothing is recorded.
+        """
+        now = self._database.clock.now()
+        of = run or lease.run
+        with self._database.write() as conn:
+            self._runs.check(conn, lease)
+            closed = conn.execute(
+                update(batch)
+                .where(batch.c.run_id == of, batch.c.batch_no == batch_no)
+                .values(state="done", outcome_at=now)
+            )
+            if closed.rowcount == 0 and rows:
+                first = rows[0]
+                made = {
+                    "run_id": of,
+                    "batch_no": batch_no,
+                    "side": first.side.value,
+                    "campaign_id": first.campaign_id or None,
+                    "payload": "null",
+                    "state": "done",
+                    "intent_at": now,
+                    "outcome_at": now,
+                }
+                conn.execute(self._database.upsert(batch, only=tuple(made)), [made])
+            for some in chunks(rows):
+                self._database.many(
+                    conn, self._database.upsert(row_journal), [_row_values(of, batch_no, row, now) for row in some]
+                )
+            self._take_over(conn, landing)
+            self.append(events)
+
+    def _take_over(self, conn: Connection, taken: Landing) -> None:
+        self._members.land_org(taken.org)
+        land.touch(conn, land.forget_org(conn, taken.org_gone))
+        self._members.land_service(taken.service)
+        land.touch(conn, land.forget_service(conn, taken.service_gone))
+        self._members.put_base(taken.base)
+        self._members.drop_base(taken.base_gone)
+
+    def open_intents(self, *, run: RunId | None = None, campaign_id: CampaignId | None = None) -> tuple[Intent, ...]:
+        """Batches without an outcome, oldest first; of a run, of a campaign, or all."""
+        conditions = [batch.c.state == "open"]
+        if run is not None:
+            conditions.append(batch.c.run_id == run)
+        if campaign_id is not None:
+            conditions.append(batch.c.campaign_id == campaign_id)
+        order = (batch.c.intent_at, batch.c.run_id, batch.c.batch_no)
+        with self._database.read() as conn:
+            return tuple(map(_intent, conn.execute(select(batch).where(*conditions).order_by(*order))))
+
+    def last_batch(self, run_id: RunId) -> int:
+        """The highest batch number of a run, 0 when it has none."""
+        with self._database.read() as conn:
+            found = conn.execute(select(func.max(batch.c.batch_no)).where(batch.c.run_id == run_id)).scalar()
+            return int(found or 0)
+
+    # ------------------------------------------------------------ events
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Keep events; progress is left out."""
+        rows = [
+            {"run_id": each.body.run, "seq": each.seq, "at": each.at, "body": codec.encode_body(each)}
+            for each in events
+            if codec.journalled(each)
+        ]
+        if rows:
+            with self._database.write() as conn:
+                self._database.many(conn, self._database.upsert(event), rows)
+
+    def events(self, run_id: RunId, after: int = 0) -> tuple[Event, ...]:
+        """Events of a run whose sequence is greater than *after*, in order."""
+        statement = (
+            select(event.c.seq, event.c.at, event.c.body)
+            .where(event.c.run_id == run_id, event.c.seq > after)
+            .order_by(event.c.seq)
+        )
+        with self._database.read() as conn:
+            return tuple(Event(seq, at, codec.decode_body(body)) for seq, at, body in conn.execute(statement))
+
+    def last_seq(self, run_id: RunId) -> int:
+        """Sequence of a run's newest event, 0 when it has none."""
+        with self._database.read() as conn:
+            return int(conn.execute(select(func.max(event.c.seq)).where(event.c.run_id == run_id)).scalar() or 0)
+
+    # ------------------------------------------------------------ rows
+
+    def failed_rows(self, run_id: RunId, limit: int = 10_000) -> tuple[FailedRow, ...]:
+        """Rows of a run and its children that were not written, with code and remedy."""
+        table = row_journal.c
+        statement = (
+            select(row_journal)
+            .where(_of(run_id, table.run_id), table.state != WRITTEN)
+            .order_by(table.run_id, table.seq)
+            .limit(limit)
+        )
+        with self._database.read() as conn:
+            return tuple(map(_failed, conn.execute(statement)))
+
+    def rows(self, run_id: RunId, *, states: Collection[str] | None = None) -> Iterator[JournalRow]:
+        """Rows of a run and its children in order, streamed."""
+        statement = select(row_journal).where(_of(run_id, row_journal.c.run_id))
+        if states is not None:
+            statement = statement.where(row_journal.c.state.in_(list(states)))
+        for window in self._database.stream(statement.order_by(row_journal.c.run_id, row_journal.c.seq)):
+            for row in window:
+                yield _journal_row(row)
+
+    def history(
+        self, campaign_id: CampaignId, subject_id: str, limit: int = 100
+    ) -> tuple[tuple[RunId, datetime, JournalRow], ...]:
+        """What was written about one member, person or edition, newest first."""
+        table = row_journal.c
+        statement = (
+            select(row_journal)
+            .where(table.campaign_id == campaign_id, table.subject_id == subject_id)
+            .order_by(table.at.desc(), table.run_id.desc(), table.seq.desc())
+            .limit(limit)
+        )
+        with self._database.read() as conn:
+            return tuple((RunId(row.run_id), row.at, _journal_row(row)) for row in conn.execute(statement))
+
+
+def _of(run_id: RunId, column: Any) -> Any:
+    return or_(column == run_id, column.in_(select(run.c.run_id).where(run.c.parent == run_id)))
+
+
+def _row_values(run_id: RunId, batch_no: int, row: JournalRow, at: datetime) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "seq": row.seq,
+        "batch_no": batch_no,
+        "side": row.side.value,
+        "campaign_id": row.campaign_id,
+        "subject": row.subject.value,
+        "subject_id": row.subject_id,
+        "member_id": row.member_id,
+        "label": row.label,
+        "change": row.change.value,
+        "field": row.field,
+        "before": msgspec.json.encode(row.before).decode(),
+        "after": msgspec.json.encode(row.after).decode(),
+        "data": msgspec.json.encode(codec.pack(row.data)).decode() if row.data else "{}",
+        "state": row.state,
+        "code": row.code,
+        "message": row.message,
+        "remedy": row.remedy,
+        "at": at,
+    }
+
+
+def _journal_row(row: Any) -> JournalRow:
+    return JournalRow(
+        seq=row.seq,
+        side=Side(row.side),
+        campaign_id=row.campaign_id,
+        subject=Subject(row.subject),
+        subject_id=row.subject_id,
+        label=row.label,
+        change=Change(row.change),
+        field=row.field,
+        before=msgspec.json.decode(row.before),
+        after=msgspec.json.decode(row.after),
+        state=row.state,
+        code=row.code,
+        message=row.message,
+        remedy=row.remedy,
+        member_id=row.member_id,
+        data=codec.unpack(msgspec.json.decode(row.data)),
+    )
+
+
+def _failed(row: Row[Any]) -> FailedRow:
+    return FailedRow(
+        run=RunId(row.run_id),
+        side=Side(row.side),
+        campaign_id=row.campaign_id,
+        subject_id=row.subject_id,
+        label=row.label,
+        field=row.field,
+        state=row.state,
+        code=row.code,
+        message=row.message,
+        remedy=row.remedy,
+    )
+
+
+def _intent(row: Row[Any]) -> Intent:
+    return Intent(
+        run=RunId(row.run_id),
+        batch_no=row.batch_no,
+        side=Side(row.side),
+        campaign_id=row.campaign_id,
+        key=row.key,
+        payload=msgspec.json.decode(row.payload),
+        at=row.intent_at,
+    )

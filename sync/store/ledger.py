@@ -1,0 +1,169 @@
+"""The call ledger: every HTTP request, kept at once, and the meter made of it.
+
+May import the schema. The ledger writes on a connection of its own that does not wait for the disk to confirm each
+commit: a killed process loses nothing, a power cut may lose the last calls, and no request waits for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, true
+
+from sync.codec import Codec
+from sync.ids import RunId
+from sync.model import Calls, Side
+from sync.ports import CallRecord
+from sync.store.database import Database
+from sync.store.facts import LIMITS, Facts
+from sync.store.schema import call, fact, run
+
+KEPT = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    used: int
+    limit: int
+    at: datetime
+
+
+_LIMITS: Codec[_Limits] = Codec(_Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """The org's calls.
+
+    Attributes:
+        used, limit, at: what the org last said, and when; None when it never did.
+        ours: counted Salesforce calls of this state in the window; ``others`` is the rest of ``used``.
+        by_hour: (start of the hour, calls), oldest first; by_purpose, by_campaign: (name, calls), most first.
+    """
+
+    used: int | None
+    limit: int | None
+    at: datetime | None
+    ours: int
+    others: int | None
+    window: int
+    by_hour: tuple[tuple[datetime, int], ...] = ()
+    by_purpose: tuple[tuple[str, int], ...] = ()
+    by_campaign: tuple[tuple[str, int], ...] = ()
+
+
+class Ledger:
+    """A ``sync.ports.Ledger`` over the state database. Safe to use from any thread."""
+
+    def __init__(self, database: Database, facts: Facts) -> None:
+        self._database = database
+        self._facts = facts
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+
+    def record(self, call_record: CallRecord) -> None:
+        """Keep a request. Inside a transaction of this thread it is kept when that has ended."""
+        if self._database.writing:
+            self._database.later(lambda: self._write(call_record))
+        else:
+            self._write(call_record)
+
+    def note_limits(self, used: int, limit: int, at: datetime) -> None:
+        """Keep what the org says of its limit."""
+        self._facts.set(LIMITS, _LIMITS.encode(_Limits(used, limit, at)))
+
+    def close(self) -> None:
+        """Close the ledger's connection."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _write(self, record: CallRecord) -> None:
+        values = {
+            "at": record.at,
+            "side": record.side.value,
+            "method": record.method,
+            "path": record.path,
+            "status": record.status,
+            "seconds": record.seconds,
+            "counted": record.counted,
+            "run_id": record.run,
+            "campaign_id": record.campaign_id,
+            "purpose": record.purpose,
+            "resource": record.resource,
+        }
+        with self._lock:
+            conn = self._own()
+            with conn.begin():
+                conn.execute(insert(call).values(values))
+                if record.used is not None and record.limit is not None:
+                    limits = {"key": LIMITS, "value": _LIMITS.encode(_Limits(record.used, record.limit, record.at))}
+                    conn.execute(self._database.upsert(fact), [limits])
+
+    def _own(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            conn = self._database.engine.connect().execution_options(immediate=True)
+            # A connection that comes back to the pool must not keep this setting, so it never does.
+            conn.detach()
+            if self._database.is_sqlite:
+                raw: Any = conn.connection.dbapi_connection
+                raw.execute("PRAGMA synchronous=NORMAL" if not self._database.temporary else "PRAGMA synchronous=OFF")
+            self._connection = conn
+        return self._connection
+
+    # ------------------------------------------------------------ reading
+
+    def calls_of(self, run_id: RunId) -> Calls:
+        """Counted requests of a run and of its children."""
+        children = select(run.c.run_id).where(run.c.parent == run_id)
+        statement = (
+            select(call.c.side, func.count())
+            .where(or_(call.c.run_id == run_id, call.c.run_id.in_(children)), call.c.counted == true())
+            .group_by(call.c.side)
+        )
+        with self._database.read() as conn:
+            found = {str(side): int(count) for side, count in conn.execute(statement)}
+        return Calls(found.get(Side.SALESFORCE.value, 0), found.get(Side.PREDICTIVE.value, 0))
+
+    def meter(self, window_hours: int = 24) -> Meter:
+        """The org's meter beside ours."""
+        now = self._database.clock.now()
+        since = now - timedelta(hours=window_hours)
+        where = and_(call.c.at > since, call.c.side == Side.SALESFORCE.value, call.c.counted == true())
+        with self._database.read() as conn:
+            stamps: list[datetime] = list(conn.execute(select(call.c.at).where(where)).scalars())
+            purposes = conn.execute(_grouped(call.c.purpose, where)).all()
+            campaigns = conn.execute(_grouped(call.c.campaign_id, where)).all()
+        limits = self._facts.get(LIMITS)
+        known = None if limits is None else _LIMITS.decode(limits)
+        ours = len(stamps)
+        return Meter(
+            used=known.used if known else None,
+            limit=known.limit if known else None,
+            at=known.at if known else None,
+            ours=ours,
+            others=max(0, known.used - ours) if known else None,
+            window=window_hours,
+            by_hour=_hours(stamps),
+            by_purpose=tuple((str(name), int(count)) for name, count in purposes),
+            by_campaign=tuple((str(name), int(count)) for name, count in campaigns if name),
+        )
+
+    def purge(self) -> int:
+        """Drop calls older than 90 days; how many."""
+        with self._database.write() as conn:
+            return conn.execute(delete(call).where(call.c.at < self._database.clock.now() - KEPT)).rowcount
+
+
+def _grouped(column: Any, where: Any) -> Any:
+    return select(column, func.count()).where(where).group_by(column).order_by(func.count().desc(), column)
+
+
+def _hours(stamps: list[datetime]) -> tuple[tuple[datetime, int], ...]:
+    counts = Counter(stamp.replace(minute=0, second=0, microsecond=0) for stamp in stamps)
+    return tuple(sorted(counts.items()))

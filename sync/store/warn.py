@@ -1,0 +1,109 @@
+"""What about a campaign needs a person. Pure: a record, what else is known, and today's date in; warnings out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from sync.model import Campaign, CampaignState, Edition, RunState
+from sync.views import Warned
+
+SOON_DAYS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What warnings are made of beside the campaign itself.
+
+    Attributes:
+        started: New Edition was done.
+        synced: the campaign was agreed on at least once.
+        test_people: global test members of the org, None when never read.
+        locked, paused: the notes.
+        rejected, held, invisible: members in that state.
+        last_state, last_error: the newest ended run.
+    """
+
+    started: bool
+    synced: bool
+    test_people: int | None
+    locked: str | None = None
+    paused: str | None = None
+    rejected: int = 0
+    held: int = 0
+    invisible: int = 0
+    last_state: RunState | None = None
+    last_error: str | None = None
+
+
+def warnings_of(
+    campaign: Campaign, known: Known, today: date, editions: Iterable[Edition] | None = None
+) -> tuple[Warned, ...]:
+    """Warnings, the gravest first. *editions* are looked at where they are at hand."""
+    state = campaign.state(today)
+    out = [*_stopped(known), *_rows(known)]
+    if state is CampaignState.CLOSED and campaign.auto_sync and not campaign.is_deleted:
+        out.append(
+            Warned("closed-auto-sync", "Closed, but auto-sync is on: every nightly run looks at it. Clear auto-sync.")
+        )
+    if state is not CampaignState.CLOSED:
+        out += _open(campaign, known, today)
+        out += _editions(editions or (), known)
+    return tuple(out)
+
+
+def _stopped(known: Known) -> list[Warned]:
+    out = []
+    if known.locked is not None:
+        out.append(Warned("locked", f"Locked: {known.locked}. Look at it, then unlock it."))
+    if known.last_state is RunState.FAILED:
+        out.append(Warned("failed", f"The last run failed: {known.last_error or 'see its journal'}."))
+    elif known.last_state is RunState.REFUSED:
+        out.append(Warned("refused", f"The last run was refused: {known.last_error or 'see its journal'}."))
+    if known.paused is not None:
+        out.append(Warned("paused", f"Timers leave it out: {known.paused}. Resume it to go on."))
+    return out
+
+
+def _rows(known: Known) -> list[Warned]:
+    out = []
+    if known.rejected:
+        out.append(Warned("rejected", f"{_members(known.rejected)} with a rejected status. See the run's failed rows."))
+    if known.held:
+        out.append(
+            Warned("held", f"{_members(known.held)} held back and not mailed. Release them or agree in the org.")
+        )
+    if known.invisible:
+        out.append(Warned("invisible", f"{_members(known.invisible)} not visible to the sync user. Check sharing."))
+    return out
+
+
+def _open(campaign: Campaign, known: Known, today: date) -> list[Warned]:
+    out = []
+    if known.started and not known.synced:
+        out.append(Warned("never-synced", "Has editions but was never synced. Synchronize it."))
+    if campaign.type is None and campaign.auto_sync:
+        label = f"'{campaign.type_label}'" if campaign.type_label else "empty"
+        out.append(Warned("type", f"Type is {label}, which is no e-mail type. Set Adaptive, Scheduled or Drip."))
+    if known.started and known.test_people == 0:
+        out.append(Warned("no-test-member", "No global test member in the org: editions cannot be tested."))
+    if campaign.auto_sync and not known.started and campaign.type is not None:
+        out.append(Warned("not-started", "Auto-sync is on, but it has no edition. Do New Edition."))
+    if campaign.end_date is not None and 0 <= (campaign.end_date - today).days < SOON_DAYS:
+        out.append(Warned("ends-soon", f"Ends on {campaign.end_date:%Y-%m-%d}; nothing is mailed after it."))
+    return out
+
+
+def _editions(editions: Iterable[Edition], known: Known) -> list[Warned]:
+    if not known.started:
+        return []
+    return [
+        Warned("edition-blocked", f"{edition.name} is active but does not send: {edition.blocked_by[0].text}")
+        for edition in editions
+        if edition.active and edition.blocked_by
+    ]
+
+
+def _members(count: int) -> str:
+    return "1 member is" if count == 1 else f"{count:,} members are"
