@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET
 from sqlalchemy import Connection, func, insert, select, update
 
-from sync.embedded.service import schema, wire
+from sync.embedded.service import bodies, schema, wire
 from sync.embedded.service.instants import zone
 from sync.embedded.service.problems import Problem, conflict, invalid
 from sync.embedded.service.records import CampaignRow
@@ -24,7 +24,7 @@ _PLAIN = ("name", "type", "status", "is_active", "time_zone", "deleted", "status
 _CLEARED: dict[str, Any] = {"is_active": False, "deleted": False, "time_zone": "UTC"}
 
 
-def put(work: Work, campaign_id: str, body: wire.CampaignPut) -> bool:
+def put(work: Work, campaign_id: str, body: bodies.CampaignPut) -> bool:
     """Create or change a campaign; True when it is new. Raises Problem 422, or 409 type_locked."""
     old = work.campaign(campaign_id)
     values = _given(body)
@@ -50,7 +50,7 @@ def put(work: Work, campaign_id: str, body: wire.CampaignPut) -> bool:
     return old is None
 
 
-def _given(body: wire.CampaignPut) -> dict[str, Any]:
+def _given(body: bodies.CampaignPut) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in _PLAIN:
         value = getattr(body, name)

@@ -11,7 +11,7 @@ from datetime import date
 
 from msgspec import UNSET
 
-from sync.embedded.service import rules, wire
+from sync.embedded.service import bodies, rules, wire
 from sync.embedded.service.eml import check_template
 from sync.embedded.service.problems import conflict, invalid
 from sync.embedded.service.records import CampaignRow, EditionState
@@ -55,7 +55,7 @@ def _edition_id(campaign_id: str, operation: str, slot: int) -> str:
     return f"ed_{hashlib.sha256(key).hexdigest()[:16]}"
 
 
-def patch(work: Work, edition: EditionState, body: wire.EditionPatch) -> None:
+def patch(work: Work, edition: EditionState, body: bodies.EditionPatch) -> None:
     """Change an edition. Raises Problem 409 (version_conflict, overlapping_ranges, content_missing) or 422."""
     if body.if_version is not None and body.if_version != edition.version:
         raise conflict("version_conflict", f"The edition has version {edition.version}, not {body.if_version}.")
@@ -78,7 +78,7 @@ def patch(work: Work, edition: EditionState, body: wire.EditionPatch) -> None:
         edition.version += 1
 
 
-def _check(work: Work, edition: EditionState, body: wire.EditionPatch) -> None:
+def _check(work: Work, edition: EditionState, body: bodies.EditionPatch) -> None:
     if edition.not_before is not None and edition.not_before == edition.not_after:
         raise invalid("/not_after", "the window from not_before to not_after is empty")
     if edition.weekdays == "[]":

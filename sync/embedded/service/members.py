@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection, insert, select, update
 
-from sync.embedded.service import people, rules, schema, wire
+from sync.embedded.service import bodies, people, rules, schema, wire
 from sync.embedded.service.instants import iso
 from sync.embedded.service.records import CampaignRow, MemberState, astuple, member_wire
 from sync.embedded.service.work import Suppressions, Work, suppress, suppressions_of
@@ -45,7 +45,7 @@ class _Result:
         )
 
 
-def batch(work: Work, campaign: CampaignRow, rows: list[wire.BatchRow]) -> list[wire.Outcome]:
+def batch(work: Work, campaign: CampaignRow, rows: list[bodies.BatchRow]) -> list[wire.Outcome]:
     """Apply a batch; the outcome of each row, in order. Flushes the unit of work, so that versions are final."""
     cid = campaign.campaign_id
     people_ids = {p for row in rows for p in (row.lead_id, row.contact_id) if p is not None}
@@ -58,7 +58,7 @@ def batch(work: Work, campaign: CampaignRow, rows: list[wire.BatchRow]) -> list[
     return [result.wire() for result in results]
 
 
-def _one(work: Work, campaign: CampaignRow, row: wire.BatchRow, known: Suppressions, opted_out: list[str]) -> _Result:
+def _one(work: Work, campaign: CampaignRow, row: bodies.BatchRow, known: Suppressions, opted_out: list[str]) -> _Result:
     person_id = row.contact_id or row.lead_id
     if person_id is None:
         return _Result(None, "invalid", error="a row needs lead_id or contact_id")
@@ -80,7 +80,7 @@ def _one(work: Work, campaign: CampaignRow, row: wire.BatchRow, known: Suppressi
 
 
 def _convert(
-    work: Work, campaign_id: str, row: wire.BatchRow, known: Suppressions, opted_out: list[str]
+    work: Work, campaign_id: str, row: bodies.BatchRow, known: Suppressions, opted_out: list[str]
 ) -> MemberState | None:
     """Lead conversion: the lead's member, of the same member id, moves to the contact with all its history."""
     if row.lead_id is None or row.contact_id is None or row.op != "upsert" or not isinstance(row.member_id, str):
@@ -121,7 +121,7 @@ def _convert(
 def _create(
     work: Work,
     campaign: CampaignRow,
-    row: wire.BatchRow,
+    row: bodies.BatchRow,
     person_id: str,
     ghost: MemberState | None,
     known: Suppressions,
@@ -182,7 +182,7 @@ def _remember(work: Work, member: MemberState, known: Suppressions) -> None:
         people.bounce_out(work, member)
 
 
-def _update(work: Work, member: MemberState, row: wire.BatchRow, known: Suppressions, opted_out: list[str]) -> None:
+def _update(work: Work, member: MemberState, row: bodies.BatchRow, known: Suppressions, opted_out: list[str]) -> None:
     fields = row.fields
     old_email = rules.email_key(member.email)
     member.kind = "contact" if row.contact_id else "lead"
@@ -206,7 +206,7 @@ def _update(work: Work, member: MemberState, row: wire.BatchRow, known: Suppress
         opted_out.append(member.person_id)
 
 
-def _fields(member: MemberState, row: wire.BatchRow) -> None:
+def _fields(member: MemberState, row: bodies.BatchRow) -> None:
     """Set what the row carries; levels and counters only rise (adoption)."""
     fields = row.fields
     if row.member_id is not UNSET:

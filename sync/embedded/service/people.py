@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import delete
 
-from sync.embedded.service import rules, schema, wire
+from sync.embedded.service import bodies, rules, schema, wire
 from sync.embedded.service.problems import invalid, not_found
 from sync.embedded.service.records import MemberState
 from sync.embedded.service.work import Work, suppress, suppressions_of
@@ -83,7 +83,7 @@ def forget_bounce(work: Work, member: MemberState) -> None:
     )
 
 
-def opt_in(work: Work, person_id: str, order: wire.OptInPost) -> list[str]:
+def opt_in(work: Work, person_id: str, order: bodies.OptInPost) -> list[str]:
     """Lift opt-outs, complaints and bounces, everywhere or in one campaign; returns the campaigns that changed.
 
     In one campaign: a global opt-out ends too, but the person's other members stay out, now by campaign.
@@ -118,7 +118,7 @@ def opt_in(work: Work, person_id: str, order: wire.OptInPost) -> list[str]:
     return sorted(affected)
 
 
-def _from_slot(work: Work, order: wire.OptInPost) -> int | None:
+def _from_slot(work: Work, order: bodies.OptInPost) -> int | None:
     if order.campaign_id is not None and work.campaign(order.campaign_id) is None:
         raise not_found("campaign", order.campaign_id)
     if order.from_edition is None:
@@ -138,7 +138,7 @@ def _readmit(member: MemberState) -> None:
         member.active, member.reason = False, rules.NO_EMAIL
 
 
-def opt_out(work: Work, person_id: str, order: wire.OptOutPost) -> list[str]:
+def opt_out(work: Work, person_id: str, order: bodies.OptOutPost) -> list[str]:
     """The opt-out that an operator or another system orders; returns the campaigns that changed."""
     if order.campaign_id is not None and work.campaign(order.campaign_id) is None:
         raise not_found("campaign", order.campaign_id)

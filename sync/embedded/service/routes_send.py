@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from sync.embedded.service import eml, release, schema, sending, testing, tracking, wire
+from sync.embedded.service import bodies, eml, release, schema, sending, testing, tracking, wire
 from sync.embedded.service.instants import instant
 from sync.embedded.service.operation import CURSOR, Call, Operation, Parameter, Result, cursor_of, limit_parameter
 from sync.embedded.service.problems import invalid, not_found
@@ -54,7 +54,7 @@ def list_mails(conn: Connection, call: Call) -> Result:
 
 def post_event(service: Service, call: Call) -> Result:
     """What a delivery provider reports about a mail, by mail id or send token."""
-    event: wire.EventPost = call.body
+    event: bodies.EventPost = call.body
     service.settle()
     mail_id = eml.mail_id_in(service.secret, event.mail_id) or event.mail_id
     with service.work(None) as work:
@@ -84,10 +84,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("test_send", "POST", "/v1/editions/{edition_id}/test-send", "own", test_send, wire.TestSend,
               "Send an edition to its test members.", refusals=(404, 409, 503)),
     Operation("prepare", "POST", "/v1/sends:prepare", "own", prepare, wire.Prepared,
-              "Who is due at an instant; frozen unless it is a dry run.", request=wire.SendsPrepare,
+              "Who is due at an instant; frozen unless it is a dry run.", request=bodies.SendsPrepare,
               refusals=(400, 404, 422)),
     Operation("release", "POST", "/v1/sends/{send_id}:release", "own", release_send, wire.Released,
-              "Send what was prepared; takes the expected count.", request=wire.SendsRelease,
+              "Send what was prepared; takes the expected count.", request=bodies.SendsRelease,
               refusals=(400, 404, 409, 422)),
     Operation("get_send", "GET", "/v1/sends/{send_id}", "read", get_send, wire.Send, "A send and its result.",
               refusals=(404,)),
@@ -95,5 +95,5 @@ OPERATIONS: tuple[Operation, ...] = (
               "The journal of mails; state=unknown lists those whose fate a crash made unknowable.",
               query=(*_FILTERS, _STATE, CURSOR, limit_parameter(2000, 10_000)), refusals=(422,)),
     Operation("post_event", "POST", "/v1/events", "own", post_event, wire.EventTaken,
-              "A delivery provider's report about one mail.", request=wire.EventPost, refusals=(400, 404, 422)),
+              "A delivery provider's report about one mail.", request=bodies.EventPost, refusals=(400, 404, 422)),
 )  # fmt: skip

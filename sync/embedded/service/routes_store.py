@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from sync.embedded.service import campaigns, editions, feed, members, people, schema, wire
+from sync.embedded.service import bodies, campaigns, editions, feed, members, people, schema, wire
 from sync.embedded.service.instants import iso
 from sync.embedded.service.operation import CURSOR, Call, Operation, Parameter, Result, cursor_of, limit_parameter
 from sync.embedded.service.problems import invalid, not_found
@@ -199,31 +199,31 @@ OPERATIONS: tuple[Operation, ...] = (
               "Headers with counts and statistics.", query=(CURSOR, limit_parameter(500, 2000)), refusals=(422,)),
     Operation("get_campaign", "GET", _C, "read", get_campaign, wire.Campaign, "A header.", refusals=(404,)),
     Operation("put_campaign", "PUT", _C, "write", put_campaign, wire.Campaign, "Create or change a header.",
-              request=wire.CampaignPut, statuses=(200, 201), refusals=(400, 409, 422)),
+              request=bodies.CampaignPut, statuses=(200, 201), refusals=(400, 409, 422)),
     Operation("list_editions", "GET", _C + "/editions", "own", list_editions, wire.EditionPage,
               "A campaign's editions.", query=(CURSOR, limit_parameter(500, 2000)), refusals=(404, 422)),
     Operation("post_editions", "POST", _C + "/editions", "write", post_editions, wire.EditionsCreated,
-              "Create editions by the campaign's type, keyed by operation and slot.", request=wire.EditionsPost,
+              "Create editions by the campaign's type, keyed by operation and slot.", request=bodies.EditionsPost,
               statuses=(201,), refusals=(400, 404, 409, 422)),
     Operation("get_edition", "GET", _E, "own", get_edition, wire.Edition, "An edition.", refusals=(404,)),
     Operation("patch_edition", "PATCH", _E, "write", patch_edition, wire.Edition, "Change an edition.",
-              request=wire.EditionPatch, refusals=(400, 404, 409, 422)),
+              request=bodies.EditionPatch, refusals=(400, 404, 409, 422)),
     Operation("list_members", "GET", _C + "/members", "read", list_members, wire.MemberPage, "Members, by person id.",
               query=(CURSOR, limit_parameter(2000, 10_000)), refusals=(404, 422)),
     Operation("batch_members", "POST", _C + "/members:batch", "write", batch_members, wire.Outcomes,
-              "Write and delete up to 5,000 members.", request=wire.MembersBatch, refusals=(400, 404, 409, 422)),
+              "Write and delete up to 5,000 members.", request=bodies.MembersBatch, refusals=(400, 404, 409, 422)),
     Operation("put_test_members", "PUT", "/v1/test-members", "write", put_test_members, wire.TestMembersSet,
-              "Set the org's global test members.", request=wire.TestMembersPut, refusals=(400, 409, 422)),
+              "Set the org's global test members.", request=bodies.TestMembersPut, refusals=(400, 409, 422)),
     Operation("get_test_members", "GET", "/v1/test-members", "read", get_test_members, wire.TestMemberList,
               "The org's global test members."),
     Operation("get_changes", "GET", "/v1/changes", "read", get_changes, wire.ChangePage,
               "The change feed: commit order, whole values, at least once.",
               query=(_FEED_CURSOR, limit_parameter(2000, 5000), _EXCLUDE), refusals=(410, 422)),
     Operation("opt_out", "POST", "/v1/people/{person_id}:opt-out", "write", opt_out, wire.Affected,
-              "Opt a person out, everywhere or in one campaign.", request=wire.OptOutPost,
+              "Opt a person out, everywhere or in one campaign.", request=bodies.OptOutPost,
               refusals=(400, 404, 409, 422)),
     Operation("opt_in", "POST", "/v1/people/{person_id}:opt-in", "write", opt_in, wire.Affected,
-              "Opt a person in again, from an edition on.", request=wire.OptInPost, refusals=(400, 404, 409, 422)),
+              "Opt a person in again, from an edition on.", request=bodies.OptInPost, refusals=(400, 404, 409, 422)),
     Operation("list_click_throughs", "GET", _C + "/click-throughs", "read", list_click_throughs,
               wire.ClickThroughPage, "Pages clicked.", query=(CURSOR, limit_parameter(2000, 10_000)),
               refusals=(404, 422)),

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
 
-from sync.embedded.service import feed, idempotency, rules, schema, wire
+from sync.embedded.service import bodies, feed, idempotency, rules, schema, wire
 from sync.embedded.service.database import next_number
 from sync.embedded.service.instants import delay_cutoff, iso
 from sync.embedded.service.problems import invalid, not_found
@@ -213,7 +213,7 @@ def without_duplicates(rows: list[Candidate], oldest: dict[str, str], mailed: se
     return checked
 
 
-def prepare(service: Service, order: wire.SendsPrepare) -> wire.Prepared:
+def prepare(service: Service, order: bodies.SendsPrepare) -> wire.Prepared:
     """Who is due; kept as a frozen list unless it is a dry run. Raises Problem 404, 422."""
     service.settle()
     now = service.clock.now()
