@@ -25,6 +25,9 @@ PERSON_FIELDS = (
 )
 SEEDED = ("level", "reason", "active", *COUNTERS)
 
+_REMEMBERED = ("first_name", "last_name", "email", "status", "test_member", "opted_out", *SEEDED)
+"""What the plan row of a removal keeps, so that it can be undone."""
+
 NO_EMAIL = "No Email"
 OPTED_OUT_BEFORE = "Opt Out Previous"
 
@@ -112,6 +115,7 @@ def _without_org(service: ServiceMember | None, base: BaseMember | None, context
             None,
             "removed from the campaign in Salesforce",
             "salesforce-owns",
+            values={name: getattr(service, name) for name in _REMEMBERED},
         )
         return draft.done()
     draft.facts |= {Fact.ORPHAN, Fact.HELD}

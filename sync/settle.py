@@ -49,7 +49,7 @@ def settle(
         person_id=org.person_id,
         member_id=org.member_id,
         org_digest=digests[0] if done else "",
-        service_digest=digests[1] if done else "",
+        service_digest=digests[1] if done or not _waits(org, service, base, off) else "",
         status=org.status if org.status == service.status else (base.status if base else None),
         org_status=org.status,
         service_status=service.status,
@@ -67,6 +67,14 @@ def settle(
         note=base.note if base else None,
         **{name: _agreed(org, service, base, name, 0) for name in COUNTERS},
     )
+
+
+def _waits(org: OrgMember, service: ServiceMember, base: BaseMember | None, off: frozenset[str]) -> bool:
+    """True when the service's row holds something that the org is still to be told."""
+    if any(getattr(org, name) != getattr(service, name) for name in SEEDED if name not in off):
+        return True
+    told = base.status if base is not None else None
+    return org.status != service.status and service.status != told
 
 
 def _agreed(org: OrgMember, service: ServiceMember, base: BaseMember | None, name: str, nothing: Any) -> Any:

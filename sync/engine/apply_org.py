@@ -1,0 +1,245 @@
+"""Writes a plan's rows to the org in the fewest calls, each batch journalled before and after.
+
+Imports values, ports and the store. What the service decided in this very run (active, reason on arrival) is taken
+from its row as it is now, not from what the plan expected. With the outcome, in one transaction, go the journal rows,
+the org's rows as read back, and the base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Any
+
+from sync.digest import org_digest, service_digest
+from sync.engine import content
+from sync.engine.apply_service import Applying
+from sync.engine.writes import MEMBER_OBJECT, STATUS, Group, api_names, grouped, org_write, patched_org
+from sync.events import Event, Noted, Phase, RowFailed
+from sync.ids import CampaignId, MemberId, PersonId
+from sync.mapping import Mapping
+from sync.model import BaseMember, OrgMember, Side
+from sync.plan import PlanRow, Subject
+from sync.ports import OrgOutcome, OrgWrite
+from sync.settle import settle
+from sync.store.journal import JournalRow, Landing
+
+_CHUNK = 1000
+_CONTENT = (Subject.EDITION, Subject.CLICK_THROUGH, Subject.HISTORY)
+
+
+class OrgPhase:
+    """One pass of writes to the org. Feed :meth:`run` with a plan's rows and further rows with ready-made writes."""
+
+    def __init__(self, applying: Applying) -> None:
+        self._applying = applying
+        self._waiting: dict[str, tuple[Group, OrgWrite]] = {}
+        self._batches: dict[tuple[str, ...], int] = {}
+
+    def run(self, rows: Iterable[PlanRow], further: Iterable[content.Pair] = ()) -> None:
+        """Write everything.
+
+        Raises:
+            QuotaExhausted: between batches; what was written is kept.
+            OutcomeUnknown: a batch got no answer; its rows are journalled as unknown.
+        """
+        live = self._applying.live
+        live.parts.org.write(
+            chain(self._content(further), self._writes(rows)),
+            before=self._before,
+            after=self._after,
+            cancelled=live.cancelled,
+        )
+
+    # ------------------------------------------------------------ what is written
+
+    def _content(self, pairs: Iterable[content.Pair]) -> Iterator[OrgWrite]:
+        for row, write in pairs:
+            yield self._wait((row,), write)
+
+    def _wait(self, group: Group, write: OrgWrite) -> OrgWrite:
+        self._waiting[write.key] = (self._applying.numbered(group), write)
+        return write
+
+    def _writes(self, rows: Iterable[PlanRow]) -> Iterator[OrgWrite]:
+        parts = self._applying.live.parts
+        groups = grouped(rows)
+        while chunk := tuple(islice(groups, _CHUNK)):
+            arriving: dict[str, list[PersonId]] = {}
+            for group in chunk:
+                if any(row.on_arrival for row in group):
+                    arriving.setdefault(group[0].campaign_id, []).append(PersonId(group[0].subject_id))
+            known = {
+                (campaign_id, person): row
+                for campaign_id, persons in arriving.items()
+                for person, row in parts.store.members.service_rows(CampaignId(campaign_id), persons).items()
+            }
+            for group in chunk:
+                first = group[0]
+                if self._left_out(first):
+                    continue
+                if content.is_content(first):
+                    yield self._wait(group, content.write_of(first))
+                    continue
+                service = known.get((first.campaign_id, PersonId(first.subject_id)))
+                if service is None and any(row.on_arrival for row in group):
+                    continue  # it never arrived: its addition was refused, and that is reported there
+                write = org_write(group, parts.mapping, service)
+                if write is not None:
+                    yield self._wait(group, write)
+
+    def _left_out(self, row: PlanRow) -> bool:
+        """Rows of a campaign that failed before, or of a person whose addition to the service was refused."""
+        if not row.campaign_id:
+            return False
+        if row.campaign_id not in self._applying.campaigns:
+            return True
+        done = self._applying.of(row.campaign_id)
+        return done.error is not None or (row.on_arrival and row.subject_id in done.failed)
+
+    # ------------------------------------------------------------ the journal
+
+    def _before(self, writes: tuple[OrgWrite, ...]) -> None:
+        live = self._applying.live
+        batch = live.next_batch()
+        self._batches[tuple(write.key for write in writes)] = batch
+        intent = {"org": [[write.sobject, write.record_id or write.external_id] for write in writes]}
+        live.parts.store.journal.record_intent(live.lease, batch, Side.SALESFORCE, intent)
+
+    def _after(self, writes: tuple[OrgWrite, ...], outcomes: tuple[OrgOutcome, ...]) -> None:
+        live = self._applying.live
+        batch = self._batches.pop(tuple(write.key for write in writes))
+        landing = _Answer(self._applying)
+        for write, outcome in zip(writes, outcomes, strict=True):
+            group, _ = self._waiting.pop(write.key)
+            landing.take(group, write, outcome)
+        landing.commit(batch)
+        done = sum(each.salesforce_rows for each in self._applying.done.values())
+        live.progress(Phase.WRITE_SALESFORCE, done, None)
+
+
+class _Answer:
+    """What the answer to one batch changes in the store."""
+
+    def __init__(self, applying: Applying) -> None:
+        self._applying = applying
+        self._rows: list[JournalRow] = []
+        self._events: list[Event] = []
+        self._members: list[tuple[Group, OrgWrite, OrgOutcome]] = []
+        self._content: dict[Subject, dict[str, tuple[str | None, str]]] = {}
+        self._ticked: list[PersonId] = []
+
+    def take(self, group: Group, write: OrgWrite, outcome: OrgOutcome) -> None:
+        """Sort one record's outcome."""
+        first = group[0]
+        done = self._applying.of(first.campaign_id)
+        mapping = self._applying.live.parts.mapping
+        if outcome.state == "written":
+            self._substituted(group, outcome)
+            self._rows += (JournalRow.of(row, "written", after=_shown(row, write, mapping)) for row in group)
+            done.wrote(first.subject_id, group, whole=first.subject in _CONTENT)
+            if first.subject in _CONTENT:
+                record_id = outcome.record_id or write.record_id
+                self._content.setdefault(first.subject, {})[first.subject_id] = (record_id, first.values["digest"])
+                done.editions_updated += first.subject is Subject.EDITION
+        else:
+            self._failed(group, outcome)
+            (done.drifted if outcome.state == "drifted" else done.failed).add(first.subject_id)
+        if first.subject is Subject.PERSON and outcome.state == "written":
+            self._ticked.append(PersonId(first.subject_id))
+        if write.sobject == MEMBER_OBJECT and outcome.state in ("written", "drifted"):
+            self._members.append((group, write, outcome))
+
+    def _substituted(self, group: Group, outcome: OrgOutcome) -> None:
+        """The platform swaps a status that it does not know for the default, without an error."""
+        for row in group:
+            found = outcome.found.get(STATUS)
+            if row.field == "status" and found is not None and found != row.after:
+                live = self._applying.live
+                text = f"{row.label}: Salesforce stored {found!r} instead of {row.after!r}; the next sync settles it"
+                self._events.append(live.stamp(Noted(live.run, "warning", text, CampaignId(row.campaign_id))))
+
+    def _failed(self, group: Group, outcome: OrgOutcome) -> None:
+        live = self._applying.live
+        drifted = outcome.state == "drifted"
+        found = ", ".join(f"{name} is {value!r}" for name, value in outcome.found.items())
+        message = outcome.message or (f"the value had moved: {found}" if drifted else "no answer came")
+        remedy = outcome.remedy or ("run the sync again" if drifted else "the next run reads before it repeats")
+        for row in group:
+            code = outcome.code or outcome.state.upper()
+            self._rows.append(JournalRow.of(row, outcome.state, code=code, message=message, remedy=remedy))
+            body = RowFailed(
+                live.run,
+                row.side,
+                CampaignId(row.campaign_id),
+                row.subject_id,
+                row.label,
+                row.field,
+                code,
+                message,
+                remedy,
+                drifted,
+            )
+            self._events.append(live.stamp(body))
+
+    def commit(self, batch: int) -> None:
+        """All of it in one transaction."""
+        live = self._applying.live
+        store = live.parts.store
+        org, bases = self._land_members()
+        with store.transaction():
+            landing = Landing(org=org, base=bases)
+            store.journal.record_outcome(live.lease, batch, self._rows, landing=landing, events=self._events)
+            for kind, written in self._content.items():
+                store.content.mark_written(kind, written)
+            if self._ticked:
+                store.people.mark_ticked(self._ticked)
+        live.tell(self._events)
+
+    def _land_members(self) -> tuple[list[OrgMember], list[BaseMember]]:
+        live = self._applying.live
+        members = live.parts.store.members
+        org: list[OrgMember] = []
+        bases: list[BaseMember] = []
+        by_campaign: dict[CampaignId, list[tuple[Group, OrgWrite, OrgOutcome]]] = {}
+        for item in self._members:
+            by_campaign.setdefault(CampaignId(item[0][0].campaign_id), []).append(item)
+        for campaign_id, items in by_campaign.items():
+            ids = [MemberId(write.record_id or "") for _, write, _ in items]
+            before = members.org_by_member(campaign_id, ids)
+            people = [row.person_id for row in before.values()]
+            service, base = members.service_rows(campaign_id, people), members.base_rows(campaign_id, people)
+            for _, write, outcome in items:
+                row = before.get(MemberId(write.record_id or ""))
+                if row is None:
+                    continue
+                now = patched_org(row, write, outcome, live.parts.mapping)
+                org.append(now)
+                theirs, agreed = service.get(row.person_id), base.get(row.person_id)
+                if theirs is None or (agreed is not None and agreed.member_id not in (None, row.member_id)):
+                    continue  # a mirror of the primary row, or nothing to agree with
+                bases.append(
+                    settle(
+                        now,
+                        theirs,
+                        agreed,
+                        off=live.parts.off,
+                        digests=(org_digest(now), service_digest(theirs)),
+                        invisible=agreed is not None and agreed.invisible,
+                    )
+                )
+        return org, bases
+
+
+def _shown(row: PlanRow, write: OrgWrite, mapping: Mapping) -> Any:
+    """What was really written where the plan only expected it."""
+    if not row.on_arrival or row.field == "synced":
+        return row.after
+    return write.values.get(api_names(mapping)[row.field], row.after)
+
+
+def org_phase(applying: Applying, further: Sequence[content.Pair] = ()) -> None:
+    """Everything of the plan that goes to the org, and *further* rows, in shared calls."""
+    plans = applying.live.parts.store.plans
+    rows = plans.accepted(applying.plan_id, side=Side.SALESFORCE)
+    OrgPhase(applying).run((row for row in rows if row.seq not in applying.skip), further)

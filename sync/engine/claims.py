@@ -1,0 +1,196 @@
+"""Which campaigns a run has to itself, and how it ends for each and for all.
+
+Imports the store and values. One campaign: the run claims it. Several: a parent run with a child run per campaign;
+a campaign that another live run has, or that is locked out, is left out and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sync.engine.live import LiveRun, start
+from sync.engine.parts import Cancel, Parts
+from sync.errors import Locked, PredictiveError
+from sync.events import CampaignSkipped
+from sync.ids import CampaignId
+from sync.model import RunKind, RunState
+from sync.plan import Cost, GuardVerdict, PlanCounts
+from sync.views import CampaignResult, Difference, RunResult
+
+_CODES = {RunState.PARTIAL: 4, RunState.REFUSED: 5, RunState.FAILED: 1, RunState.CANCELLED: 130}
+_STATES = {4: RunState.PARTIAL, 5: RunState.REFUSED, 1: RunState.FAILED}
+
+
+@dataclass(slots=True)
+class Ended:
+    """How a campaign's part ended."""
+
+    state: RunState
+    counts: PlanCounts
+    error: str | None = None
+    guards: tuple[GuardVerdict, ...] = ()
+
+
+@dataclass(slots=True)
+class Claims:
+    """A run and the campaigns that it has. ``live`` is the parent, or the single campaign's run itself."""
+
+    live: LiveRun
+    names: dict[CampaignId, str]
+    single: CampaignId | None = None
+    children: dict[CampaignId, LiveRun] = field(default_factory=dict)
+    skipped: dict[CampaignId, tuple[str, int]] = field(default_factory=dict)
+    ended: dict[CampaignId, Ended] = field(default_factory=dict)
+    plan_id: str | None = None
+    cost: Cost = Cost()
+    extra: PlanCounts = PlanCounts()
+
+    @property
+    def held(self) -> tuple[CampaignId, ...]:
+        """Campaigns that this run may work on, in id order."""
+        mine = {self.single} if self.single else set(self.children)
+        return tuple(sorted(key for key in mine if key is not None and key not in self.skipped))
+
+    def claim(self, campaign_id: CampaignId, name: str) -> bool:
+        """Take one more campaign; False, and said, when another run has it."""
+        self.names[campaign_id] = name
+        live = self.live
+        try:
+            self.children[campaign_id] = start(
+                live.parts,
+                live.kind,
+                campaign_id=campaign_id,
+                campaign_name=name,
+                parent=live.run,
+                simulated=live.simulated,
+            )
+        except Locked as error:
+            self.skip(campaign_id, name, error.line())
+            return False
+        return True
+
+    def skip(self, campaign_id: CampaignId, name: str, why: str, saved_calls: int = 0) -> None:
+        """Leave a campaign out, and say why and what that saves."""
+        self.names[campaign_id] = name
+        self.skipped[campaign_id] = (why, saved_calls)
+        self.live.emit(CampaignSkipped(self.live.run, campaign_id, name, why, saved_calls))
+        child = self.children.pop(campaign_id, None)
+        if child is not None:
+            child.end(RunState.NOTHING_TO_DO, PlanCounts())
+
+    def finish(self, campaign_id: CampaignId, ended: Ended) -> None:
+        """A campaign's part ended."""
+        self.ended[campaign_id] = ended
+        child = self.children.get(campaign_id)
+        if child is not None:
+            child.end(ended.state, ended.counts, error=ended.error)
+
+    def close(
+        self, error: PredictiveError | None = None, *, differences: tuple[Difference, ...] = ()
+    ) -> RunResult:
+        """End the run itself, and everything of it that is still alive."""
+        state, code = self._verdict(error)
+        for campaign_id in self.held:
+            if campaign_id not in self.ended:
+                self.finish(campaign_id, Ended(state, PlanCounts(), error.line() if error else None))
+        counts = sum((each.counts for each in self.ended.values()), start=self.extra)
+        live = self.live
+        seconds = live.seconds()
+        calls = live.calls()
+        live.end(state, counts, error=error.line() if error else None)
+        return RunResult(
+            run=live.run,
+            kind=live.kind,
+            state=state,
+            simulated=live.simulated,
+            seconds=seconds,
+            counts=counts,
+            calls=calls,
+            predicted=self.cost.predicted,
+            maximum=self.cost.maximum,
+            lower_bound=self.cost.lower_bound,
+            campaigns=tuple(self._results()),
+            failed_rows=live.parts.store.journal.failed_rows(live.run),
+            differences=differences,
+            plan_id=self.plan_id,
+            error=error.line() if error else None,
+            exit_code=code,
+            locked=isinstance(error, Locked),
+        )
+
+    def _verdict(self, error: PredictiveError | None) -> tuple[RunState, int]:
+        if error is not None:
+            code = error.exit_code
+            if code == 130:
+                return RunState.CANCELLED, code
+            return _STATES.get(code, RunState.FAILED), code
+        codes = {_CODES.get(each.state, 0) for each in self.ended.values()}
+        if len(codes) > 1:
+            code = 1 if 1 in codes else 4
+        else:
+            code = codes.pop() if codes else 0
+        if code:
+            return _STATES.get(code, RunState.FAILED), code
+        wrote = any(each.state is RunState.DONE for each in self.ended.values())
+        wrote = wrote or any(getattr(self.extra, name) for name in ("salesforce_rows", "predictive_rows", "mails_sent"))
+        return (RunState.DONE if wrote else RunState.NOTHING_TO_DO), 0
+
+    def _results(self) -> Iterable[CampaignResult]:
+        for campaign_id in sorted(self.names):
+            name = self.names[campaign_id]
+            why = self.skipped.get(campaign_id)
+            ended = self.ended.get(campaign_id)
+            if why is not None:
+                yield CampaignResult(campaign_id, name, None, PlanCounts(), skipped=why[0], saved_calls=why[1])
+            elif ended is not None:
+                child = self.children.get(campaign_id)
+                yield CampaignResult(
+                    campaign_id,
+                    name,
+                    ended.state,
+                    ended.counts,
+                    error=ended.error,
+                    run=child.run if child else self.live.run,
+                    guards=ended.guards,
+                )
+
+
+def open_claims(
+    parts: Parts,
+    kind: RunKind,
+    campaigns: Mapping[CampaignId, str],
+    *,
+    cancel: Cancel | None = None,
+    simulated: bool = False,
+    batch: bool = False,
+    exclusive: bool | None = None,
+) -> Claims:
+    """Begin a run over *campaigns* (id → name).
+
+    Raises:
+        Locked: the only campaign is taken; or, for a batch, another live batch has the org; or all are taken.
+    """
+    if len(campaigns) == 1 and not batch:
+        ((campaign_id, name),) = campaigns.items()
+        live = start(
+            parts,
+            kind,
+            campaign_id=campaign_id,
+            campaign_name=name,
+            cancel=cancel,
+            simulated=simulated,
+            exclusive=exclusive,
+        )
+        return Claims(live, {campaign_id: name}, single=campaign_id)
+    live = start(parts, kind, cancel=cancel, simulated=simulated, exclusive=exclusive if not batch else None)
+    claims = Claims(live, dict(campaigns))
+    for campaign_id, name in sorted(campaigns.items()):
+        claims.claim(campaign_id, name)
+    if campaigns and not batch and not claims.children:
+        error = Locked("every campaign is taken by another run", left_undone="nothing was written")
+        claims.close(error)
+        raise error
+    return claims
+
+

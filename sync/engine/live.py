@@ -1,0 +1,206 @@
+"""A run while it lives: its lease, its events, its batches, its calls, and the places where it may be stopped.
+
+Imports the store and values. Everything that takes long calls :meth:`LiveRun.breathe` between steps: it renews the
+lease and ends the run when somebody asked for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from sync.engine.parts import Cancel, Parts
+from sync.errors import Cancelled
+from sync.events import (
+    Body,
+    Event,
+    Guarded,
+    Noted,
+    Phase,
+    PhaseEnded,
+    PhaseStarted,
+    Progress,
+    RunEnded,
+    RunStarted,
+)
+from sync.ids import CampaignId, RunId
+from sync.model import Calls, RunKind, RunState
+from sync.plan import GuardVerdict, PlanCounts
+from sync.store.runs import Lease
+
+RENEW_SECONDS = 8.0
+"""A lease lasts 30 s; it is renewed when this much has passed since the last time."""
+
+
+class LiveRun:
+    """One claimed run. ``campaign_id`` is None for a batch."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        lease: Lease,
+        kind: RunKind,
+        *,
+        campaign_id: CampaignId | None,
+        campaign_name: str | None,
+        simulated: bool,
+        cancel: Cancel | None,
+    ) -> None:
+        self.parts = parts
+        self.lease = lease
+        self.kind = kind
+        self.campaign_id = campaign_id
+        self.campaign_name = campaign_name
+        self.simulated = simulated
+        self._cancel = cancel
+        self._seq = 0
+        self._batch = 0
+        self._row = 0
+        self._started = parts.clock.monotonic()
+        self._renewed = self._started
+        self.ended = False
+
+    @property
+    def run(self) -> RunId:
+        """Its id."""
+        return self.lease.run
+
+    # ------------------------------------------------------------ events
+
+    def stamp(self, body: Body) -> Event:
+        """An event of this run with its sequence number and instant; not told yet."""
+        self._seq += 1
+        return Event(self._seq, self.parts.clock.now(), body)
+
+    def emit(self, body: Body) -> None:
+        """Journal a fact and tell it."""
+        event = self.stamp(body)
+        self.parts.store.journal.append([event])
+        self.parts.tell(event)
+
+    def tell(self, events: list[Event]) -> None:
+        """Tell events that were journalled with their outcome."""
+        for event in events:
+            self.parts.tell(event)
+
+    def progress(self, phase: Phase, done: int, total: int | None) -> None:
+        """Tell how far a phase is; not journalled."""
+        self.parts.tell(self.stamp(Progress(self.run, phase, done, total, Calls())))
+
+    def note(self, text: str, *, level: str = "info", campaign_id: CampaignId | None = None) -> None:
+        """Tell a fact or a warning."""
+        self.emit(Noted(self.run, level, text, campaign_id))
+
+    def guarded(self, verdicts: tuple[GuardVerdict, ...]) -> None:
+        """Tell what the guards said."""
+        for verdict in verdicts:
+            self.emit(Guarded(self.run, verdict))
+
+    @contextmanager
+    def phase(self, phase: Phase, total: int | None = None) -> Iterator[list[int]]:
+        """A step of the run; add to the yielded list's only item what was done."""
+        done = [0]
+        before = self.calls()
+        self.emit(PhaseStarted(self.run, phase, total))
+        yield done
+        after = self.calls()
+        spent = Calls(after.salesforce - before.salesforce, after.predictive - before.predictive)
+        self.emit(PhaseEnded(self.run, phase, done[0], spent))
+
+    # ------------------------------------------------------------ living
+
+    def breathe(self) -> None:
+        """Renew the lease when it is time.
+
+        Raises:
+            Cancelled: a person asked this run to stop.
+            LeaseLost: another process took it over.
+        """
+        asked = self._cancel is not None and self._cancel.is_set()
+        now = self.parts.clock.monotonic()
+        if asked or now - self._renewed > RENEW_SECONDS:
+            self._renewed = now
+            asked = self.parts.store.runs.renew(self.lease) or asked
+        if asked:
+            raise Cancelled("the run was stopped", left_undone="rows not yet written stay planned, nothing is lost")
+
+    def cancelled(self) -> bool:
+        """True when the run is to stop after the batch in flight; renews the lease."""
+        try:
+            self.breathe()
+        except Cancelled:
+            return True
+        return False
+
+    def next_batch(self) -> int:
+        """The number of the next journalled batch."""
+        self._batch += 1
+        return self._batch
+
+    def number_rows(self, count: int) -> int:
+        """Reserve *count* row numbers of the run's journal; the first of them."""
+        first = self._row + 1
+        self._row += count
+        return first
+
+    def calls(self) -> Calls:
+        """Requests made for this run so far, as the transport counted them."""
+        return self.parts.store.ledger.calls_of(self.run)
+
+    def seconds(self) -> float:
+        """How long it lives."""
+        return self.parts.clock.monotonic() - self._started
+
+    def end(self, state: RunState, counts: PlanCounts, *, error: str | None = None) -> None:
+        """Give the run its final state, once."""
+        if self.ended:
+            return
+        self.ended = True
+        calls = self.calls()
+        self.emit(RunEnded(self.run, state, counts, calls, self.seconds(), error))
+        self.parts.store.runs.end(self.lease, state, counts=counts, calls=calls, error=error)
+
+
+def start(
+    parts: Parts,
+    kind: RunKind,
+    *,
+    campaign_id: CampaignId | None = None,
+    campaign_name: str | None = None,
+    parent: RunId | None = None,
+    simulated: bool = False,
+    exclusive: bool | None = None,
+    cancel: Cancel | None = None,
+) -> LiveRun:
+    """Claim a run.
+
+    Raises:
+        Locked: another live run has the campaign (or the batch), or a person must lift a lock-out.
+    """
+    lease = parts.store.runs.start(
+        kind,
+        campaign_id=campaign_id,
+        campaign_name=campaign_name,
+        parent=parent,
+        simulated=simulated,
+        exclusive=exclusive,
+    )
+    live = LiveRun(
+        parts,
+        lease,
+        kind,
+        campaign_id=campaign_id,
+        campaign_name=campaign_name,
+        simulated=simulated,
+        cancel=cancel,
+    )
+    live.emit(RunStarted(lease.run, kind, campaign_id, campaign_name, parent, simulated))
+    return live
+
+
+def overlap(instant: datetime) -> datetime:
+    """Where to read on from a watermark: 15 minutes before it, because stamps may be older than their commit."""
+    from datetime import timedelta
+
+    return instant - timedelta(minutes=15)

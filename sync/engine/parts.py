@@ -1,0 +1,101 @@
+"""What the engine works with, handed in once: store, both sides, settings, clock, and where events go.
+
+Imports ports and the store; the one composition root (``sync.bootstrap``) fills it in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from sync.clock import Clock
+from sync.events import Event
+from sync.guard import GuardLimits
+from sync.mapping import Mapping
+from sync.merge import fields_off
+from sync.ports import Org, OrgIdentity, Service
+from sync.settings import OrgSettings
+from sync.store.facts import INSTANCE_URL, ORG_ID, ORG_NAME, SERVICE_ID, TIME_ZONE
+from sync.store.store import Store
+
+class Cancel(Protocol):
+    """What tells a run to stop: a ``threading.Event`` or anything like it."""
+
+    def is_set(self) -> bool:
+        """True when the run is to stop after the batch in flight."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The engine's tools.
+
+    Attributes:
+        tell: takes each event as it happens.
+        made_for: context manager that names run, campaign and purpose to the call ledger.
+        read_only: refuses before the first write; simulation and plans still work.
+    """
+
+    store: Store
+    org: Org
+    service: Service
+    settings: OrgSettings
+    clock: Clock
+    tell: Callable[[Event], None]
+    made_for: Callable[..., AbstractContextManager[None]]
+    read_only: bool
+
+    @property
+    def mapping(self) -> Mapping:
+        """API names of this org."""
+        return self.settings.mapping
+
+    @property
+    def off(self) -> frozenset[str]:
+        """Member fields that the mapping switches off."""
+        return fields_off(self.settings.mapping)
+
+    @property
+    def limits(self) -> GuardLimits:
+        """The configured limits of the guards."""
+        return guard_limits(self.settings)
+
+    def org_identity(self) -> OrgIdentity:
+        """The org's identity, asked once and then remembered in the store."""
+        facts = self.store.facts
+        known = facts.get(ORG_ID)
+        if known:
+            return OrgIdentity(known, facts.get(ORG_NAME) or "", facts.get(TIME_ZONE) or "UTC", facts.get(INSTANCE_URL) or "")
+        identity = self.org.identity()
+        facts.set(ORG_NAME, identity.name)
+        facts.set(TIME_ZONE, identity.time_zone)
+        facts.set(INSTANCE_URL, identity.instance_url)
+        facts.set(ORG_ID, identity.org_id)
+        return identity
+
+    def service_id(self) -> str:
+        """The service's identity, asked once and then remembered in the store."""
+        known = self.store.facts.get(SERVICE_ID)
+        if known:
+            return known
+        identity = self.service.identity()
+        self.store.facts.set(SERVICE_ID, identity.service_id)
+        return identity.service_id
+
+    @property
+    def time_zone(self) -> str:
+        """The org's time zone, UTC until it is known."""
+        return self.store.facts.get(TIME_ZONE) or "UTC"
+
+    def today(self, at: datetime) -> date:
+        """The org's date at *at*."""
+        return at.astimezone(ZoneInfo(self.time_zone)).date()
+
+
+def guard_limits(settings: OrgSettings) -> GuardLimits:
+    """The guards' limits from the settings."""
+    return GuardLimits()

@@ -1,0 +1,314 @@
+"""Makes a plan: the members that differ, merged one by one, streamed to the store; headers and test people; its cost.
+
+Imports the pure core, ports and the store. Nothing is written to either side, nothing to the base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sync.budget import cost, service_batches
+from sync.digest import header_digest, mapping_digest, test_people_digest
+from sync.draft import INBOUND, MergeContext, Merged, Rejection, member_label
+from sync.engine import content
+from sync.engine.live import LiveRun
+from sync.engine.tally import Tally
+from sync.engine.writes import grouped, org_write
+from sync.guard import judge_plan
+from sync.ids import CampaignId, PersonId
+from sync.merge import merge
+from sync.model import BaseMember, Calls, Campaign, OrgMember, RunKind, ServiceMember, Side, TestPerson
+from sync.plan import Change, Plan, PlanCounts, PlanRow, Subject
+from sync.ports import OrgWrite
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a plan is to be made of.
+
+    Attributes:
+        kind: of the merge. campaigns: those in scope. at: the org's clock.
+        test_people: the org's global test members, None to leave the service's list alone.
+        incomplete: reads that did not finish. closed: campaigns of which only opt-outs still go to the org.
+        extra: calls that follow the writes (statistics, edition ids). further: org rows that the run will add.
+        ticks: people whose opt-out box is to be ticked.
+    """
+
+    kind: RunKind
+    campaigns: Sequence[Campaign]
+    at: datetime
+    test_people: tuple[TestPerson, ...] | None = None
+    incomplete: dict[CampaignId, str] = field(default_factory=dict)
+    closed: frozenset[CampaignId] = frozenset()
+    extra: Calls = Calls()
+    ticks: tuple[PersonId, ...] = ()
+    further: tuple[OrgWrite, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Draw:
+    """A plan while it is being drawn up."""
+
+    tallies: dict[CampaignId, Tally] = field(default_factory=dict)
+    rejections: list[tuple[CampaignId, str, str, Rejection]] = field(default_factory=list)
+    notes: list[tuple[CampaignId, str]] = field(default_factory=list)
+    writes: list[OrgWrite] = field(default_factory=list)
+    service_rows: dict[CampaignId, int] = field(default_factory=dict)
+    single_calls: int = 0
+    rows: int = 0
+    ticked: set[str] = field(default_factory=set)
+
+
+def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
+    """Draw up a plan and keep it in the store.
+
+    Returns:
+        The plan's header, and what else was found: notes, rejections, tallies.
+    """
+    parts = live.parts
+    org_id, service_id = parts.org_identity().org_id, parts.service_id()
+    draw = Draw()
+
+    def rows() -> Iterator[PlanRow]:
+        for row in _rows(live, wanted, draw):
+            draw.rows += 1
+            yield replace(row, seq=draw.rows)
+
+    def header() -> Plan:
+        draw.writes += wanted.further
+        batches = service_batches(draw.service_rows.values()) + draw.single_calls
+        plan_cost = cost(
+            live.calls(),
+            salesforce=parts.org.cost_of(draw.writes),
+            predictive=batches,
+            after=wanted.extra,
+        )
+        tallies = draw.tallies.values()
+        counts = sum((tally.counts for tally in tallies), start=PlanCounts())
+        if wanted.test_people is not None:
+            counts = replace(counts, test_members=len(wanted.test_people))
+        return Plan(
+            plan_id=plan_id,
+            kind=wanted.kind,
+            made_at=wanted.at,
+            org_id=org_id,
+            service_id=service_id,
+            mapping_digest=mapping_digest(parts.mapping),
+            campaigns=tuple(tally.plan() for tally in tallies),
+            counts=counts,
+            cost=plan_cost,
+            guards=judge_plan(
+                [tally.figures for tally in tallies],
+                parts.limits,
+                canaries_gone=canaries_gone(live, wanted.test_people) if wanted.kind in INBOUND else (),
+            ),
+            rows=draw.rows,
+            run=live.run,
+            notes=(*wanted.notes, *(text for _, text in draw.notes[:100])),
+        )
+
+    return parts.store.plans.save(plan_id, rows(), header), draw
+
+
+def canaries_gone(live: LiveRun, present: tuple[TestPerson, ...] | None) -> tuple[str, ...]:
+    """Global test members that the org had at the last sync and has no more."""
+    if present is None:
+        return ()
+    here = {person.person_id for person in present}
+    return tuple(
+        f"{person.first_name or ''} {person.last_name or ''} <{person.email or ''}>".strip()
+        for person in live.parts.store.people.test_people()
+        if person.person_id not in here
+    )
+
+
+def _rows(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
+    """All rows of a plan, in the order in which they are applied, counted on the way."""
+    if wanted.kind in INBOUND and wanted.test_people is not None:
+        yield from _test_people_row(live, wanted, draw)
+    for campaign in wanted.campaigns:
+        tally = draw.tallies.setdefault(campaign.id, Tally(campaign.id, campaign.name))
+        tally.incomplete = wanted.incomplete.get(campaign.id, "")
+        tally.sizes = live.parts.store.members.sizes(campaign.id)
+        if wanted.kind in INBOUND:
+            yield from _header_row(live, campaign, tally, draw)
+        if campaign.id not in wanted.closed:
+            yield from _member_rows(live, wanted, campaign, tally, draw)
+        if wanted.kind is RunKind.HOURLY:
+            for row, write in content.rows(live.parts, campaign.id):
+                tally.row(row)
+                tally.editions_updated += row.change is Change.EDITION
+                draw.writes.append(write)
+                yield row
+        live.breathe()
+    yield from _tick_rows(live, wanted, draw)
+
+
+def _member_rows(live: LiveRun, wanted: Wanted, campaign: Campaign, tally: Tally, draw: Draw) -> Iterator[PlanRow]:
+    context = MergeContext(wanted.kind, campaign.labels, wanted.at, live.parts.off)
+    known = live.parts.store.members.count_known((campaign.id,)).get(campaign.id, 0)
+    mirrored = known > tally.sizes.org
+    for org, service, base in triples(live, campaign.id, context.inbound):
+        merged = merge(org, service, base, context, invisible=base is not None and base.invisible)
+        merged = _once_per_person(merged, draw)
+        tally.take(merged)
+        draw.notes += ((campaign.id, note) for note in merged.notes)
+        subject = org or service
+        if merged.rejections and subject is not None:
+            label = member_label(subject)
+            draw.rejections += ((campaign.id, subject.person_id, label, each) for each in merged.rejections)
+        rows = merged.rows
+        if mirrored and any(row.side is Side.SALESFORCE for row in rows):
+            rows = (*rows, *_mirrors(live, (org, service, base), context))
+        for group in grouped(rows):
+            _cost_of_group(live, group, draw)
+        yield from rows
+
+
+def _mirrors(
+    live: LiveRun,
+    triple: tuple[OrgMember | None, ServiceMember | None, BaseMember | None],
+    context: MergeContext,
+) -> Iterator[PlanRow]:
+    """Rows for further member rows of the same person: the oldest is primary, the others mirror it in the org."""
+    org, service, base = triple
+    if org is None:
+        return
+    every = live.parts.store.members.org_rows(org.campaign_id, (org.person_id,)).get(org.person_id, ())
+    for mirror in every:
+        if mirror.member_id != org.member_id:
+            merged = merge(mirror, service, base, context)
+            yield from (row for row in merged.rows if row.side is Side.SALESFORCE and row.subject is Subject.MEMBER)
+
+
+def _once_per_person(merged: Merged, draw: Draw) -> Merged:
+    """Keep a row about a lead or contact only once, however many campaigns the person is in."""
+    people = [row for row in merged.rows if row.subject is Subject.PERSON]
+    if not people:
+        return merged
+    repeated = {row.subject_id for row in people if row.subject_id in draw.ticked}
+    draw.ticked |= {row.subject_id for row in people}
+    if not repeated:
+        return merged
+    return replace(merged, rows=tuple(row for row in merged.rows if row.subject is not Subject.PERSON))
+
+
+def _cost_of_group(live: LiveRun, group: tuple[PlanRow, ...], draw: Draw) -> None:
+    service = tuple(row for row in group if row.side is Side.PREDICTIVE)
+    if service:
+        key = CampaignId(service[0].campaign_id)
+        draw.service_rows[key] = draw.service_rows.get(key, 0) + 1
+    org = tuple(row for row in group if row.side is Side.SALESFORCE)
+    write = org_write(org, live.parts.mapping, None) if org else None
+    if write is not None:
+        draw.writes.append(write)
+
+
+def triples(
+    live: LiveRun, campaign_id: CampaignId, inbound: bool
+) -> Iterator[tuple[OrgMember | None, ServiceMember | None, BaseMember | None]]:
+    """The members that differ; a converted lead's two keys come as one member."""
+    members = live.parts.store.members
+    if not members_touched(live, campaign_id):
+        return
+    source = members.differing(campaign_id)
+    for org, service, base in source:
+        live.breathe()
+        if org is None and base is not None and base.member_id:
+            # The member goes on under the contact's id; it is dealt with there.
+            if base.member_id in members.org_by_member(campaign_id, (base.member_id,)):  # type: ignore[arg-type]
+                continue
+        if org is not None and service is None and org.lead_id and org.lead_id != org.person_id:
+            lead = PersonId(org.lead_id)
+            before = members.base_rows(campaign_id, (lead,)).get(lead)
+            under_lead = members.service_rows(campaign_id, (lead,)).get(lead)
+            if under_lead is not None and under_lead.member_id == org.member_id:
+                yield org, under_lead, before
+                continue
+        yield org, service, base
+
+
+def members_touched(live: LiveRun, campaign_id: CampaignId) -> bool:
+    """True when something landed since both sides were last found in step."""
+    return bool(live.parts.store.campaigns.touched((campaign_id,)))
+
+
+def _header_row(live: LiveRun, campaign: Campaign, tally: Tally, draw: Draw) -> Iterator[PlanRow]:
+    record = live.parts.store.campaigns.get(campaign.id)
+    pushed = record.pushed_digest if record is not None else None
+    if pushed == header_digest(campaign):
+        return
+    draw.single_calls += 1
+    row = header_row(campaign, first=pushed is None)
+    tally.row(row)
+    yield row
+
+
+def header_row(campaign: Campaign, *, first: bool) -> PlanRow:
+    """The push of a campaign's header with its status labels."""
+    dates = f"{campaign.start_date or '…'} to {campaign.end_date or '…'}"
+    kind = campaign.type.value if campaign.type else campaign.type_label
+    return PlanRow(
+        seq=0,
+        side=Side.PREDICTIVE,
+        campaign_id=campaign.id,
+        subject=Subject.CAMPAIGN,
+        subject_id=campaign.id,
+        label=campaign.name,
+        change=Change.HEADER,
+        field="header",
+        before=None,
+        after=f"{kind}, {'active' if campaign.is_active else 'inactive'}, {dates}, {len(campaign.labels)} statuses",
+        reason="the campaign is new to Predictive" if first else "changed in Salesforce",
+        rule="salesforce-owns",
+    )
+
+
+def _test_people_row(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
+    people = wanted.test_people or ()
+    if live.parts.store.people.test_people_pushed() == test_people_digest(people):
+        return
+    draw.single_calls += 1
+    yield PlanRow(
+        seq=0,
+        side=Side.PREDICTIVE,
+        campaign_id="",
+        subject=Subject.TEST_PEOPLE,
+        subject_id="test-people",
+        label="global test members",
+        change=Change.TEST_PEOPLE,
+        field="test_people",
+        before=None,
+        after=f"{len(people)} people",
+        reason="the org's list of global test members",
+        rule="salesforce-owns",
+    )
+
+
+def _tick_rows(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
+    """Boxes of people who opted out in the service and whose members gave no row (closed campaigns, former members)."""
+    for person_id in wanted.ticks:
+        if person_id in draw.ticked:
+            continue
+        draw.ticked.add(person_id)
+        row = PlanRow(
+            seq=0,
+            side=Side.SALESFORCE,
+            campaign_id="",
+            subject=Subject.PERSON,
+            subject_id=person_id,
+            label=person_id,
+            change=Change.OPT_OUT,
+            field="opted_out",
+            before=False,
+            after=True,
+            reason="opted out of everything in Predictive",
+            rule="opt-out",
+        )
+        write = org_write((row,), live.parts.mapping, None)
+        if write is not None:
+            draw.writes.append(write)
+        yield row

@@ -1,0 +1,118 @@
+"""The rule of deletes: no member counts as removed on the strength of an incomplete read or because it became invisible.
+
+Imports ports, model and the store. Expected are the member rows last seen in the org; the org's own count of the same
+poll is the witness. If they differ, up or down, all ids are read with a count in the same call, and only a read whose
+distinct ids equal that count says that an id is missing. A missing id is a removal only if the person is not a member
+under another id and the person's record is still readable, or is known as deleted or merged; else it is invisible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+from sync.engine.live import LiveRun
+from sync.ids import CampaignId, MemberId, PersonId
+from sync.model import OrgMember
+from sync.ports import IdRead, Presence
+
+Land = Callable[[LiveRun, Collection[OrgMember]], None]
+
+
+def settle_absence(live: LiveRun, counts: Mapping[CampaignId, int], *, land_rows: Land) -> dict[CampaignId, str]:
+    """Find what is gone from campaigns, by the rule above; land what had not been seen.
+
+    Args:
+        counts: the org's count of member rows by campaign, from the poll that was just landed.
+        land_rows: lands further rows.
+
+    Returns:
+        Campaigns whose ids could not be read completely, and why; nothing was concluded for them.
+    """
+    members = live.parts.store.members
+    known = members.count_known(tuple(counts))
+    suspicious = [
+        campaign_id
+        for campaign_id, count in counts.items()
+        if count != known.get(campaign_id, 0) - _unseen(live, campaign_id)
+    ]
+    if not suspicious:
+        return {}
+    failed: dict[CampaignId, str] = {}
+    again: list[CampaignId] = []
+    for read in live.parts.org.read_ids(suspicious):
+        live.breathe()
+        if read.complete:
+            _conclude(live, read, land_rows)
+        else:
+            again.append(read.campaign_id)
+    # Members may have come and gone between two pages: once more, then it is left.
+    for read in live.parts.org.read_ids(again) if again else ():
+        live.breathe()
+        if read.complete:
+            _conclude(live, read, land_rows)
+        else:
+            failed[read.campaign_id] = f"{len(read.ids)} member ids came, the org counts {read.count}"
+    return failed
+
+
+def reconcile_ids(live: LiveRun, campaign_ids: Collection[CampaignId], *, land_rows: Land) -> None:
+    """Compare all member ids of some campaigns although their counts agree."""
+    for read in live.parts.org.read_ids(tuple(campaign_ids)) if campaign_ids else ():
+        live.breathe()
+        if read.complete:
+            _conclude(live, read, land_rows)
+
+
+def _unseen(live: LiveRun, campaign_id: CampaignId) -> int:
+    """Member rows that are kept although the org no longer shows them."""
+    persons = live.parts.store.members.invisible(campaign_id)
+    if not persons:
+        return 0
+    return sum(len(rows) for rows in live.parts.store.members.org_rows(campaign_id, persons).values())
+
+
+def _conclude(live: LiveRun, read: IdRead, land_rows: Land) -> None:
+    """Draw the conclusions of a complete read of ids."""
+    members = live.parts.store.members
+    campaign_id = read.campaign_id
+    known = members.known_member_ids(campaign_id)
+    if read.ids.keys() - known.keys():
+        # Rows that became visible or were stamped before the watermark: no poll would ever bring them.
+        for page in live.parts.org.read_members(campaign_id):
+            land_rows(live, page)
+            live.breathe()
+        known = members.known_member_ids(campaign_id)
+    hidden = set(members.invisible(campaign_id))
+    back = {person for member, person in known.items() if member in read.ids and person in hidden}
+    if back:
+        members.mark_invisible(campaign_id, tuple(back), False)
+    missing = {member: person for member, person in known.items() if member not in read.ids}
+    if missing:
+        _judge_missing(live, campaign_id, missing, set(read.ids.values()))
+
+
+def _judge_missing(
+    live: LiveRun, campaign_id: CampaignId, missing: Mapping[MemberId, PersonId], present: set[PersonId]
+) -> None:
+    members = live.parts.store.members
+    elsewhere = {member for member, person in missing.items() if person in present}
+    doubtful = {member: person for member, person in missing.items() if member not in elsewhere}
+    people = live.parts.org.read_people(tuple(sorted(set(doubtful.values())))) if doubtful else {}
+    gone = set(elsewhere)
+    hidden: set[PersonId] = set()
+    for member, person in doubtful.items():
+        found = people.get(person)
+        if found is not None and found.presence is not Presence.INVISIBLE:
+            gone.add(member)
+        else:
+            hidden.add(person)
+    if gone:
+        members.forget_org(campaign_id, tuple(gone))
+    if hidden:
+        members.mark_invisible(campaign_id, tuple(hidden))
+        live.note(
+            f"{len(hidden)} members can no longer be seen in Salesforce and are not proven to be removed: they are "
+            "kept and not mailed. Check View All on campaigns, leads and contacts for the integration user",
+            level="warning",
+            campaign_id=campaign_id,
+        )

@@ -1,0 +1,245 @@
+"""The sync of members: manual, and what initial and nightly share with it. Read, plan, gate, apply, settle.
+
+Imports the engine's steps. The order is fixed: nothing is written before the plan is stored, its cost is said, and
+guards and budget have let it pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from uuid import uuid4
+
+from sync.engine import content
+from sync.engine.apply_org import org_phase
+from sync.engine.apply_service import Applying, service_phase
+from sync.engine.claims import Claims, Ended, open_claims
+from sync.engine.feed import read_service
+from sync.engine.finish import settle_rest
+from sync.engine.gate import Choice, check_budget, check_writable, decide
+from sync.engine.live import LiveRun
+from sync.engine.parts import Parts
+from sync.engine.planning import Wanted, make_plan
+from sync.engine.reading import Reading, read_campaigns
+from sync.engine.reconcile import reconcile
+from sync.errors import PredictiveError, QuotaExhausted, Refused
+from sync.events import Phase, PlanMade
+from sync.ids import CampaignId
+from sync.model import Calls, Campaign, RunKind, RunState, Side, TestPerson
+from sync.plan import GuardVerdict, Plan, PlanCounts
+from sync.views import RunResult
+
+Further = Callable[[Applying], Sequence[content.Pair]]
+"""Work between the two sides' writes; gives further rows for the org."""
+
+
+def new_plan_id() -> str:
+    """A plan id."""
+    return f"plan-{uuid4().hex[:16]}"
+
+
+def sync_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: Choice) -> RunResult:
+    """The manual sync of named campaigns, which must have been started.
+
+    Raises:
+        Refused: read-only, or a campaign was never started.
+        Locked: another live run has the campaign.
+    """
+    choice.check()
+    check_writable(parts)
+    require_started(parts, campaigns)
+    claims = open_claims(parts, RunKind.MANUAL, campaigns, cancel=choice.cancel)
+
+    def work() -> None:
+        reading = read_both(claims.live, claims.held)
+        plan_and_apply(claims, reading, choice, RunKind.MANUAL)
+
+    return run_to_end(claims, work)
+
+
+def require_started(parts: Parts, campaigns: Mapping[CampaignId, str]) -> None:
+    """Raises Refused for campaigns for which New Edition was never done."""
+    missing = []
+    for campaign_id, name in campaigns.items():
+        record = parts.store.campaigns.get(campaign_id)
+        if record is None or not record.started:
+            missing.append(name)
+    if missing:
+        raise Refused(
+            f"{', '.join(missing)}: never started",
+            rule="not-started",
+            remedy="start it with New Edition (predictive new-edition CAMPAIGN), then sync",
+        )
+
+
+def run_to_end(claims: Claims, work: Callable[[], None]) -> RunResult:
+    """Do *work* as the claimed run and end the run, whatever happens."""
+    live = claims.live
+    with live.parts.made_for(live.kind.value, run=live.run):
+        try:
+            work()
+        except PredictiveError as error:
+            return claims.close(error)
+        except BaseException as error:
+            # A defect or an interrupt: the run must not stay alive in the journal; the error goes on.
+            claims.close(PredictiveError(f"the run broke: {type(error).__name__}"))
+            raise
+    return claims.close()
+
+
+def read_both(live: LiveRun, campaign_ids: Collection[CampaignId]) -> Reading:
+    """Reconcile what an earlier run left open, then read the org and the service."""
+    reconcile(live)
+    reading = read_campaigns(live, campaign_ids)
+    read_service(live, campaign_ids)
+    return reading
+
+
+def wanted_of(claims: Claims, reading: Reading, kind: RunKind) -> Wanted:
+    """What a plan of member data is to be made of."""
+    campaigns = tuple(reading.headers[key] for key in claims.held if key in reading.headers)
+    at = reading.at or claims.live.parts.clock.now()
+    return Wanted(
+        kind, campaigns, at, test_people=reading.test_people, incomplete=dict(reading.incomplete)
+    )
+
+
+def plan_and_apply(
+    claims: Claims,
+    reading: Reading,
+    choice: Choice,
+    kind: RunKind,
+    *,
+    between: Further | None = None,
+    extra: Calls = Calls(),  # noqa: B008
+    further: Sequence[content.Pair] = (),
+) -> Plan:
+    """Plan what was read, pass the gate, apply."""
+    for campaign_id in claims.held:
+        if campaign_id not in reading.headers:
+            claims.skip(campaign_id, claims.names[campaign_id], "Salesforce does not show this campaign")
+    wanted = replace(
+        wanted_of(claims, reading, kind), extra=extra, further=tuple(write for _, write in further)
+    )
+    plan = draw_plan(claims, wanted)
+    apply_plan(claims, plan, wanted.campaigns, choice, people=reading.test_people, between=between)
+    return plan
+
+
+def draw_plan(claims: Claims, wanted: Wanted) -> Plan:
+    """Make the plan, keep it, and tell it with its cost and verdicts."""
+    live = claims.live
+    with live.phase(Phase.COMPARE) as done:
+        plan, drawn = make_plan(live, new_plan_id(), wanted)
+        done[0] = plan.rows
+    for campaign_id, text in drawn.notes[:200]:
+        live.note(text, level="warning", campaign_id=campaign_id)
+    claims.plan_id, claims.cost = plan.plan_id, plan.cost
+    cost = plan.cost
+    live.emit(PlanMade(live.run, plan.plan_id, plan.counts, cost.predicted, cost.maximum, cost.lower_bound))
+    live.parts.store.runs.set_plan(live.lease, plan.plan_id, cost.predicted)
+    return plan
+
+
+def apply_plan(
+    claims: Claims,
+    plan: Plan,
+    campaigns: Sequence[Campaign],
+    choice: Choice,
+    *,
+    people: tuple[TestPerson, ...] | None = None,
+    between: Further | None = None,
+    skip: frozenset[int] = frozenset(),
+) -> None:
+    """Take a plan through the gate and write it.
+
+    Raises:
+        Refused: the run as a whole may not be applied; nothing was written.
+        Cancelled, QuotaExhausted, OutcomeUnknown, …: the run ends with that; what was written is kept.
+    """
+    live = claims.live
+    passage = decide(plan, choice)
+    live.guarded(passage.verdicts)
+    needed = max(0, plan.cost.predicted.salesforce - live.calls().salesforce)
+    whole = passage.whole
+    if not whole and needed:
+        stopped = check_budget(live, needed, choice)
+        whole = (stopped,) if stopped else ()
+    if whole:
+        raise refusal(whole)
+    by_id = {campaign.id: campaign for campaign in campaigns}
+    planned = {each.campaign_id: each.counts for each in plan.campaigns}
+    for campaign_id, verdicts in passage.refused.items():
+        by_id.pop(campaign_id, None)
+        claims.finish(
+            campaign_id,
+            Ended(RunState.REFUSED, planned.get(campaign_id, PlanCounts()), verdicts[0].text, verdicts),
+        )
+    if choice.allow:
+        live.note(f"let through by the operator: {dict(choice.allow)}; reason: {choice.reason}", level="warning")
+    live.parts.store.plans.mark_applied(plan.plan_id, live.run)
+    applying = Applying(live, plan.plan_id, by_id, without_deletes=choice.without_deletes, skip=skip)
+    try:
+        _write(applying, people, between)
+    except QuotaExhausted as error:
+        live.note(error.line(), level="error")
+        _settle(claims, applying, plan, error=error)
+        raise
+    except PredictiveError as error:
+        _settle(claims, applying, plan, error=error)
+        raise
+    _settle(claims, applying, plan)
+
+
+def refusal(verdicts: Sequence[GuardVerdict]) -> Refused:
+    """The error of a run that a guard refuses."""
+    first = verdicts[0]
+    return Refused(" ".join(verdict.text for verdict in verdicts), rule=first.rule)
+
+
+def _write(applying: Applying, people: tuple[TestPerson, ...] | None, between: Further | None) -> None:
+    live = applying.live
+    plans = live.parts.store.plans
+    if plans.count(applying.plan_id, side=Side.PREDICTIVE):
+        with live.phase(Phase.WRITE_PREDICTIVE) as done:
+            service_phase(applying, people)
+            done[0] = sum(each.predictive_rows for each in applying.done.values())
+    further = between(applying) if between is not None else ()
+    if further or plans.count(applying.plan_id, side=Side.SALESFORCE):
+        with live.phase(Phase.WRITE_SALESFORCE) as done:
+            org_phase(applying, further)
+            done[0] = sum(each.salesforce_rows for each in applying.done.values())
+    live.breathe()
+
+
+def _settle(claims: Claims, applying: Applying, plan: Plan, *, error: PredictiveError | None = None) -> None:
+    """Advance the base, and end each campaign's part with its own state and counts."""
+    planned = {each.campaign_id: each.counts for each in plan.campaigns}
+    for campaign_id, campaign in applying.campaigns.items():
+        done = applying.of(campaign_id)
+        rejected = settle_rest(applying.live, campaign, plan.kind)
+        done.failed |= rejected
+        plans = planned.get(campaign_id, PlanCounts())
+        counts = done.counts(replace(plans, rejected=0))
+        claims.finish(campaign_id, Ended(_state(counts, done.error, error), counts, done.error))
+    rest = applying.of("")
+    if rest.salesforce_rows or rest.predictive_rows or plan.counts.test_members:
+        claims.extra = claims.extra + PlanCounts(
+            salesforce_rows=rest.salesforce_rows,
+            predictive_rows=rest.predictive_rows,
+            changed=len(rest.counted),
+            rejected=len(rest.failed),
+            test_members=plan.counts.test_members,
+        )
+
+
+def _state(counts: PlanCounts, failed: str | None, error: PredictiveError | None) -> RunState:
+    if error is not None:
+        states = {4: RunState.PARTIAL, 130: RunState.CANCELLED}
+        return states.get(error.exit_code, RunState.FAILED)
+    if failed is not None:
+        return RunState.FAILED
+    if counts.rejected or counts.drifted:
+        return RunState.PARTIAL
+    wrote = counts.salesforce_rows or counts.predictive_rows or counts.editions_created
+    return RunState.DONE if wrote else RunState.NOTHING_TO_DO

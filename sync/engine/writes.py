@@ -1,0 +1,175 @@
+"""Plan rows into writes, and what the landed rows become once a write was answered.
+
+Pure: imports values only. All rows of one record make one write; the platform's names come from the mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from sync.ids import CONTACT_PREFIX, MemberId, PersonId
+from sync.mapping import Mapping
+from sync.model import OrgMember, PersonKind, ServiceMember
+from sync.plan import Change, PlanRow, Subject
+from sync.ports import MemberOutcome, MemberWrite, OrgOperation, OrgOutcome, OrgWrite
+
+STATUS = "Status"
+OPT_OUT_BOX = "HasOptedOutOfEmail"
+MEMBER_OBJECT = "CampaignMember"
+
+_WHOLE = ("level", "reason", "active", "opens", "clicks", "completions", "bounces")
+_PUSHED = ("first_name", "last_name", "email", "status", "test_member", "opted_out", "hold")
+
+Group = tuple[PlanRow, ...]
+"""The rows of one record on one side, in plan order."""
+
+
+def grouped(rows: Iterable[PlanRow]) -> Iterator[Group]:
+    """Consecutive rows of the same record; the plan keeps a record's rows together."""
+    for _, members in groupby(rows, key=lambda row: (row.campaign_id, row.subject, row.subject_id, row.member_id)):
+        yield tuple(members)
+
+
+def group_key(group: Group) -> str:
+    """A key that is unique within a side of a plan."""
+    first = group[0]
+    return f"{first.campaign_id}|{first.subject.value}|{first.subject_id}|{first.member_id or ''}"
+
+
+def kind_of(person_id: str) -> PersonKind:
+    """Lead or contact, told by the id's prefix."""
+    return PersonKind.CONTACT if person_id.startswith(CONTACT_PREFIX) else PersonKind.LEAD
+
+
+def service_write(group: Group) -> MemberWrite:
+    """The service's row for a person: the union of what the group's rows say."""
+    first = group[0]
+    fields: dict[str, Any] = {}
+    lead_id: str | None = None
+    version = first.version
+    for row in group:
+        if row.change is Change.ADD:
+            fields |= {name: value for name, value in row.values.items() if name != "lead_id"}
+            lead_id = row.values.get("lead_id")
+            version = None
+        elif row.change is Change.IDENTITY:
+            lead_id = row.values.get("lead_id", lead_id)
+        elif row.change is not Change.REMOVE:
+            fields[row.field] = row.after
+    return MemberWrite(
+        key=group_key(group),
+        person_id=PersonId(first.subject_id),
+        kind=kind_of(first.subject_id),
+        member_id=MemberId(first.member_id) if first.member_id else None,
+        delete=any(row.change is Change.REMOVE for row in group),
+        lead_id=lead_id,
+        fields=fields,
+        if_version=version if version is None or version >= 0 else None,
+    )
+
+
+def patched_service(before: ServiceMember | None, write: MemberWrite, outcome: MemberOutcome, campaign: str) -> ServiceMember:
+    """The service's row after *outcome*: what was written, and what the service decided."""
+    start = before or ServiceMember(
+        campaign_id=campaign,  # type: ignore[arg-type]
+        person_id=write.person_id,
+        member_id=write.member_id,
+        kind=write.kind,
+        first_name=None,
+        last_name=None,
+        email=None,
+        status=None,
+    )
+    known = {name: write.fields[name] for name in (*_PUSHED, *_WHOLE) if name in write.fields}
+    if "opted_out" in known:
+        # A false never opts anybody in.
+        known["opted_out"] = bool(known["opted_out"]) or start.opted_out
+    changed = replace(start, person_id=write.person_id, kind=write.kind, **known)
+    if write.member_id is not None:
+        changed = replace(changed, member_id=write.member_id)
+    return replace(
+        changed,
+        active=changed.active if outcome.active is None else outcome.active,
+        reason=outcome.reason,
+        level=outcome.level,
+        status=outcome.status if outcome.status is not None else changed.status,
+        version=changed.version if outcome.version is None else outcome.version,
+    )
+
+
+def api_names(mapping: Mapping) -> dict[str, str]:
+    """Our member fields → API names; "" for what is switched off."""
+    names = ("level", "reason", "synced", "active", "opens", "clicks", "completions", "bounces")
+    return {"status": STATUS} | {name: getattr(mapping, f"member_{name}") for name in names}
+
+
+def org_write(group: Group, mapping: Mapping, service: ServiceMember | None) -> OrgWrite | None:
+    """The org's row for a person, None when the mapping leaves nothing to write.
+
+    Args:
+        group: rows of one member or person.
+        mapping: API names.
+        service: the service's row as it is now; decides what was only expected when the plan was made.
+    """
+    first = group[0]
+    if first.subject is Subject.PERSON:
+        contact = kind_of(first.subject_id) is PersonKind.CONTACT
+        return OrgWrite(
+            key=group_key(group),
+            sobject="Contact" if contact else "Lead",
+            operation=OrgOperation.UPDATE,
+            values={OPT_OUT_BOX: True},
+            campaign_id=first.campaign_id,
+            record_id=first.subject_id,
+        )
+    names = api_names(mapping)
+    values: dict[str, Any] = {}
+    expect: dict[str, Any] = {}
+    for row in group:
+        name = names[row.field]
+        if not name:
+            continue
+        value: Any = row.after
+        if row.field == "synced":
+            value = datetime.fromisoformat(str(row.after))
+        elif row.on_arrival and service is not None:
+            value = getattr(service, row.field)
+        values[name] = value
+        if row.field == "status":
+            expect[name] = row.before
+    if service is not None and any(row.on_arrival for row in group) and service.reason and names["reason"]:
+        values.setdefault(names["reason"], service.reason)
+    if not values:
+        return None
+    return OrgWrite(
+        key=group_key(group),
+        sobject=MEMBER_OBJECT,
+        operation=OrgOperation.UPDATE,
+        values=values,
+        campaign_id=first.campaign_id,
+        record_id=first.member_id,
+        expect=expect,
+    )
+
+
+def patched_org(before: OrgMember, write: OrgWrite, outcome: OrgOutcome, mapping: Mapping) -> OrgMember:
+    """The org's row after *outcome*: what was written or, for fields with two owners, what was found."""
+    ours = {name: field for field, name in api_names(mapping).items() if name}
+    values = dict(write.values) if outcome.state == "written" else {}
+    values |= dict(outcome.found)
+    known = {ours[name]: value for name, value in values.items() if name in ours}
+    if known.get("active") is None:
+        known.pop("active", None)
+    if isinstance(known.get("synced"), str):
+        known["synced"] = datetime.fromisoformat(known["synced"])
+    return replace(before, **known)
+
+
+def member_writes(rows: Iterable[PlanRow], mapping: Mapping) -> Sequence[OrgWrite]:
+    """All org writes of a plan, as they are expected to be; for the cost."""
+    writes = (org_write(group, mapping, None) for group in grouped(rows))
+    return [write for write in writes if write is not None]
