@@ -13,7 +13,7 @@ from sync.http.channel import Budget, Channel, Secret, Session
 from sync.http.transport import Transport
 from sync.ids import CONTACT_PREFIX, CampaignId, MemberId, PersonId, looks_like_id, to18
 from sync.mapping import Mapping as Names
-from sync.model import Campaign, OrgMember, PersonKind, PersonOptOut, Side, StatusLabel
+from sync.model import Campaign, OrgMember, Side, StatusLabel
 from sync.ports import (
     Headers,
     IdRead,
@@ -28,13 +28,13 @@ from sync.ports import (
 from sync.salesforce import decode
 from sync.salesforce.auth import Login
 from sync.salesforce.bulk import Bulk
-from sync.salesforce.composite import CALL_HEADERS, Answers, Composite, Part, server_time_of
+from sync.salesforce.composite import CALL_HEADERS, Answers, Composite, Part
 from sync.salesforce.decode import Codec, PersonRow, id18
 from sync.salesforce.describe import check_names
 from sync.salesforce.errors import NO_FIELD, busy, ensure_ok
 from sync.salesforce.polling import Poller
 from sync.salesforce.queries import ORGANIZATION, Queries
-from sync.salesforce.reader import Reader
+from sync.salesforce.reader import Chain, Reader
 from sync.salesforce.soql import MOST_IDS
 from sync.salesforce.writer import Writer
 
@@ -175,12 +175,11 @@ class SalesforceOrg:
                 )
                 ensure_ok(reply)
                 self._remember(decode.ORGANIZATION.decode(reply.content))
-            server_time_of(reply)
         assert self._identity is not None
         return self._identity
 
     def identity_part(self) -> Part | None:
-        """A subrequest that brings the identity along; None when it is known, or the token does not tell the org's id."""
+        """A subrequest that brings the identity along; None when it is known or the token does not show the org."""
         org_id = self._session.token().partition("!")[0]
         if self._identity is not None or not looks_like_id(org_id):
             return None
@@ -223,8 +222,6 @@ class SalesforceOrg:
             yield from self._read_ids(some)
 
     def _read_ids(self, campaign_ids: Sequence[CampaignId]) -> Iterator[IdRead]:
-        from sync.salesforce.reader import Chain
-
         select = self._queries.ids(campaign_ids)
         counting = self._queries.counts(*select.where[1:])
         slots = packing.SLOTS_PER_CALL - 1
@@ -323,9 +320,3 @@ def _person_of(row: PersonRow) -> Person:
         merged_into=PersonId(id18(row.MasterRecordId)) if row.MasterRecordId else None,
         opted_out=row.HasOptedOutOfEmail,
     )
-
-
-def opt_out_of(row: PersonRow, kind: PersonKind) -> PersonOptOut:
-    """A ticked box as our value; a converted lead's is its contact's."""
-    person = row.ConvertedContactId if kind is PersonKind.LEAD and row.ConvertedContactId else row.Id
-    return PersonOptOut(PersonId(id18(person)), True, decode.optional_instant(row.SystemModstamp))

@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sync.errors import RemoteRejected
-from sync.ids import CampaignId, to18
+from sync.ids import CampaignId, PersonId, to18
 from sync.model import Campaign, OrgMember, PersonKind, PersonOptOut, TestPerson
 from sync.ports import Headers, MemberCounts, Poll, PollScope
 from sync.salesforce import decode
-from sync.salesforce.composite import Answers, Part
+from sync.salesforce.composite import Answers, Part, SubReply
 from sync.salesforce.decode import Page, id18
 from sync.salesforce.errors import TIMED_OUT
 from sync.salesforce.soql import MOST_IDS, PAGE, Select, among
@@ -80,7 +80,7 @@ class Poller:
         parts = [org.composite.query(f"m{i}", _ordered(select)) for i, select in enumerate(members)]
         parts += [org.composite.query("status", _ordered(statuses)), org.composite.query("count", counts)]
         if with_test_people and queries.has_test_people:
-            parts += [org.composite.query(name, queries.test_people(name)) for name, _ in PERSON_KINDS]
+            parts += [org.composite.query(name, _ordered(queries.test_people(name))) for name, _ in PERSON_KINDS]
         answers = self._send(parts, "poll")
         pages = [answers[f"m{i}"].read(org.codec.members) for i in range(len(members))]
         test_people = tuple(self._test_people(answers)) if "Lead" in answers.by_reference else None
@@ -183,7 +183,7 @@ class Poller:
     def _send(self, parts: Sequence[Part], resource: str) -> Answers:
         """Send the parts, five to a call; the org's identity rides along while it is not known."""
         rider = self._org.identity_part()
-        by_reference = {}
+        by_reference: dict[str, SubReply] = {}
         server_time: datetime | None = None
         for start in range(0, max(1, len(parts)), HEAVY_PER_CALL):
             some = list(parts[start : start + HEAVY_PER_CALL])
@@ -213,7 +213,7 @@ def _counts_of(row: decode.CountRow) -> MemberCounts:
 def _opt_out_of(row: decode.PersonRow) -> PersonOptOut:
     """A ticked box as our value; a converted lead's is its contact's."""
     return PersonOptOut(
-        decode.PersonId(id18(row.ConvertedContactId or row.Id)), True, decode.optional_instant(row.SystemModstamp)
+        PersonId(id18(row.ConvertedContactId or row.Id)), True, decode.optional_instant(row.SystemModstamp)
     )
 
 

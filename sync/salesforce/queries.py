@@ -79,9 +79,7 @@ class Queries:
         return (
             select.having(f"SystemModstamp >= {at}"),
             others.having(f"Lead.SystemModstamp >= {at}"),
-            others.having(
-                f"Contact.SystemModstamp >= {at}", either("LeadId = null", f"Lead.SystemModstamp < {at}")
-            ),
+            others.having(f"Contact.SystemModstamp >= {at}", either("LeadId = null", f"Lead.SystemModstamp < {at}")),
         )
 
     def statuses(self, *conditions: str, header: bool = True) -> Select:
