@@ -51,8 +51,8 @@ class Login:
             ServerDown: no usable answer came.
         """
         import requests
-        from simple_salesforce.login import SalesforceLogin
         from simple_salesforce.exceptions import SalesforceAuthenticationFailed
+        from simple_salesforce.login import SalesforceLogin
 
         session = session_for(self._instance_url, self._transport, resource="token")
         try:
