@@ -1,0 +1,1 @@
+"""Tests of the sandbox org: every rule over HTTP, in process where that is faster."""
