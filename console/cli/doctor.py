@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from console.cli.invocation import Invocation
+    from sync.secrets import SecretRef
 
 NAME = "predictive-console"
 PACKAGES = ("console", "sync")
@@ -31,15 +32,14 @@ _LIBRARIES = ("textual", "httpx", "simple-salesforce", "SQLAlchemy", "msgspec")
 
 def doctor(invocation: Invocation) -> int:
     """All checks; 1 when one is in trouble, 2 when the configuration is."""
-    checks = [*installation(), *terminal(os.environ)]
-    code = 0
-    try:
-        settings = invocation.org_settings()
-        checks += configuration(invocation, settings.source)
-        checks += invocation.shell().doctor()
-    except PredictiveError as error:
-        checks.append(Check("configuration", "trouble", error.what, _remedy(error)))
-        code = error.exit_code
+    checks, code = [*installation(), *terminal(os.environ)], 0
+    for name, look in (("configuration", configuration), ("both sides", both_sides)):
+        try:
+            checks += look(invocation)
+        except PredictiveError as error:
+            checks.append(Check(name, "trouble", error.what, _remedy(error)))
+            code = error.exit_code
+            break
     if any(check.state == "trouble" for check in checks):
         code = code or 1
     invocation.report.items(
@@ -114,20 +114,33 @@ def _top_level(item: Distribution) -> set[str]:
     return {path.parts[0].removesuffix(".py") for path in item.files or () if path.parts}
 
 
-def configuration(invocation: Invocation, source: object) -> list[Check]:
-    """Which file is read, which state is kept where, and where each secret came from."""
+def configuration(invocation: Invocation) -> list[Check]:
+    """Which file is read, where the state is kept, and where each secret came from; never a secret."""
+    from console.cli.crash import mask
+
     settings = invocation.org_settings()
     writes = "read-only" if settings.read_only or invocation.options.read_only else "writes"
+    login = settings.salesforce
     return [
-        Check("configuration", "ok", f"{source}, org {settings.name}, {writes}"),
-        Check("state", "ok", _without_password(str(settings.state_url))),
+        Check("configuration", "ok", f"{settings.source}, org {settings.name}, {writes}"),
+        Check("state", "ok", mask(settings.state_url, {})),
+        _secret(login.client_secret if login.auth == "client-credentials" else login.access_token),
+        _secret(settings.predictive.token),
     ]
 
 
-def _without_password(url: str) -> str:
-    from console.cli.crash import mask
+def _secret(ref: SecretRef) -> Check:
+    said: list[str] = []
+    found = ref.resolve(say=said.append)
+    name = f"{ref.section} {ref.key.replace('_', ' ')}"
+    if found is None:
+        return Check(name, "trouble", "; ".join([f"not found for {ref.org}", *said]), f"set {ref.env_name}")
+    return Check(name, "ok", f"from {found.source}")
 
-    return mask(url, {})
+
+def both_sides(invocation: Invocation) -> list[Check]:
+    """What the engine checks of the org, the service and the state."""
+    return list(invocation.shell().doctor())
 
 
 def terminal(env: Mapping[str, str]) -> list[Check]:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from sync.bootstrap import Shell
-    from sync.settings import OrgSettings, Settings
 
     from console.cli.table import Command
     from console.report import Report
+    from sync.settings import OrgSettings, Settings
 
 _KINDS = {
     "plan": RunKind.PLAN,
@@ -164,7 +164,7 @@ def run_command(options: Namespace) -> int:
     except KeyboardInterrupt:
         return _failed(invocation, Cancelled("interrupted", left_undone="nothing was lost"))
     except Exception as error:  # noqa: BLE001 - the outermost frame: whatever it is becomes one line and a file
-        return _failed(invocation, _internal(error))
+        return _failed(invocation, _internal(error, invocation))
     finally:
         invocation.close()
         for number, handler in before.items():
@@ -177,13 +177,24 @@ def _failed(invocation: Invocation, error: PredictiveError) -> int:
     return INTERRUPTED if isinstance(error, Cancelled) else error.exit_code
 
 
-def _internal(error: Exception) -> PredictiveError:
+def _internal(error: Exception, invocation: Invocation) -> PredictiveError:
     from console.cli.crash import keep
 
-    kept = keep(error, os.environ)
+    kept = keep(error, {**os.environ, **_secrets(invocation)})
     return PredictiveError(
         f"internal error {type(error).__name__}",
         where=str(kept) if kept else "",
         left_undone="what was journalled before it stands",
         remedy="the file says where it happened" if kept else "no file could be written to say more",
     )
+
+
+def _secrets(invocation: Invocation) -> dict[str, str]:
+    """The secrets of the configuration by name, as far as they can be had without asking anybody."""
+    try:
+        settings = invocation.org_settings()
+        refs = (settings.salesforce.client_secret, settings.salesforce.access_token, settings.predictive.token)
+        found = {ref.env_name: ref.resolve(ask=lambda _: None) for ref in refs}
+    except PredictiveError:
+        return {}
+    return {name: one.secret.reveal() for name, one in found.items() if one is not None}

@@ -21,12 +21,12 @@ from sync.errors import FatalError, PredictiveError
 
 if TYPE_CHECKING:
     from sync.bootstrap import Shell
+
+    from console.cli.strangers import PlainOrg
     from sync.clock import Clock
     from sync.embedded.process import EmbeddedServers
     from sync.events import Event
     from sync.settings import OrgSettings
-
-    from console.cli.strangers import PlainOrg
 
 ORG = "sandbox"
 
@@ -93,6 +93,7 @@ class Offline:
             },
             "predictive": {"base_url": servers.service_url},
             "timers": {"enabled": False},
+            **(self._without_package(servers) if self._package == "none" else {}),
         }
         secrets = {
             self._name: {
@@ -104,6 +105,25 @@ class Offline:
         private = self.folder / "secrets.toml"
         with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(tomli_w.dumps(secrets))
+
+    def _without_package(self, servers: EmbeddedServers) -> dict[str, Any]:
+        """No package's names, and what its fields would say: auto-sync of active campaigns, two test members."""
+        from dataclasses import asdict
+
+        from sync.mapping import WITHOUT_PACKAGE
+
+        org = self._client(servers)
+        campaigns = org.query("SELECT Id FROM Campaign WHERE IsActive = true ORDER BY CreatedDate, Id")
+        people = org.query(
+            "SELECT Id FROM Lead WHERE IsConverted = false AND Email != null "
+            "AND Id NOT IN (SELECT LeadId FROM CampaignMember) ORDER BY Id LIMIT 2"
+        )
+        servers.control("POST", "/usage:reset")
+        return {
+            "auto_sync": [row["Id"] for row in campaigns],
+            "test_members": [row["Id"] for row in people],
+            "mapping": asdict(WITHOUT_PACKAGE),
+        }
 
     # ------------------------------------------------------------ the engine on these servers
 
@@ -136,9 +156,12 @@ class Offline:
 
     def org(self) -> PlainOrg:
         """A plain client of the org, for what people do there meanwhile."""
+        return self._client(self.servers())
+
+    @staticmethod
+    def _client(servers: EmbeddedServers) -> PlainOrg:
         from console.cli.strangers import PlainOrg
 
-        servers = self.servers()
         return PlainOrg(servers.instance_url, servers.api_version, servers.access_token)
 
     def close(self) -> None:

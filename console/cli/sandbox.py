@@ -15,8 +15,9 @@ from sync.model import RunKind, RunState
 from sync.views import RunResult
 
 if TYPE_CHECKING:
-    from console.cli.invocation import Invocation
     from sync.bootstrap import Shell
+
+    from console.cli.invocation import Invocation
 
 _OPTIONS = ("port", "service_port", "campaigns", "members", "seed", "quota", "package")
 

@@ -67,7 +67,7 @@ class PlainOrg:
 
     def _another_label(self, campaign: str, present: str) -> str:
         labels = self.query(
-            f"SELECT Label, HasResponded FROM CampaignMemberStatus WHERE CampaignId = '{campaign}' ORDER BY SortOrder DESC"
+            f"SELECT Label FROM CampaignMemberStatus WHERE CampaignId = '{campaign}' ORDER BY SortOrder DESC"
         )
         return str(next(row["Label"] for row in labels if row["Label"] != present))
 

@@ -18,8 +18,9 @@ from sync.ids import CampaignId
 from sync.model import Campaign, RunKind, RunState
 
 if TYPE_CHECKING:
-    from console.cli.offline import Offline
     from sync.bootstrap import Shell
+
+    from console.cli.offline import Offline
     from sync.clock import Clock
     from sync.plan import Plan
     from sync.views import RunResult
