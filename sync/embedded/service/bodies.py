@@ -11,7 +11,7 @@ from sync.embedded.service.wire import CampaignType, Id, Level, Scope, Short, St
 
 Instant = Annotated[datetime, Meta(tz=True)]
 Hour = Annotated[int, Meta(ge=0, le=24)]
-Count = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=2_147_483_647)]
 
 
 class CampaignPut(Struct, frozen=True):

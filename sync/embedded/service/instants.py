@@ -13,6 +13,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _ZONE = re.compile(r"^[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*$")
 
 
+def plausible(at: datetime) -> bool:
+    """Whether an instant is one that people mean: calendar sums with it stay within the calendar."""
+    return 1970 <= at.year <= 2200
+
+
 def iso(at: datetime) -> str:
     """``at`` as "2026-11-23T01:00:00Z". Raises ValueError for a naive instant."""
     if at.tzinfo is None:

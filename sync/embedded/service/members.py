@@ -7,13 +7,14 @@ Sources: domain 3.4 (arrival, e-mail change), 4.6 (deletes, conversion).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection, insert, select, update
 
 from sync.embedded.service import bodies, people, rules, schema, wire
-from sync.embedded.service.instants import iso
+from sync.embedded.service.instants import iso, plausible
 from sync.embedded.service.records import CampaignRow, MemberState, astuple, member_wire
 from sync.embedded.service.work import Suppressions, Work, suppress, suppressions_of
 
@@ -62,6 +63,8 @@ def _one(work: Work, campaign: CampaignRow, row: bodies.BatchRow, known: Suppres
     person_id = row.contact_id or row.lead_id
     if person_id is None:
         return _Result(None, "invalid", error="a row needs lead_id or contact_id")
+    if isinstance(row.fields.added_at, datetime) and not plausible(row.fields.added_at):
+        return _Result(person_id, "invalid", error="added_at must be between 1970 and 2200")
     converted = _convert(work, campaign.campaign_id, row, known, opted_out)
     member = converted or work.member(campaign.campaign_id, person_id)
     live = member if member is not None and not member.deleted else None

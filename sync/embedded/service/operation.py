@@ -39,7 +39,7 @@ class Call:
         text = self.query.get("limit")
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= highest):
+        if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= highest):
             raise invalid("/limit", f"limit must be a whole number from 1 to {highest}")
         return int(text)
 

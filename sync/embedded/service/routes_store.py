@@ -15,6 +15,7 @@ from sync.embedded.service.records import CampaignRow, EditionState, HistoryStat
 from sync.embedded.service.service import VERSION, Service
 from sync.embedded.service.work import Work
 
+_HIGHEST = 2_147_483_647
 _ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 
 
@@ -82,7 +83,7 @@ def list_editions(service: Service, call: Call) -> Result:
         limit = call.limit(500, 2000)
         query = select(table).where(table.c.campaign_id == campaign.campaign_id).order_by(table.c.slot)
         if after is not None:
-            if not isinstance(after, int):
+            if not isinstance(after, int) or abs(after) > _HIGHEST:
                 raise invalid("/cursor", "this is not a cursor of this list", "cursor_invalid")
             query = query.where(table.c.slot > after)
         rows = [EditionState(*row) for row in conn.execute(query.limit(limit + 1))]

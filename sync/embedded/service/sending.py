@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 
 from sync.embedded.service import bodies, feed, idempotency, rules, schema, wire
 from sync.embedded.service.database import next_number
-from sync.embedded.service.instants import delay_cutoff, iso
+from sync.embedded.service.instants import delay_cutoff, iso, plausible
 from sync.embedded.service.problems import invalid, not_found
 from sync.embedded.service.records import CampaignRow, EditionState
 from sync.embedded.service.service import Service
@@ -218,6 +218,8 @@ def prepare(service: Service, order: bodies.SendsPrepare) -> wire.Prepared:
     service.settle()
     now = service.clock.now()
     at = order.at or now
+    if not plausible(at):
+        raise invalid("/at", "the instant must be between 1970 and 2200")
     only = None if order.campaigns is None else set(order.campaigns)
     if order.dry_run:
         with service.db.read() as conn:

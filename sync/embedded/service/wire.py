@@ -32,7 +32,7 @@ class Status(Struct, frozen=True):
     label: Short
     is_default: bool = False
     has_responded: bool = False
-    sort_order: int = 0
+    sort_order: Annotated[int, Meta(ge=-2_147_483_648, le=2_147_483_647)] = 0
 
 
 class StatusOn(Struct, frozen=True):
