@@ -105,7 +105,8 @@ class Sessions:
                 raise OAuthError("invalid_grant", "expired access/refresh token")
             return self.open()
         if secret is None or not hmac.compare_digest(secret, self._client.client_secret):
-            raise OAuthError("invalid_client", "invalid client credentials", 401 if authorization else 400)
+            basic = (authorization or "").lower().startswith("basic ")
+            raise OAuthError("invalid_client", "invalid client credentials", 401 if basic else 400)
         return self.open()
 
     @staticmethod

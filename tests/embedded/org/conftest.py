@@ -42,8 +42,11 @@ class Api:
 
     def __init__(self, built: BuiltOrg, clock: ControlledClock) -> None:
         self.built, self.clock = built, clock
-        self.http = httpx.Client(transport=InProcess(built), base_url="http://127.0.0.1", headers={
-            "Authorization": f"Bearer {built.access_token}", "Accept-Encoding": "identity"})
+        self.http = httpx.Client(
+            transport=InProcess(built),
+            base_url="http://127.0.0.1",
+            headers={"Authorization": f"Bearer {built.access_token}", "Accept-Encoding": "identity"},
+        )
 
     def call(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
         """One request below the version; its JSON body (None when empty)."""
@@ -81,16 +84,26 @@ class Api:
     def composite(self, *parts: tuple[Any, ...], **more: Any) -> list[dict[str, Any]]:
         """Parts (reference, method, url below the version, body) in one Composite."""
         request = [
-            {"referenceId": part[0], "method": part[1], "url": BASE + part[2],
-             **({"body": part[3]} if len(part) > 3 else {})}
+            {
+                "referenceId": part[0],
+                "method": part[1],
+                "url": BASE + part[2],
+                **({"body": part[3]} if len(part) > 3 else {}),
+            }
             for part in parts
         ]
         return self.call("POST", "/composite", json={"compositeRequest": request, **more})["compositeResponse"]
 
     def people(self, count: int, kind: str = "Lead") -> list[str]:
         """Fresh people with addresses."""
-        rows = [{"LastName": f"Person {i}", "Email": f"p{i}.{kind.lower()}@fresh.example.com",
-                 **({"Company": "Fresh"} if kind == "Lead" else {})} for i in range(count)]
+        rows = [
+            {
+                "LastName": f"Person {i}",
+                "Email": f"p{i}.{kind.lower()}@fresh.example.com",
+                **({"Company": "Fresh"} if kind == "Lead" else {}),
+            }
+            for i in range(count)
+        ]
         return [r["id"] for r in self.collection("POST", rows, kind)]
 
     def campaign(self, **values: Any) -> str:

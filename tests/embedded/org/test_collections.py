@@ -11,11 +11,20 @@ def test_rows_fail_one_by_one_and_keep_their_order(api: Api) -> None:
     first, second, third = api.collection("POST", rows)
     assert first["success"]
     assert first["errors"] == []
-    assert second == {"success": False, "errors": [
-        {"statusCode": "DUPLICATE_VALUE", "message": "Already a campaign member.", "fields": []}]}
+    assert second == {
+        "success": False,
+        "errors": [{"statusCode": "DUPLICATE_VALUE", "message": "Already a campaign member.", "fields": []}],
+    }
     assert third["id"].startswith("00v")
-    update = api.collection("PATCH", [{"id": third["id"], "Status": "Responded"}, {"id": third["id"], "Nope": 1},
-                                      {"id": leads[0], "Status": "x"}, {"Status": "x"}])
+    update = api.collection(
+        "PATCH",
+        [
+            {"id": third["id"], "Status": "Responded"},
+            {"id": third["id"], "Nope": 1},
+            {"id": leads[0], "Status": "x"},
+            {"Status": "x"},
+        ],
+    )
     assert [r["success"] for r in update] == [True, False, False, False]
     assert update[1]["id"] == third["id"]
     assert [r["errors"][0]["statusCode"] for r in update[1:]] == ["INVALID_FIELD", "MALFORMED_ID", "MISSING_ARGUMENT"]
@@ -29,7 +38,10 @@ def test_all_or_none(api: Api) -> None:
     rows = [{"CampaignId": campaign, "LeadId": lead} for lead in (leads[0], leads[1], leads[1])]
     result = api.collection("POST", rows, allOrNone=True)
     assert [r["errors"][0]["statusCode"] for r in result] == [
-        "ALL_OR_NONE_OPERATION_ROLLED_BACK", "ALL_OR_NONE_OPERATION_ROLLED_BACK", "DUPLICATE_VALUE"]
+        "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+        "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+        "DUPLICATE_VALUE",
+    ]
     assert api.query(f"SELECT COUNT() FROM CampaignMember WHERE CampaignId = '{campaign}'")["totalSize"] == 0
 
 
@@ -37,11 +49,17 @@ def test_limits_of_a_request(api: Api) -> None:
     rows = [{"attributes": {"type": "Lead"}, "LastName": "x", "Company": "y"}] * 201
     code, message = api.error("POST", "/composite/sobjects", 400, json={"records": rows})
     assert (code, message) == (
-        "EXCEEDED_ID_LIMIT", "record limit reached. cannot submit more than 200 records into this call")
-    mixed = [{"attributes": {"type": kind}, "LastName": "x", "Company": "y", "Name": "z"} for kind in ("Lead", "Account") * 6]
+        "EXCEEDED_ID_LIMIT",
+        "record limit reached. cannot submit more than 200 records into this call",
+    )
+    mixed = [
+        {"attributes": {"type": kind}, "LastName": "x", "Company": "y", "Name": "z"} for kind in ("Lead", "Account") * 6
+    ]
     assert api.error("POST", "/composite/sobjects", 400, json={"records": mixed})[0] == "LIMIT_EXCEEDED"
-    assert api.error("POST", "/composite/sobjects", 400, content=b"{", headers={
-        "Content-Type": "application/json"})[0] == "JSON_PARSER_ERROR"
+    assert (
+        api.error("POST", "/composite/sobjects", 400, content=b"{", headers={"Content-Type": "application/json"})[0]
+        == "JSON_PARSER_ERROR"
+    )
     (row,) = api.collection("POST", [{}], "Nope")
     assert row["errors"][0]["statusCode"] == "INVALID_TYPE"
 
@@ -61,14 +79,22 @@ def test_upsert_by_external_id(api: Api) -> None:
 def test_retrieve_by_get_and_post(api: Api) -> None:
     ids = [r["Id"] for r in api.rows("SELECT Id FROM CampaignMember ORDER BY Id LIMIT 3")]
     wanted = [ids[2][:15], "00vgL000000zzzz", ids[0], "003gL000000FJWy"]
-    found = api.call("POST", "/composite/sobjects/CampaignMember", json={"ids": wanted, "fields": ["Id", "Email", "Status"]})
+    found = api.call(
+        "POST", "/composite/sobjects/CampaignMember", json={"ids": wanted, "fields": ["Id", "Email", "Status"]}
+    )
     assert [r and r["Id"] for r in found] == [ids[2], None, ids[0], None]
     assert "@" in found[0]["Email"]
-    assert [r["Id"] for r in api.call("GET", f"/composite/sobjects/CampaignMember?ids={ids[0]},{ids[1]}&fields=Id")] == ids[:2]
-    assert api.error("POST", "/composite/sobjects/CampaignMember", 400, json={"ids": ids, "fields": ["Nope"]})[
-        0] == "INVALID_FIELD"
-    assert api.error("POST", "/composite/sobjects/CampaignMember", 400, json={"ids": ids * 700, "fields": ["Id"]})[
-        0] == "EXCEEDED_ID_LIMIT"
+    assert [
+        r["Id"] for r in api.call("GET", f"/composite/sobjects/CampaignMember?ids={ids[0]},{ids[1]}&fields=Id")
+    ] == ids[:2]
+    assert (
+        api.error("POST", "/composite/sobjects/CampaignMember", 400, json={"ids": ids, "fields": ["Nope"]})[0]
+        == "INVALID_FIELD"
+    )
+    assert (
+        api.error("POST", "/composite/sobjects/CampaignMember", 400, json={"ids": ids * 700, "fields": ["Id"]})[0]
+        == "EXCEEDED_ID_LIMIT"
+    )
 
 
 def test_one_call_whatever_the_rows(api: Api) -> None:

@@ -14,7 +14,11 @@ def test_references_across_parts(api: Api) -> None:
         ("c", "POST", "/sobjects/Campaign", {"Name": "By reference"}),
         ("l", "POST", "/sobjects/Lead", {"LastName": "x", "Company": "y"}),
         ("m", "POST", "/sobjects/CampaignMember", {"CampaignId": "@{c.id}", "LeadId": "@{l.id}"}),
-        ("q", "GET", "/query?q=" + quote("SELECT Id, Campaign.Name FROM CampaignMember WHERE Id = '@{m.id}'", safe="@{}.")),
+        (
+            "q",
+            "GET",
+            "/query?q=" + quote("SELECT Id, Campaign.Name FROM CampaignMember WHERE Id = '@{m.id}'", safe="@{}."),
+        ),
         ("g", "GET", "/sobjects/Campaign/@{c.id}?fields=Name"),
         ("u", "PATCH", "/sobjects/CampaignMember/@{q.records[0].Id}", {"Status": "Responded"}),
         ("t", "PATCH", "/sobjects/Campaign/@{c.id}", {"Description": "@{q.records[0].Campaign.Name}!"}),
@@ -30,8 +34,12 @@ def test_references_across_parts(api: Api) -> None:
 
 def test_keyset_chain_ends_with_a_halted_part(api: Api) -> None:
     soql = "/query?q=SELECT+Id+FROM+CampaignMember+WHERE+Id+>+'{}'+ORDER+BY+Id+LIMIT+10"
-    answers = api.composite(*(
-        (f"q{n}", "GET", soql.format("000000000000000" if not n else f"@{{q{n - 1}.records[9].Id}}")) for n in range(5)))
+    answers = api.composite(
+        *(
+            (f"q{n}", "GET", soql.format("000000000000000" if not n else f"@{{q{n - 1}.records[9].Id}}"))
+            for n in range(5)
+        )
+    )
     assert [a["httpStatusCode"] for a in answers] == [200, 200, 200, 400, 400]
     assert sum(len(a["body"]["records"]) for a in answers[:3]) == 24
     halted = answers[3]["body"][0]
@@ -40,11 +48,16 @@ def test_keyset_chain_ends_with_a_halted_part(api: Api) -> None:
     assert answers[4]["body"][0]["errorCode"] == "PROCESSING_HALTED"
 
 
-@pytest.mark.parametrize(("parts", "words"), [
-    ([(f"r{n}", "GET", "/sobjects/Lead/describe") for n in range(26)], "more than 25 operations"),
-    ([(f"r{n}", "GET", "/query?q=SELECT+COUNT()+FROM+Lead") for n in range(6)], "more than 5 "),
-])
-def test_limits_answer_inside_an_item_without_reference(api: Api, parts: list[tuple[str, str, str]], words: str) -> None:
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ([(f"r{n}", "GET", "/sobjects/Lead/describe") for n in range(26)], "more than 25 operations"),
+        ([(f"r{n}", "GET", "/query?q=SELECT+COUNT()+FROM+Lead") for n in range(6)], "more than 5 "),
+    ],
+)
+def test_limits_answer_inside_an_item_without_reference(
+    api: Api, parts: list[tuple[str, str, str]], words: str
+) -> None:
     (item,) = api.composite(*parts)
     assert (item["referenceId"], item["httpStatusCode"]) == (None, 400)
     assert item["body"][0]["errorCode"] == "LIMIT_EXCEEDED"
@@ -75,15 +88,20 @@ def test_all_or_none_rolls_everything_back(api: Api) -> None:
         ("good", "POST", "/composite/sobjects", {"records": records}),
         ("seen", "GET", "/query?q=SELECT+Id+FROM+Lead+WHERE+LastName='Rolled'"),
         ("bad", "POST", "/sobjects/Lead", {"LastName": "x"}),
-        ("never", "POST", "/sobjects/Lead", {"LastName": "Rolled", "Company": "Too"}), allOrNone=True)
+        ("never", "POST", "/sobjects/Lead", {"LastName": "Rolled", "Company": "Too"}),
+        allOrNone=True,
+    )
     assert [a["httpStatusCode"] for a in answers] == [400] * 4
     assert answers[2]["body"][0]["errorCode"] == "REQUIRED_FIELD_MISSING"
     assert answers[0]["body"][0]["message"] == (
-        "The transaction was rolled back since another operation in the same transaction failed.")
+        "The transaction was rolled back since another operation in the same transaction failed."
+    )
     assert api.query("SELECT COUNT() FROM Lead WHERE LastName = 'Rolled'")["totalSize"] == 0
     answers = api.composite(
         ("good", "POST", "/composite/sobjects", {"records": records}),
-        ("seen", "GET", "/query?q=SELECT+Id+FROM+Lead+WHERE+LastName='Rolled'"), allOrNone=True)
+        ("seen", "GET", "/query?q=SELECT+Id+FROM+Lead+WHERE+LastName='Rolled'"),
+        allOrNone=True,
+    )
     assert answers[1]["body"]["totalSize"] == 1
 
 

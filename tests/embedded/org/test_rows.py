@@ -25,30 +25,58 @@ def test_create_read_update_delete(api: Api) -> None:
     assert api.error("PATCH", f"/sobjects/Lead/{lead}", 404, json={})[0] == "ENTITY_IS_DELETED"
 
 
-@pytest.mark.parametrize(("values", "code", "text"), [
-    ({}, "REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName, Company]"),
-    ({"LastName": "x" * 81, "Company": "c"}, "STRING_TOO_LONG", "Last Name: data value too large: "),
-    ({"LastName": "x", "Company": "c", "Email": "nobody"}, "INVALID_EMAIL_ADDRESS", "Email: invalid email address: nobody"),
-    ({"LastName": "x", "Company": "c", "Nope": 1}, "INVALID_FIELD", "No such column 'Nope' on sobject of type Lead"),
-    ({"LastName": "x", "Company": "c", "Name": "n"}, "INVALID_FIELD_FOR_INSERT_UPDATE", "Unable to create/update fields: Name."),
-    ({"LastName": "x", "Company": "c", "OwnerId": "nope"}, "MALFORMED_ID", "id value of incorrect type: nope"),
-    ({"LastName": "x", "Company": "c", "DoNotCall": "maybe"}, "JSON_PARSER_ERROR", "Cannot deserialize instance of boolean"),
-    ({"LastName": "x", "Company": "c", "PAM__Score__c": "many"}, "JSON_PARSER_ERROR", "Cannot deserialize"),
-])
+@pytest.mark.parametrize(
+    ("values", "code", "text"),
+    [
+        ({}, "REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName, Company]"),
+        ({"LastName": "x" * 81, "Company": "c"}, "STRING_TOO_LONG", "Last Name: data value too large: "),
+        (
+            {"LastName": "x", "Company": "c", "Email": "nobody"},
+            "INVALID_EMAIL_ADDRESS",
+            "Email: invalid email address: nobody",
+        ),
+        (
+            {"LastName": "x", "Company": "c", "Nope": 1},
+            "INVALID_FIELD",
+            "No such column 'Nope' on sobject of type Lead",
+        ),
+        (
+            {"LastName": "x", "Company": "c", "Name": "n"},
+            "INVALID_FIELD_FOR_INSERT_UPDATE",
+            "Unable to create/update fields: Name.",
+        ),
+        ({"LastName": "x", "Company": "c", "OwnerId": "nope"}, "MALFORMED_ID", "id value of incorrect type: nope"),
+        (
+            {"LastName": "x", "Company": "c", "DoNotCall": "maybe"},
+            "JSON_PARSER_ERROR",
+            "Cannot deserialize instance of boolean",
+        ),
+        ({"LastName": "x", "Company": "c", "PAM__Score__c": "many"}, "JSON_PARSER_ERROR", "Cannot deserialize"),
+    ],
+)
 def test_refused_rows(api: Api, values: dict[str, object], code: str, text: str) -> None:
     found, message = api.error("POST", "/sobjects/Lead", 400, json=values)
     assert found == code
     assert text in message
 
 
-@pytest.mark.parametrize("address", [
-    "a@b.co", "o'neill.x+tag@mail.example.com", "πωλήσεις@παράδειγμα.example", "info@bücher.example", "x_y@a-b.example.org",
-])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@b.co",
+        "o'neill.x+tag@mail.example.com",
+        "πωλήσεις@παράδειγμα.example",
+        "info@bücher.example",
+        "x_y@a-b.example.org",
+    ],
+)
 def test_addresses_that_are_accepted(api: Api, address: str) -> None:
     assert api.create("Lead", LastName="x", Company="c", Email=address)
 
 
-@pytest.mark.parametrize("address", ["a@b", "a b@c.de", "@c.de", "a@.de", "a..b@c.de", ".a@c.de", "a@c..de", "a@c.d1", "a@-c.de"])
+@pytest.mark.parametrize(
+    "address", ["a@b", "a b@c.de", "@c.de", "a@.de", "a..b@c.de", ".a@c.de", "a@c..de", "a@c.d1", "a@-c.de"]
+)
 def test_addresses_that_are_refused(api: Api, address: str) -> None:
     body = {"LastName": "x", "Company": "c", "Email": address}
     assert api.error("POST", "/sobjects/Lead", 400, json=body)[0] == "INVALID_EMAIL_ADDRESS"
@@ -64,14 +92,24 @@ def test_external_ids(api: Api) -> None:
     row = api.call("GET", url)
     assert (row["PAM__External_Id__c"], row["PAM__Sent__c"], row["PAM__Sent_Percent__c"]) == ("ed 1", 4.0, None)
     edition = {"PAM__External_Id__c": "ed 1"}
-    click = api.create("PAM__Click_Through__c", PAM__Campaign__c=campaign, PAM__Email_Edition__r=edition, PAM__Hits__c=2)
+    click = api.create(
+        "PAM__Click_Through__c", PAM__Campaign__c=campaign, PAM__Email_Edition__r=edition, PAM__Hits__c=2
+    )
     shown = api.one(f"SELECT Name, PAM__Email_Edition__r.Name FROM PAM__Click_Through__c WHERE Id = '{click}'")
     assert shown["Name"].startswith("CT-")
     assert shown["PAM__Email_Edition__r"]["Name"] == "Initial"
-    assert api.error("POST", "/sobjects/PAM__Email_Edition__c", 400, json={
-        "PAM__Campaign__c": campaign, "PAM__External_Id__c": "ED 1"})[0] == "DUPLICATE_VALUE"
+    assert (
+        api.error(
+            "POST",
+            "/sobjects/PAM__Email_Edition__c",
+            400,
+            json={"PAM__Campaign__c": campaign, "PAM__External_Id__c": "ED 1"},
+        )[0]
+        == "DUPLICATE_VALUE"
+    )
     assert api.error("PATCH", "/sobjects/Lead/Company/x", 404, json={})[1].startswith(
-        "Provided external ID field does not exist or is not accessible")
+        "Provided external ID field does not exist or is not accessible"
+    )
     api.call("DELETE", url, 204)
     assert api.error("GET", url, 404) == ("NOT_FOUND", "The requested resource does not exist")
 
@@ -79,7 +117,9 @@ def test_external_ids(api: Api) -> None:
 def test_delivered_is_the_sum_over_editions(api: Api) -> None:
     campaign = api.campaign()
     for number in (10, 5):
-        api.create("PAM__Email_Edition__c", PAM__Campaign__c=campaign, PAM__Delivered__c=number, PAM__Opened__c=number / 5)
+        api.create(
+            "PAM__Email_Edition__c", PAM__Campaign__c=campaign, PAM__Delivered__c=number, PAM__Opened__c=number / 5
+        )
     assert api.one(f"SELECT PAM__Delivered__c FROM Campaign WHERE Id = '{campaign}'") == {"PAM__Delivered__c": 15.0}
     assert api.rows("SELECT PAM__Open_Percent__c FROM PAM__Email_Edition__c")[0] == {"PAM__Open_Percent__c": 20.0}
     for field in ("PAM__Delivered__c", "PAM__Active_Members__c"):
@@ -93,12 +133,19 @@ def test_describe(shared: Api) -> None:
     assert (fields["Status"]["createable"], fields["Email"]["updateable"]) == (True, False)
     assert (fields["CampaignId"]["createable"], fields["CampaignId"]["updateable"]) == (True, False)
     assert fields["LeadId"]["referenceTo"] == ["Lead"]
-    assert {"byteLength", "nillable", "defaultedOnCreate", "soapType", "picklistValues", "filterable"} <= set(fields["Status"])
+    assert {"byteLength", "nillable", "defaultedOnCreate", "soapType", "picklistValues", "filterable"} <= set(
+        fields["Status"]
+    )
     edition = {f["name"]: f for f in shared.call("GET", "/sobjects/pam__email_edition__C/describe")["fields"]}
     assert (edition["PAM__External_Id__c"]["externalId"], edition["PAM__External_Id__c"]["unique"]) == (True, True)
-    assert (edition["PAM__Open_Percent__c"]["calculated"], edition["PAM__Open_Percent__c"]["createable"]) == (True, False)
+    assert (edition["PAM__Open_Percent__c"]["calculated"], edition["PAM__Open_Percent__c"]["createable"]) == (
+        True,
+        False,
+    )
     answer = shared.http.get(f"{BASE}/sobjects/Lead/describe")
-    again = shared.http.get(f"{BASE}/sobjects/Lead/describe", headers={"If-Modified-Since": answer.headers["last-modified"]})
+    again = shared.http.get(
+        f"{BASE}/sobjects/Lead/describe", headers={"If-Modified-Since": answer.headers["last-modified"]}
+    )
     assert (again.status_code, again.content) == (304, b"")
     listed = {o["name"] for o in shared.call("GET", "/sobjects")["sobjects"]}
     assert {"Campaign", "CampaignMember", "Lead", "PAM__Email_Edition__c"} <= listed
@@ -111,8 +158,13 @@ def test_an_org_without_the_package() -> None:
         listed = {o["name"] for o in api.call("GET", "/sobjects")["sobjects"]}
         assert not any(name.startswith("PAM__") for name in listed)
         assert api.query("SELECT COUNT() FROM CampaignMember")["totalSize"] == 24
-        assert api.error("GET", "/query", 400, params={"q": "SELECT PAM__Level__c FROM CampaignMember"})[0] == "INVALID_FIELD"
-        assert api.error("GET", "/query", 400, params={"q": "SELECT Id FROM PAM__Email_Edition__c"})[0] == "INVALID_TYPE"
+        assert (
+            api.error("GET", "/query", 400, params={"q": "SELECT PAM__Level__c FROM CampaignMember"})[0]
+            == "INVALID_FIELD"
+        )
+        assert (
+            api.error("GET", "/query", 400, params={"q": "SELECT Id FROM PAM__Email_Edition__c"})[0] == "INVALID_TYPE"
+        )
         campaign, lead = api.campaign(), api.people(1)[0]
         api.create("CampaignMember", CampaignId=campaign, LeadId=lead)
         assert api.one(f"SELECT NumberOfLeads FROM Campaign WHERE Id = '{campaign}'") == {"NumberOfLeads": 1}
