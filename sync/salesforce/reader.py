@@ -21,6 +21,7 @@ from sync.salesforce.soql import PAGE, Select
 
 SLOTS = 5
 LEAST_PAGE = 200
+"""The platform's smallest page; a shorter one is an accident that says nothing about the next."""
 
 
 @dataclass(slots=True)
@@ -47,12 +48,17 @@ class Reader:
         return -(-rows // (SLOTS * self.page_size(source)))
 
     def parts(self, select: Select, after: str, *, slots: int = SLOTS, prefix: str = "p") -> list[Part]:
-        """Up to five chained pages after the id *after*."""
+        """Up to five chained pages after the id *after*.
+
+        The last one has no LIMIT, so that its ``done`` tells whether anything follows: rows that fill the pages
+        exactly need no further call to see the end.
+        """
         size = self.page_size(select.source)
         out = []
         start = after
         for index in range(slots):
-            out.append(self.composite.query(f"{prefix}{index}", select.page(start, size)))
+            limit = size if index < slots - 1 else None
+            out.append(self.composite.query(f"{prefix}{index}", select.page(start, limit)))
             start = f"@{{{prefix}{index}.records[{size - 1}].Id}}"
         return out
 
@@ -77,11 +83,12 @@ class Reader:
             if page.records:
                 chain.after = page.records[-1].Id
                 yield page.records
+            last = index == slots - 1
+            if page.done and (last or len(page.records) < size):
+                chain.done = True
+                return
             if len(page.records) < size:
-                if page.done:
-                    chain.done = True
-                else:
-                    self.learn(select.source, len(page.records))
+                self.learn(select.source, len(page.records))
                 return
 
     def learn(self, source: str, rows: int) -> None:
@@ -97,7 +104,8 @@ class Reader:
                 left_undone="the read is not complete",
                 remedy="try again later",
             )
-        self._sizes[source] = max(min(rows, PAGE), min(LEAST_PAGE, rows))
+        if rows >= LEAST_PAGE:
+            self._sizes[source] = min(rows, PAGE)
 
     def pages(
         self, select: Select, decoder: msgspec.json.Decoder[Page[Any]], *, after: str = "", resource: str = ""

@@ -30,8 +30,11 @@ class Select:
         """The same with further conditions; empty ones are left out."""
         return replace(self, where=(*self.where, *(c for c in conditions if c)))
 
-    def page(self, after: str, size: int) -> Select:
-        """The next *size* rows in id order after the id (or reference) *after*; "" starts at the beginning."""
+    def page(self, after: str, size: int | None) -> Select:
+        """The next *size* rows (None: as many as fit a page) in id order after the id or reference *after*.
+
+        ``after`` "" starts at the beginning.
+        """
         start = (f"Id > '{after}'",) if after else ()
         return replace(self, where=(*self.where, *start), order="Id", limit=size)
 
