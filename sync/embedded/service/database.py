@@ -6,12 +6,14 @@ lock of the transaction. That makes the change feed's sequence the commit order 
 
 from __future__ import annotations
 
+import functools
+import operator
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
+from sqlalchemy import Connection, Engine, Table, and_, bindparam, create_engine, event, insert, select, text, update
 from sqlalchemy.pool import StaticPool
 
 from sync.embedded.service import schema
@@ -103,3 +105,51 @@ def next_number(conn: Connection, key: str) -> int:
     number = int(read_meta(conn, key) or 0) + 1
     write_meta(conn, key, str(number))
     return number
+
+
+@functools.cache
+def _insert_text(table: Table) -> str:
+    columns = [column.name for column in table.c]
+    return f"INSERT INTO {table.name} ({', '.join(map(_quoted, columns))}) VALUES ({', '.join('?' * len(columns))})"
+
+
+@functools.cache
+def _update_text(table: Table, keys: tuple[str, ...]) -> tuple[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]]:
+    columns = [column.name for column in table.c]
+    values = [name for name in columns if name not in keys]
+    sets = ", ".join(f"{_quoted(name)} = ?" for name in values)
+    where = " AND ".join(f"{_quoted(name)} = ?" for name in keys)
+    order = operator.itemgetter(*(columns.index(name) for name in (*values, *keys)))
+    return f"UPDATE {table.name} SET {sets} WHERE {where}", order
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def insert_rows(conn: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows whose values are in column order.
+
+    On SQLite by the driver's own executemany: the expression compiler's work for each row costs more than SQLite's.
+    """
+    if not rows:
+        return
+    if conn.dialect.name == "sqlite":
+        conn.exec_driver_sql(_insert_text(table), list(rows))
+    else:
+        names = [column.name for column in table.c]
+        conn.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+
+
+def update_rows(conn: Connection, table: Table, keys: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Set every column of rows found by their keys; values in column order."""
+    if not rows:
+        return
+    if conn.dialect.name == "sqlite":
+        statement, order = _update_text(table, keys)
+        conn.exec_driver_sql(statement, [order(row) for row in rows])
+        return
+    names = [f"v_{column.name}" for column in table.c]
+    values: dict[str, Any] = {c.name: bindparam(f"v_{c.name}") for c in table.c if c.name not in keys}
+    where = and_(*(table.c[key] == bindparam(f"v_{key}") for key in keys))
+    conn.execute(update(table).where(where).values(values), [dict(zip(names, row, strict=True)) for row in rows])

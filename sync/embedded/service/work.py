@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Table, and_, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, Table, and_, insert, select, tuple_, update
 
 from sync.embedded.service import schema
-from sync.embedded.service.database import read_meta, write_meta
+from sync.embedded.service.database import insert_rows, read_meta, update_rows, write_meta
 from sync.embedded.service.instants import iso
 from sync.embedded.service.records import (
     CampaignRow,
@@ -234,9 +234,8 @@ class Work:
 
     def _flush_members(self) -> None:
         moved: Counter[tuple[str, str, bool]] = Counter()
-        new: list[dict[str, Any]] = []
-        changed: list[dict[str, Any]] = []
-        names = MemberState.__struct_fields__
+        new: list[tuple[Any, ...]] = []
+        changed: list[tuple[Any, ...]] = []
         for key, state in self.members.items():
             before = self._before.get(("member", key), _ABSENT)
             after = astuple(state)
@@ -244,7 +243,7 @@ class Work:
                 continue
             state.version += 1
             after = astuple(state)
-            (changed if before else new).append(dict(zip(names, after, strict=True)))
+            (changed if before else new).append(after)
             if before and not before[21]:
                 moved[before[0], before[7] or "", bool(before[10])] -= 1
             if not state.deleted:
@@ -252,7 +251,8 @@ class Work:
             self._before["member", key] = after
             op = "delete" if state.deleted else "upsert"
             self._feed.append(("member", op, state.campaign_id, _ENCODER.encode(member_wire(state))))
-        _write(self.conn, schema.members, ("campaign_id", "person_id"), new, changed)
+        insert_rows(self.conn, schema.members, new)
+        update_rows(self.conn, schema.members, ("campaign_id", "person_id"), changed)
         self._move_tallies(moved)
 
     def _move_tallies(self, moved: Counter[tuple[str, str, bool]]) -> None:
@@ -289,44 +289,31 @@ class Work:
     def _flush(
         self, kind: str, states: dict[K, S], table: Table, keys: tuple[str, ...], publish: Callable[[S], None] | None
     ) -> None:
-        new: list[dict[str, Any]] = []
-        changed: list[dict[str, Any]] = []
+        new: list[tuple[Any, ...]] = []
+        changed: list[tuple[Any, ...]] = []
         for key, state in states.items():
             before = self._before.get((kind, key), _ABSENT)
             after = astuple(state)
             if before == after:
                 continue
-            (changed if before else new).append(dict(zip(state.__struct_fields__, after, strict=True)))
+            (changed if before else new).append(after)
             self._before[kind, key] = after
             if publish is not None:
                 publish(state)
-        _write(self.conn, table, keys, new, changed)
+        insert_rows(self.conn, table, new)
+        update_rows(self.conn, table, keys, changed)
 
     def _flush_feed(self) -> None:
         if not self._feed:
             return
         seq = int(read_meta(self.conn, "feed_seq") or 0)
         rows = [
-            {
-                "seq": seq + i, "at": self.at, "type": kind, "op": op, "client": self.client,
-                "campaign_id": campaign_id, "data": data,
-            }
+            (seq + i, self.at, kind, op, self.client, campaign_id, data)
             for i, (kind, op, campaign_id, data) in enumerate(self._feed, 1)
-        ]  # fmt: skip
-        self.conn.execute(insert(schema.changes), rows)
+        ]
+        insert_rows(self.conn, schema.changes, rows)
         write_meta(self.conn, "feed_seq", str(seq + len(rows)))
         self._feed.clear()
-
-
-def _write(
-    conn: Connection, table: Table, keys: tuple[str, ...], new: list[dict[str, Any]], changed: list[dict[str, Any]]
-) -> None:
-    if new:
-        conn.execute(insert(table), new)
-    if changed:
-        values: dict[str, Any] = {c.name: bindparam(f"v_{c.name}") for c in table.c if c.name not in keys}
-        where = and_(*(table.c[k] == bindparam(f"v_{k}") for k in keys))
-        conn.execute(update(table).where(where).values(values), [{f"v_{k}": v for k, v in r.items()} for r in changed])
 
 
 def _parts(values: Sequence[str]) -> Iterable[Sequence[str]]:

@@ -98,7 +98,7 @@ def _types(annotation: Any) -> list[Any]:
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_no_body_breaks_the_service(house: House, data: st.DataObject) -> None:
     op = data.draw(st.sampled_from(WITH_BODY))
     edition = house.editions()[0]["edition_id"]
@@ -117,7 +117,7 @@ def test_no_body_breaks_the_service(house: House, data: st.DataObject) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_no_query_breaks_the_service(house: House, data: st.DataObject) -> None:
     op = data.draw(st.sampled_from([op for op in OPERATIONS if op.method == "GET"]))
     texts = st.sampled_from(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sync.embedded.service import records, schema
 from tests.embedded.service.conftest import CAMPAIGN, OTHER, STATUSES, House
 
 
@@ -352,6 +353,16 @@ def test_opt_in_refuses_what_does_not_belong_together(house: House) -> None:
     assert house.call("POST", path, {"reason": "x", "from_edition": edition, "campaign_id": OTHER}, 404)
     assert house.call("POST", path, {}, 422)
     assert house.call("POST", "/v1/people/00QA:opt-out", {"scope": "campaign"}, 422)
+
+
+def test_states_have_their_tables_columns_in_order() -> None:
+    pairs = [
+        (schema.members, records.MemberState), (schema.mails, records.MailState), (schema.links, records.LinkState),
+        (schema.history, records.HistoryState), (schema.editions, records.EditionState),
+        (schema.campaigns, records.CampaignRow),
+    ]  # fmt: skip
+    for table, state in pairs:
+        assert tuple(column.name for column in table.c) == state.__struct_fields__
 
 
 # -- feed --------------------------------------------------------------------------------------------------
