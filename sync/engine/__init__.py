@@ -1,1 +1,1 @@
-"""The engine: reads both sides, plans, guards, applies. Drives the ports and the store; never knows HTTP or a screen."""
+"""The engine: reads both sides, plans, guards, applies. Drives ports and store; never knows HTTP or a screen."""

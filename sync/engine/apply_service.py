@@ -61,7 +61,9 @@ def write_header(applying: Applying, row: PlanRow) -> None:
     batch = live.next_batch()
     key = f"{live.run}:{batch}"
     journal = live.parts.store.journal
-    journal.record_intent(live.lease, batch, Side.PREDICTIVE, {"header": row.campaign_id}, campaign_id=campaign.id, key=key)
+    journal.record_intent(
+        live.lease, batch, Side.PREDICTIVE, {"header": row.campaign_id}, campaign_id=campaign.id, key=key
+    )
     settings = live.parts.settings
     live.parts.service.put_campaign(
         campaign, status_on=dict(settings.status_on), time_zone=live.parts.time_zone, key=key

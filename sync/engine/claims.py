@@ -64,6 +64,7 @@ class Claims:
                 campaign_name=name,
                 parent=live.run,
                 simulated=live.simulated,
+                exclusive=True,  # a simulation lands what it reads, so it too must be alone with the campaign
             )
         except Locked as error:
             self.skip(campaign_id, name, error.line())
@@ -86,9 +87,7 @@ class Claims:
         if child is not None:
             child.end(ended.state, ended.counts, error=ended.error)
 
-    def close(
-        self, error: PredictiveError | None = None, *, differences: tuple[Difference, ...] = ()
-    ) -> RunResult:
+    def close(self, error: PredictiveError | None = None, *, differences: tuple[Difference, ...] = ()) -> RunResult:
         """End the run itself, and everything of it that is still alive."""
         state, code = self._verdict(error)
         for campaign_id in self.held:
@@ -192,5 +191,3 @@ def open_claims(
         claims.close(error)
         raise error
     return claims
-
-

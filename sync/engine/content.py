@@ -127,7 +127,7 @@ _CHANGES = {
 
 
 def _pair(
-    campaign_id: str, subject: Subject, subject_id: str, label: str, after: str, values: Mapping[str, Any]
+    campaign_id: CampaignId, subject: Subject, subject_id: str, label: str, after: str, values: Mapping[str, Any]
 ) -> Pair:
     change, field = _CHANGES[subject]
     row = PlanRow(

@@ -144,7 +144,9 @@ def check_budget(live: LiveRun, needed: int, choice: Choice, *, essential: bool 
     passed = verdict.passed or choice.allow.get(BUDGET, -1) >= needed
     if passed and needed and meter.limit:
         share = 1.0 if essential or BUDGET in choice.allow else ladder.stop
-        passed = parts.store.runs.reserve(live.lease, needed, ceiling=int(meter.limit * share)) or BUDGET in choice.allow
+        passed = (
+            parts.store.runs.reserve(live.lease, needed, ceiling=int(meter.limit * share)) or BUDGET in choice.allow
+        )
     if passed:
         return None
     return GuardVerdict(BUDGET, False, verdict.figure, verdict.limit or 0, verdict.text)

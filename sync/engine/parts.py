@@ -22,6 +22,7 @@ from sync.settings import OrgSettings
 from sync.store.facts import INSTANCE_URL, ORG_ID, ORG_NAME, SERVICE_ID, TIME_ZONE
 from sync.store.store import Store
 
+
 class Cancel(Protocol):
     """What tells a run to stop: a ``threading.Event`` or anything like it."""
 
@@ -62,14 +63,15 @@ class Parts:
     @property
     def limits(self) -> GuardLimits:
         """The configured limits of the guards."""
-        return guard_limits(self.settings)
+        return self.settings.guards
 
     def org_identity(self) -> OrgIdentity:
         """The org's identity, asked once and then remembered in the store."""
         facts = self.store.facts
         known = facts.get(ORG_ID)
         if known:
-            return OrgIdentity(known, facts.get(ORG_NAME) or "", facts.get(TIME_ZONE) or "UTC", facts.get(INSTANCE_URL) or "")
+            name, url = facts.get(ORG_NAME) or "", facts.get(INSTANCE_URL) or ""
+            return OrgIdentity(known, name, facts.get(TIME_ZONE) or "UTC", url)
         identity = self.org.identity()
         facts.set(ORG_NAME, identity.name)
         facts.set(TIME_ZONE, identity.time_zone)
@@ -94,8 +96,3 @@ class Parts:
     def today(self, at: datetime) -> date:
         """The org's date at *at*."""
         return at.astimezone(ZoneInfo(self.time_zone)).date()
-
-
-def guard_limits(settings: OrgSettings) -> GuardLimits:
-    """The guards' limits from the settings."""
-    return GuardLimits()

@@ -217,10 +217,9 @@ def triples(
     source = members.differing(campaign_id)
     for org, service, base in source:
         live.breathe()
-        if org is None and base is not None and base.member_id:
-            # The member goes on under the contact's id; it is dealt with there.
-            if base.member_id in members.org_by_member(campaign_id, (base.member_id,)):  # type: ignore[arg-type]
-                continue
+        # The member of a converted lead goes on under the contact's id; it is dealt with there.
+        if org is None and base is not None and _goes_on(live, campaign_id, base):
+            continue
         if org is not None and service is None and org.lead_id and org.lead_id != org.person_id:
             lead = PersonId(org.lead_id)
             before = members.base_rows(campaign_id, (lead,)).get(lead)
@@ -229,6 +228,11 @@ def triples(
                 yield org, under_lead, before
                 continue
         yield org, service, base
+
+
+def _goes_on(live: LiveRun, campaign_id: CampaignId, base: BaseMember) -> bool:
+    member_id = base.member_id
+    return member_id is not None and member_id in live.parts.store.members.org_by_member(campaign_id, (member_id,))
 
 
 def members_touched(live: LiveRun, campaign_id: CampaignId) -> bool:
@@ -275,7 +279,7 @@ def _test_people_row(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[Plan
     yield PlanRow(
         seq=0,
         side=Side.PREDICTIVE,
-        campaign_id="",
+        campaign_id=CampaignId(""),
         subject=Subject.TEST_PEOPLE,
         subject_id="test-people",
         label="global test members",
@@ -297,7 +301,7 @@ def _tick_rows(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
         row = PlanRow(
             seq=0,
             side=Side.SALESFORCE,
-            campaign_id="",
+            campaign_id=CampaignId(""),
             subject=Subject.PERSON,
             subject_id=person_id,
             label=person_id,

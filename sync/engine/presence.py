@@ -1,4 +1,4 @@
-"""The rule of deletes: no member counts as removed on the strength of an incomplete read or because it became invisible.
+"""The rule of deletes: no member is removed on the strength of an incomplete read, or because it became invisible.
 
 Imports ports, model and the store. Expected are the member rows last seen in the org; the org's own count of the same
 poll is the witness. If they differ, up or down, all ids are read with a count in the same call, and only a read whose

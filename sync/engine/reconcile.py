@@ -40,7 +40,8 @@ def _settle(live: LiveRun, intent: Intent) -> None:
         )
         return
     if intent.side is Side.PREDICTIVE:
-        campaigns = [intent.campaign_id] if intent.campaign_id else [record.campaign.id for record in store.campaigns.all()]
+        every = [record.campaign.id for record in store.campaigns.all()]
+        campaigns = [intent.campaign_id] if intent.campaign_id else every
         for campaign_id in campaigns:
             store.facts.set(f"snapshot:{campaign_id}", None)
             if "header" in payload:
@@ -54,5 +55,3 @@ def _settle(live: LiveRun, intent: Intent) -> None:
         if record.watermark is not None and record.watermark > intent.at
     }
     store.campaigns.set_watermarks(marks)
-
-

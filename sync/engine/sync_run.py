@@ -99,9 +99,7 @@ def wanted_of(claims: Claims, reading: Reading, kind: RunKind) -> Wanted:
     """What a plan of member data is to be made of."""
     campaigns = tuple(reading.headers[key] for key in claims.held if key in reading.headers)
     at = reading.at or claims.live.parts.clock.now()
-    return Wanted(
-        kind, campaigns, at, test_people=reading.test_people, incomplete=dict(reading.incomplete)
-    )
+    return Wanted(kind, campaigns, at, test_people=reading.test_people, incomplete=dict(reading.incomplete))
 
 
 def plan_and_apply(
@@ -118,9 +116,7 @@ def plan_and_apply(
     for campaign_id in claims.held:
         if campaign_id not in reading.headers:
             claims.skip(campaign_id, claims.names[campaign_id], "Salesforce does not show this campaign")
-    wanted = replace(
-        wanted_of(claims, reading, kind), extra=extra, further=tuple(write for _, write in further)
-    )
+    wanted = replace(wanted_of(claims, reading, kind), extra=extra, further=tuple(write for _, write in further))
     plan = draw_plan(claims, wanted)
     apply_plan(claims, plan, wanted.campaigns, choice, people=reading.test_people, between=between)
     return plan

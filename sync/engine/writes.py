@@ -72,7 +72,9 @@ def service_write(group: Group) -> MemberWrite:
     )
 
 
-def patched_service(before: ServiceMember | None, write: MemberWrite, outcome: MemberOutcome, campaign: str) -> ServiceMember:
+def patched_service(
+    before: ServiceMember | None, write: MemberWrite, outcome: MemberOutcome, campaign: str
+) -> ServiceMember:
     """The service's row after *outcome*: what was written, and what the service decided."""
     start = before or ServiceMember(
         campaign_id=campaign,  # type: ignore[arg-type]

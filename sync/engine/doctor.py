@@ -1,0 +1,138 @@
+"""Doctor: what could keep this console from working, each line with its remedy.
+
+Imports ports, settings and the store. Spends three Salesforce calls at most; never shows a secret, only where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import metadata
+
+from sync.engine.gate import Gear, ladder_of, meter_of
+from sync.engine.parts import Parts
+from sync.errors import PredictiveError
+from sync.mapping import Mapping
+from sync.views import Check
+
+OK, ATTENTION, TROUBLE = "ok", "attention", "trouble"
+DISTRIBUTION = "predictive-console"
+CLOCK_TOLERANCE = 120.0
+
+
+def examine(parts: Parts) -> Iterator[Check]:
+    """All checks, as they are made."""
+    yield from _installation()
+    yield from _settings(parts)
+    with parts.made_for("doctor"):
+        yield from _org(parts)
+        yield from _service(parts)
+    yield from _state(parts)
+
+
+def _installation() -> Iterator[Check]:
+    owners = metadata.packages_distributions()
+    for package in ("console", "sync"):
+        found = sorted(set(owners.get(package, [])))
+        if found in ([DISTRIBUTION], []):
+            yield Check(f"package {package}", OK, "belongs to this program")
+        else:
+            yield Check(
+                f"package {package}",
+                TROUBLE,
+                f"is shared with {', '.join(name for name in found if name != DISTRIBUTION)}",
+                "install this program on its own: uv tool install predictive-console, or pipx",
+            )
+
+
+def _settings(parts: Parts) -> Iterator[Check]:
+    settings = parts.settings
+    yield Check("configuration", OK, f"{settings.name} from {settings.source or 'the program itself'}")
+    token = settings.salesforce.auth == "token"
+    refs = {
+        "org secret": settings.salesforce.access_token if token else settings.salesforce.client_secret,
+        "service token": settings.predictive.token,
+    }
+    for name, ref in refs.items():
+        try:
+            found = ref.resolve()
+        except PredictiveError as error:
+            yield Check(name, TROUBLE, error.what, error.remedy)
+            continue
+        if found is None:
+            yield Check(name, TROUBLE, "is nowhere", f"set {ref.env_name}, or put it into the owner-only secrets file")
+        else:
+            yield Check(name, OK, f"from {found.source}")
+    if parts.read_only:
+        yield Check("writing", ATTENTION, "this org is read-only", "set read_only = false when a plan looks right")
+    if not parts.mapping.has_editions:
+        yield Check("mapping", ATTENTION, "edition rows are off: editions stay in service and console")
+    unverified = [name for name in Mapping.__slots__ if not getattr(parts.mapping, name)]
+    if unverified:
+        yield Check("mapping", ATTENTION, f"switched off: {', '.join(unverified)}")
+
+
+def _org(parts: Parts) -> Iterator[Check]:
+    try:
+        identity = parts.org.identity()
+        yield Check("Salesforce", OK, f"{identity.name} ({identity.org_id}), time zone {identity.time_zone}")
+        known = parts.store.facts.get("org.id")
+        if known and known != identity.org_id:
+            yield Check("state", TROUBLE, f"belongs to org {known}", "give this org a state of its own (state.url)")
+        wrong = parts.org.describe_check()
+    except PredictiveError as error:
+        yield Check("Salesforce", TROUBLE, error.what, error.remedy)
+        return
+    for name, what in wrong:
+        yield Check(f"field {name}", TROUBLE, what, "give the integration user access, or correct [orgs.NAME.mapping]")
+    if not wrong:
+        yield Check("fields", OK, "every mapped field is there, readable and writable")
+    hidden = sum(record.invisible for record in parts.store.campaigns.all())
+    if hidden:
+        yield Check(
+            "sharing",
+            ATTENTION,
+            f"{hidden} members can no longer be seen",
+            "give the integration user View All on campaigns, leads and contacts",
+        )
+    used = meter_of(parts)
+    gear = ladder_of(parts).gear(used.used, used.limit)
+    text = f"{used.used} of {used.limit} calls used in 24 hours" if used.limit else "the org has not told its limit"
+    yield Check("API calls", OK if gear is Gear.NORMAL else ATTENTION, text)
+
+
+def _service(parts: Parts) -> Iterator[Check]:
+    try:
+        identity = parts.service.identity()
+    except PredictiveError as error:
+        yield Check("Predictive", TROUBLE, error.what, error.remedy)
+        return
+    yield Check("Predictive", OK, f"version {identity.version} ({identity.service_id})")
+    off = abs((identity.time - parts.clock.now()).total_seconds())
+    if off > CLOCK_TOLERANCE:
+        yield Check("clock", ATTENTION, f"this machine is {off:.0f} s off the service's clock", "set the clock")
+    else:
+        yield Check("clock", OK, "agrees with the service's")
+
+
+def _state(parts: Parts) -> Iterator[Check]:
+    store = parts.store
+    yield Check("state", OK, store.url)
+    for record in store.campaigns.all():
+        if record.locked:
+            yield Check(
+                f"campaign {record.campaign.name}",
+                TROUBLE,
+                f"locked: {record.locked}",
+                "look at it, then: predictive runs unlock CAMPAIGN --reason TEXT",
+            )
+    open_intents = store.journal.open_intents()
+    if open_intents:
+        yield Check(
+            "journal",
+            ATTENTION,
+            f"{len(open_intents)} batches have no outcome",
+            "the next run reads what they did before it repeats anything",
+        )
+    paused = store.schedule.paused()
+    if paused is not None:
+        yield Check("timers", ATTENTION, f"paused: {paused}", "predictive schedule resume")

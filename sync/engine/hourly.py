@@ -1,0 +1,287 @@
+"""The hourly batch: safety first, then mail, then what the service decided goes to the org.
+
+Imports the engine's steps. One call for all headers and new opt-outs comes before anything is sent, so that nobody is
+mailed against the org's present state. Sending is two-phase: prepare a frozen list, let the flood guard look at it,
+release it with its count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from sync.digest import header_digest
+from sync.engine.apply_service import Applying, write_header, write_members
+from sync.engine.claims import Claims, Ended, open_claims
+from sync.engine.feed import follow, read_service
+from sync.engine.gate import Choice, check_writable, decide
+from sync.engine.live import LiveRun, overlap
+from sync.engine.parts import Parts
+from sync.engine.planning import Wanted, header_row
+from sync.engine.reconcile import reconcile
+from sync.engine.sync_run import apply_plan, draw_plan, refusal, run_to_end
+from sync.errors import PredictiveError
+from sync.events import Phase
+from sync.guard import CampaignFigures, judge_plan
+from sync.ids import CampaignId, PersonId
+from sync.model import Campaign, CampaignState, RunKind, RunState, Side
+from sync.plan import CampaignPlan, Change, Cost, GuardVerdict, Plan, PlanCounts, PlanRow, Subject
+from sync.ports import Headers, Prepared
+from sync.store.facts import OPT_OUTS_SINCE
+from sync.views import RunResult
+
+LATE_ACTIVITY = timedelta(days=30)
+"""Activity of a closed campaign is pulled for so long after its end."""
+
+
+@dataclass(slots=True)
+class Hour:
+    """The hourly run while it works.
+
+    ``headers`` are the campaigns in scope as the org has them now; ``late`` those closed too long ago for anything but
+    opt-outs; ``refused`` those whose mails the flood guard held back.
+    """
+
+    claims: Claims
+    headers: dict[CampaignId, Campaign] = field(default_factory=dict)
+    late: set[CampaignId] = field(default_factory=set)
+    refused: dict[CampaignId, tuple[GuardVerdict, ...]] = field(default_factory=dict)
+    at: datetime | None = None
+    released: int = 0
+    sent: int = 0
+    unknown: int = 0
+    first: tuple[Applying, ...] = ()
+
+
+def hourly(parts: Parts, choice: Choice) -> RunResult:
+    """The hourly batch.
+
+    Raises:
+        Refused: read-only. Locked: another batch is alive.
+    """
+    choice.check()
+    check_writable(parts)
+    claims = open_claims(parts, RunKind.HOURLY, {}, cancel=choice.cancel, batch=True)
+
+    def work() -> None:
+        hour = Hour(claims)
+        live = claims.live
+        reconcile(live)
+        for record in parts.store.campaigns.all():
+            if not record.started:
+                continue
+            if record.paused or record.locked:
+                claims.skip(record.campaign.id, record.campaign.name, record.locked or record.paused or "")
+            else:
+                claims.claim(record.campaign.id, record.campaign.name)
+        if not claims.held and not parts.store.people.to_tick():
+            return
+        read_service(live, claims.held)
+        read_headers(hour)
+        _safety_first(hour)
+        _send(hour, choice)
+        follow(live)
+        _write(hour, choice)
+
+    return run_to_end(claims, work)
+
+
+def read_headers(hour: Hour) -> None:
+    """One call: headers as they are now, and people newly opted out."""
+    live = hour.claims.live
+    parts = live.parts
+    since = parts.store.facts.get(OPT_OUTS_SINCE)
+    with live.phase(Phase.READ_SALESFORCE) as done:
+        answer = parts.org.headers(hour.claims.held, overlap(datetime.fromisoformat(since)) if since else None)
+        done[0] = len(answer.campaigns) + len(answer.opted_out)
+    take_headers(hour, answer)
+    with parts.store.transaction():
+        parts.store.campaigns.land(answer.campaigns.values())
+        parts.store.people.land_org_optouts(answer.opted_out)
+        parts.store.facts.set(OPT_OUTS_SINCE, answer.server_time.isoformat())
+
+
+def take_headers(hour: Hour, answer: Headers) -> None:
+    """Sort the campaigns by the headers just read; one that is gone counts as inactive and deleted."""
+    parts = hour.claims.live.parts
+    hour.at = answer.server_time
+    today = parts.today(answer.server_time)
+    hour.headers = dict(answer.campaigns)
+    for campaign_id in answer.missing:
+        record = parts.store.campaigns.get(campaign_id)
+        if record is not None:
+            hour.headers[campaign_id] = replace(record.campaign, is_deleted=True, is_active=False)
+    for campaign_id, campaign in hour.headers.items():
+        ended = campaign.end_date
+        closed = campaign.state(today) is CampaignState.CLOSED
+        if closed and ended is not None and ended < today - LATE_ACTIVITY:
+            hour.late.add(campaign_id)
+
+
+def _safety_first(hour: Hour) -> None:
+    """Before anything is sent: changed headers and new opt-outs go to the service."""
+    live = hour.claims.live
+    parts = live.parts
+    held = {key: value for key, value in hour.headers.items() if key in hour.claims.held}
+    applying = Applying(live, "", held)
+    for campaign_id, campaign in sorted(held.items()):
+        record = parts.store.campaigns.get(campaign_id)
+        if record is not None and record.pushed_digest != header_digest(campaign):
+            write_header(applying, header_row(campaign, first=False))
+            parts.store.content.land_editions(parts.service.editions(campaign_id))
+    for campaign_id, rows in sorted(opt_out_rows(parts).items()):
+        if campaign_id in held:
+            write_members(applying, campaign_id, rows)
+    parts.store.people.mark_pushed([person.person_id for person in parts.store.people.to_push()])
+    hour.first = (applying,)
+
+
+def opt_out_rows(parts: Parts) -> dict[CampaignId, list[PlanRow]]:
+    """Rows that opt people out in the service because their box was ticked in the org; one campaign per person is
+    enough, the service takes it to all others."""
+    rows: dict[CampaignId, list[PlanRow]] = {}
+    for person in parts.store.people.to_push():
+        for campaign_id in parts.store.members.campaigns_of(person.person_id):
+            member = parts.store.members.service_rows(campaign_id, (person.person_id,)).get(person.person_id)
+            if member is None or member.opted_out:
+                continue
+            rows.setdefault(campaign_id, []).append(_opt_out_row(campaign_id, person.person_id, member.version))
+            break
+    return rows
+
+
+def _opt_out_row(campaign_id: CampaignId, person_id: PersonId, version: int) -> PlanRow:
+    return PlanRow(
+        seq=0,
+        side=Side.PREDICTIVE,
+        campaign_id=campaign_id,
+        subject=Subject.MEMBER,
+        subject_id=person_id,
+        label=person_id,
+        change=Change.OPT_OUT,
+        field="opted_out",
+        before=False,
+        after=True,
+        reason="opt-out box ticked in Salesforce",
+        rule="opt-out",
+        version=version,
+    )
+
+
+def _send(hour: Hour, choice: Choice) -> None:
+    """Prepare, look, release."""
+    live = hour.claims.live
+    parts = live.parts
+    campaigns = [key for key in hour.claims.held if key in hour.headers and key not in hour.late]
+    if not campaigns:
+        return
+    with live.phase(Phase.SEND) as done:
+        prepared = parts.service.prepare(None, campaigns, dry_run=False, key=f"{live.run}:prepare")
+        passage = flood(hour, prepared, choice)
+        if passage:
+            raise refusal(passage)
+        if hour.refused and prepared.expected:
+            left = [key for key in campaigns if key not in hour.refused]
+            prepared = parts.service.prepare(None, left, dry_run=False, key=f"{live.run}:prepare-again")
+        if prepared.send_id is not None and prepared.expected:
+            release(hour, prepared)
+        done[0] = hour.sent
+
+
+def flood(hour: Hour, prepared: Prepared, choice: Choice) -> tuple[GuardVerdict, ...]:
+    """The flood guard over what is due; campaigns it refuses are kept in *hour*, verdicts for the whole are given."""
+    claims = hour.claims
+    live = claims.live
+    due: dict[CampaignId, int] = {}
+    for item in prepared.items:
+        due[item.campaign_id] = due.get(item.campaign_id, 0) + item.count
+    figures = [
+        CampaignFigures(key, claims.names.get(key, key), mails=count, never_sent=key in prepared.first_time)
+        for key, count in sorted(due.items())
+    ]
+    verdicts = judge_plan(figures, live.parts.limits)
+    plan = stub_plan(live, hour, verdicts)
+    passage = decide(plan, choice)
+    live.guarded(passage.verdicts)
+    hour.refused = dict(passage.refused)
+    return passage.whole
+
+
+def stub_plan(live: LiveRun, hour: Hour, verdicts: tuple[GuardVerdict, ...]) -> Plan:
+    """A plan's header without rows, to pass the gate with verdicts about mail."""
+    return Plan(
+        plan_id="",
+        kind=RunKind.HOURLY,
+        made_at=hour.at or live.parts.clock.now(),
+        org_id="",
+        service_id="",
+        mapping_digest="",
+        campaigns=tuple(CampaignPlan(key, name) for key, name in hour.claims.names.items()),
+        counts=PlanCounts(),
+        cost=Cost(),
+        guards=verdicts,
+        rows=0,
+    )
+
+
+def release(hour: Hour, prepared: Prepared) -> None:
+    """Hand a frozen list over, journalled before and after; never repeated by itself."""
+    live = hour.claims.live
+    journal = live.parts.store.journal
+    batch = live.next_batch()
+    key = f"{live.run}:{batch}"
+    payload = {"send": prepared.send_id, "expected": prepared.expected}
+    journal.record_intent(live.lease, batch, Side.PREDICTIVE, payload, key=key)
+    hour.released = prepared.expected
+    try:
+        done = live.parts.service.release(prepared.send_id or "", prepared.expected, key=key)
+    except PredictiveError:
+        hour.unknown = prepared.expected
+        raise
+    journal.record_outcome(live.lease, batch, ())
+    hour.sent, hour.unknown = done.sent, done.unknown
+    if done.unknown or done.failed or done.dropped:
+        live.note(
+            f"of {prepared.expected} mails {done.sent} were sent, {done.failed} failed, {done.dropped} were dropped "
+            f"because the member may not be mailed any more, {done.unknown} have an unknown fate and are not repeated",
+            level="warning",
+        )
+
+
+def _write(hour: Hour, choice: Choice) -> None:
+    """What the service decided goes to the org."""
+    claims = hour.claims
+    live = claims.live
+    for campaign_id, verdicts in hour.refused.items():
+        claims.finish(campaign_id, Ended(RunState.REFUSED, PlanCounts(), verdicts[0].text, verdicts))
+    plan, campaigns = hourly_plan(hour)
+    claims.extra = _mails(hour)
+    apply_plan(claims, plan, campaigns, choice)
+
+
+def hourly_plan(hour: Hour) -> tuple[Plan, Sequence[Campaign]]:
+    """The plan of what goes to the org."""
+    claims = hour.claims
+    live = claims.live
+    ticks = tuple(person.person_id for person in live.parts.store.people.to_tick())
+    campaigns = [hour.headers[key] for key in claims.held if key in hour.headers and key not in hour.refused]
+    wanted = Wanted(
+        RunKind.HOURLY,
+        campaigns,
+        hour.at or live.parts.clock.now(),
+        closed=frozenset(hour.late),
+        ticks=ticks,
+    )
+    return draw_plan(claims, wanted), campaigns
+
+
+def _mails(hour: Hour) -> PlanCounts:
+    """What was done before the plan: mails, headers, opt-outs."""
+    counts = PlanCounts(mails_released=hour.released, mails_sent=hour.sent, mails_unknown=hour.unknown)
+    for applying in hour.first:
+        for done in applying.done.values():
+            counts = counts + PlanCounts(
+                changed=len(done.counted), predictive_rows=done.predictive_rows, drifted=len(done.drifted)
+            )
+    return counts

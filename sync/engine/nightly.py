@@ -1,0 +1,116 @@
+"""The nightly batch: the manual sync, unattended, over all campaigns with auto-sync; one poll for all of them.
+
+Imports the engine's steps. Closed campaigns cost nothing and are listed with the calls that saves; a setting restores
+the original behaviour. At the end the service's own counts are held against what should be there.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sync.engine.claims import Claims, open_claims
+from sync.engine.feed import read_service
+from sync.engine.finish import compare_counts
+from sync.engine.gate import Choice, check_writable
+from sync.engine.parts import Parts
+from sync.engine.presence import reconcile_ids
+from sync.engine.reading import Reading, check_absence, land, poll, read_auto_sync, scopes_of
+from sync.engine.reconcile import reconcile
+from sync.engine.sync_run import plan_and_apply, run_to_end
+from sync.ids import CampaignId
+from sync.model import Calls, Campaign, CampaignState, RunKind
+from sync.packing import id_read_calls, read_calls
+from sync.store.campaigns import CampaignRecord
+from sync.views import RunResult
+
+RECONCILE_AFTER = timedelta(days=7)
+"""A campaign whose ids were last compared longer ago than this is compared again, one call's worth a night."""
+
+
+def nightly(parts: Parts, choice: Choice) -> RunResult:
+    """The nightly batch.
+
+    Raises:
+        Refused: read-only. Locked: another batch is alive.
+    """
+    choice.check()
+    check_writable(parts)
+    claims = open_claims(parts, RunKind.NIGHTLY, {}, cancel=choice.cancel, batch=True)
+
+    def work() -> None:
+        reconcile(claims.live)
+        reading = read_night(claims)
+        check_absence(claims.live, reading)
+        if claims.held:
+            _reconcile_oldest(claims)
+            read_service(claims.live, claims.held)
+            plan_and_apply(claims, reading, choice, RunKind.NIGHTLY, extra=Calls(0, 1))
+            compare_counts(claims.live, claims.held)
+
+    return run_to_end(claims, work)
+
+
+def read_night(claims: Claims, when: datetime | None = None) -> Reading:
+    """Claim what is known to be due, poll once, and sort what the poll shows."""
+    parts = claims.live.parts
+    today = parts.today(when or parts.clock.now())
+    for known in parts.store.campaigns.all():
+        if known.campaign.auto_sync and _why_not(parts, known, known.campaign.state(today)) is None:
+            claims.claim(known.campaign.id, known.campaign.name)
+    reading = read_auto_sync(claims.live, claims.held)
+    at = when or reading.at or parts.clock.now()
+    late: list[CampaignId] = []
+    for campaign_id, campaign in sorted(reading.headers.items()):
+        if campaign_id in claims.skipped:
+            continue
+        record = parts.store.campaigns.get(campaign_id)
+        why = _why_not(parts, record, campaign.state(parts.today(at)))
+        if why is not None:
+            saved = _saved_calls(record, campaign) if why.startswith("closed") else 0
+            claims.skip(campaign_id, campaign.name, why, saved)
+        elif campaign_id not in claims.held and claims.claim(campaign_id, campaign.name):
+            late.append(campaign_id)
+    for campaign_id in claims.held:
+        if campaign_id not in reading.headers:
+            claims.skip(campaign_id, claims.names[campaign_id], "auto-sync is off now, or the campaign is gone")
+    # Auto-sync was ticked, or a closed campaign was opened again, since the last poll.
+    for scope in scopes_of(claims.live, late) if late else ():
+        poll(claims.live, scope, reading, wanted=frozenset(scope.campaigns or ()))
+    return reading
+
+
+def _why_not(parts: Parts, record: CampaignRecord | None, state: CampaignState) -> str | None:
+    if record is None or not record.started:
+        return "never started: New Edition was not done"
+    if record.paused:
+        return f"paused: {record.paused}"
+    if record.locked:
+        return f"locked: {record.locked}"
+    if state is CampaignState.CLOSED and not parts.settings.nightly_closed:
+        return "closed: costs nothing here; clear auto-sync, or set nightly_closed to sync it as the original does"
+    return None
+
+
+def _saved_calls(record: CampaignRecord | None, campaign: Campaign) -> int:
+    """Calls that reading a closed campaign's members and ids by itself would take."""
+    members = campaign.number_of_leads + campaign.number_of_contacts
+    return 1 + read_calls(members) if record is None or members else 1
+
+
+def _reconcile_oldest(claims: Claims) -> None:
+    """Compare the ids of campaigns whose turn it is, as many as one call holds."""
+    parts = claims.live.parts
+    now = parts.clock.now()
+    turn: list[CampaignId] = []
+    rows = 0
+    known = parts.store.members.count_known(claims.held)
+    for campaign_id in parts.store.campaigns.reconciled_longest_ago(claims.held, 5):
+        record = parts.store.campaigns.get(campaign_id)
+        rows += known.get(campaign_id, 0)
+        due = record is None or record.reconciled_at is None or now - record.reconciled_at > RECONCILE_AFTER
+        if not due or (turn and id_read_calls(rows) > 1):
+            break
+        turn.append(campaign_id)
+    if turn:
+        reconcile_ids(claims.live, turn, land_rows=land)
+        parts.store.campaigns.set_reconciled(turn, now)

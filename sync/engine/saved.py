@@ -1,0 +1,208 @@
+"""Plans made first and applied later: what may still be applied, read again, row by row.
+
+Imports the engine's steps. A plan is refused whole only for another org, service, format, mapping or rule set, when it
+was applied already, or when it is older than seven days. A row whose value or base moved since is drift: skipped and
+reported, never overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from itertools import islice
+
+from sync.digest import mapping_digest
+from sync.draft import MergeContext
+from sync.engine.claims import Claims, open_claims
+from sync.engine.feed import read_service
+from sync.engine.gate import Choice, check_writable
+from sync.engine.live import LiveRun
+from sync.engine.parts import Parts
+from sync.engine.reading import Reading, read_campaigns
+from sync.engine.reconcile import reconcile
+from sync.engine.sync_run import apply_plan, draw_plan, read_both, require_started, run_to_end, wanted_of
+from sync.engine.writes import grouped
+from sync.errors import BadPlanFile, FatalError, Refused
+from sync.events import RowFailed
+from sync.ids import CampaignId, PersonId
+from sync.merge import merge
+from sync.model import Campaign, RunKind
+from sync.plan import PLAN_FORMAT, RULES_VERSION, Change, Plan, PlanCounts, PlanRow, Subject
+from sync.store.journal import JournalRow
+from sync.views import RunResult
+
+TOO_OLD = timedelta(days=7)
+LOOKED_AT = timedelta(seconds=60)
+_CHUNK = 500
+PLANNED_KINDS = (RunKind.MANUAL, RunKind.HOURLY)
+
+
+def plan_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], kind: RunKind, choice: Choice) -> Plan:
+    """Make a plan and keep it; nothing is written to either side.
+
+    Raises:
+        Refused: a campaign was never started.
+    """
+    require_started(parts, campaigns)
+    claims = open_claims(parts, RunKind.PLAN, campaigns, cancel=choice.cancel, exclusive=True)
+    made: list[Plan] = []
+
+    def work() -> None:
+        reading = read_both(claims.live, claims.held)
+        wanted = wanted_of(claims, reading, kind)
+        made.append(draw_plan(claims, wanted))
+
+    result = run_to_end(claims, work)
+    if not made or result.exit_code:
+        raise _failed(result)
+    return made[0]
+
+
+def _failed(result: RunResult) -> FatalError:
+    return FatalError(result.error or "the plan could not be made", left_undone="nothing was written")
+
+
+def check_plan(parts: Parts, plan: Plan) -> None:
+    """Raises BadPlanFile when the whole plan may not be applied."""
+    why = ""
+    if plan.format != PLAN_FORMAT:
+        why = f"it has format {plan.format}, this program applies {PLAN_FORMAT}"
+    elif plan.rules != RULES_VERSION:
+        why = "it was made by other rules"
+    elif plan.org_id != parts.org_identity().org_id:
+        why = f"it was made for org {plan.org_id}"
+    elif plan.service_id != parts.service_id():
+        why = f"it was made for service {plan.service_id}"
+    elif plan.mapping_digest != mapping_digest(parts.mapping):
+        why = "the mapping of field names has changed since"
+    elif parts.clock.now() - plan.made_at > TOO_OLD:
+        why = f"it is older than {TOO_OLD.days} days"
+    elif (run := parts.store.plans.applied(plan.plan_id)) is not None:
+        why = f"it was applied already by run {run}"
+    if why:
+        raise BadPlanFile(
+            f"plan {plan.plan_id} cannot be applied: {why}",
+            left_undone="nothing was written",
+            remedy="make a new plan",
+        )
+
+
+def apply_saved(parts: Parts, plan_id: str, choice: Choice) -> RunResult:
+    """Apply a stored plan.
+
+    Raises:
+        BadPlanFile: it may not be applied at all. Refused: read-only. Locked: another run has a campaign.
+    """
+    choice.check()
+    check_writable(parts)
+    plan = parts.store.plans.get(plan_id)
+    check_plan(parts, plan)
+    names = {each.campaign_id: each.name for each in plan.campaigns}
+    if not names:
+        raise BadPlanFile(f"plan {plan_id} has no campaign", left_undone="nothing was written")
+    claims = open_claims(parts, plan.kind, names, cancel=choice.cancel, exclusive=True)
+    live = claims.live
+
+    def work() -> None:
+        reconcile(live)
+        people = None
+        moved: list[PlanRow] = []
+        fresh = parts.clock.now() - plan.made_at <= LOOKED_AT
+        if fresh:
+            headers = [record.campaign for record in map(parts.store.campaigns.get, claims.held) if record]
+        else:
+            reading = read_again(live, claims, plan)
+            headers = [reading.headers[key] for key in claims.held if key in reading.headers]
+            people = reading.test_people
+            moved = list(_moved(live, plan, {campaign.id: campaign for campaign in headers}))
+        claims.plan_id, claims.cost = plan.plan_id, plan.cost
+        drift(claims, moved)
+        apply_plan(claims, plan, headers, choice, people=people, skip=frozenset(row.seq for row in moved))
+
+    return run_to_end(claims, work)
+
+
+def read_again(live: LiveRun, claims: Claims, plan: Plan) -> Reading:
+    """Both sides as they are now; watermarks and the feed make it cheap."""
+    reading = read_campaigns(live, claims.held)
+    read_service(live, claims.held)
+    if reading.incomplete:
+        raise Refused("a read did not finish", rule="incomplete", remedy="try again when both sides answer")
+    return reading
+
+
+def _moved(live: LiveRun, plan: Plan, campaigns: Mapping[CampaignId, Campaign]) -> Iterator[PlanRow]:
+    """Rows of the plan that the merge would not make any more."""
+    members = live.parts.store.members
+    for campaign_id, campaign in campaigns.items():
+        context = MergeContext(plan.kind, campaign.labels, plan.made_at, live.parts.off)
+        groups = grouped(live.parts.store.plans.accepted(plan.plan_id, campaign_id=campaign_id))
+        while chunk := tuple(islice(groups, _CHUNK)):
+            live.breathe()
+            people = [PersonId(group[0].subject_id) for group in chunk]
+            leads = [PersonId(row.values["lead_id"]) for group in chunk for row in group if row.values.get("lead_id")]
+            org = members.org_rows(campaign_id, people)
+            service = members.service_rows(campaign_id, [*people, *leads])
+            base = members.base_rows(campaign_id, [*people, *leads])
+            for group in chunk:
+                if group[0].subject not in (Subject.MEMBER, Subject.PERSON):
+                    continue
+                person = PersonId(group[0].subject_id)
+                lead = next((PersonId(row.values["lead_id"]) for row in group if row.values.get("lead_id")), person)
+                before = base.get(person) or base.get(lead)
+                rows = org.get(person, ())
+                now = merge(
+                    rows[0] if rows else None,
+                    service.get(person) or service.get(lead),
+                    before,
+                    context,
+                    invisible=before is not None and before.invisible,
+                )
+                still = {_signature(row) for row in now.rows}
+                yield from (row for row in group if _signature(row) not in still)
+
+
+def _signature(row: PlanRow) -> tuple[object, ...]:
+    if row.change is Change.ADD:
+        return (row.side, row.change, str(sorted(row.values.items(), key=lambda item: item[0])))
+    if row.on_arrival:
+        return (row.side, row.change, row.field)
+    return (row.side, row.change, row.field, row.before if row.change is not Change.REMOVE else None, row.after)
+
+
+def drift(claims: Claims, rows: Sequence[PlanRow]) -> None:
+    """Journal rows that are not written because the value or the base moved since the plan was made."""
+    live = claims.live
+    if not rows:
+        return
+    remedy = "make a new plan to see what is needed now"
+    message = "the value or what was agreed has moved since the plan was made"
+    journal, events = [], []
+    first = live.number_rows(len(rows))
+    for index, row in enumerate(rows):
+        entry = JournalRow.of(row, "drifted", code="MOVED", message=message, remedy=remedy)
+        journal.append(_renumbered(entry, first + index))
+        body = RowFailed(
+            live.run,
+            row.side,
+            CampaignId(row.campaign_id),
+            row.subject_id,
+            row.label,
+            row.field,
+            "MOVED",
+            message,
+            remedy,
+            True,
+        )
+        events.append(live.stamp(body))
+    store = live.parts.store
+    batch = live.next_batch()
+    store.journal.record_outcome(live.lease, batch, journal, events=events)
+    live.tell(events)
+    people = {(row.campaign_id, row.subject_id) for row in rows}
+    claims.extra = claims.extra + PlanCounts(drifted=len(people))
+
+
+def _renumbered(row: JournalRow, number: int) -> JournalRow:
+    return replace(row, seq=number)

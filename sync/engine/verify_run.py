@@ -1,0 +1,85 @@
+"""A verification as a run: says its cost first, compares, reports, and seals the campaigns that are equal.
+
+Imports the verifier and the engine's run; the comparing itself shares nothing with the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sync.engine.claims import Ended, open_claims
+from sync.engine.gate import Choice
+from sync.engine.parts import Parts
+from sync.engine.sync_run import run_to_end
+from sync.engine.verify import DIFFERENCE, PENDING, compare
+from sync.events import Phase
+from sync.ids import CampaignId
+from sync.model import Calls, RunKind, RunState
+from sync.packing import read_calls
+from sync.plan import Cost, PlanCounts
+from sync.views import Difference, RunResult
+
+DIFFERENT = 3
+"""Exit code when a difference was found."""
+
+
+def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: Choice) -> RunResult:
+    """Compare both sides of these campaigns. Differences are in the result; any of kind ``difference`` is exit 3."""
+    claims = open_claims(parts, RunKind.VERIFY, {}, cancel=choice.cancel, batch=True, exclusive=False)
+    live = claims.live
+    claims.names |= dict(campaigns)
+    told: list[Difference] = []
+
+    def work() -> None:
+        known = parts.store.members.count_known(tuple(campaigns))
+        rows = sum(known.values())
+        calls = read_calls(rows) + 1 if len(campaigns) > 1 else max(1, read_calls(rows))
+        claims.cost = Cost(
+            predicted=Calls(calls, len(campaigns)),
+            maximum=Calls(2 * calls + 2 * len(campaigns), 2 * len(campaigns)),
+            lower_bound=Calls(max(1, read_calls(rows)), len(campaigns)),
+        )
+        live.note(
+            f"verifying {rows} members of {len(campaigns)} campaigns: about {calls} Salesforce calls, "
+            "as many again for campaigns that differ"
+        )
+        equal: list[CampaignId] = []
+        with live.phase(Phase.CHECK, rows) as done:
+            found = compare(
+                parts.org,
+                parts.service,
+                tuple(campaigns),
+                parts.store.members.base_rows,
+                off=parts.off,
+                breathe=live.breathe,
+            )
+            for each in found:
+                done[0] += each.members
+                told.extend(
+                    Difference(
+                        one.campaign_id, one.person_id, one.label, one.field, one.salesforce, one.predictive, one.kind
+                    )
+                    for one in each.found
+                )
+                people: dict[str, set[str]] = {}
+                for one in each.found:
+                    people.setdefault(one.kind, set()).add(one.person_id)
+                if DIFFERENCE not in people:
+                    equal.append(each.campaign_id)
+                counts = PlanCounts(
+                    unchanged=each.members - len(set().union(*people.values())),
+                    pending=len(people.get(PENDING, ())),
+                    held=len(people.get("held", ())),
+                    invisible=len(people.get("invisible", ())),
+                    rejected=len(people.get("rejected", ())),
+                )
+                claims.finish(each.campaign_id, Ended(RunState.DONE, counts))
+                live.progress(Phase.CHECK, done[0], rows)
+        parts.store.campaigns.set_verified(equal, parts.clock.now())
+
+    result = run_to_end(claims, work)
+    different = any(each.kind == DIFFERENCE for each in told)
+    from dataclasses import replace
+
+    code = result.exit_code or (DIFFERENT if different else 0)
+    return replace(result, differences=tuple(told), exit_code=code)
