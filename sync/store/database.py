@@ -97,15 +97,17 @@ class Database:
         if outer is not None:
             yield outer
             return
-        with self.engine.connect() as plain:
-            conn = plain.execution_options(immediate=True)
-            with conn.begin():
-                self._local.writing = conn
-                try:
-                    yield conn
-                finally:
-                    self._local.writing = None
-        self._run_later()
+        try:
+            with self.engine.connect() as plain:
+                conn = plain.execution_options(immediate=True)
+                with conn.begin():
+                    self._local.writing = conn
+                    try:
+                        yield conn
+                    finally:
+                        self._local.writing = None
+        finally:
+            self._run_later()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -123,7 +125,7 @@ class Database:
         return getattr(self._local, "writing", None) is not None
 
     def later(self, action: Callable[[], None]) -> None:
-        """Do *action* when this thread's write transaction has committed."""
+        """Do *action* when this thread's write transaction has ended, however it ended."""
         if not hasattr(self._local, "after"):
             self._local.after = []
         self._local.after.append(action)
@@ -223,7 +225,7 @@ class Database:
 
     def _engine(self) -> Engine:
         if not self.is_sqlite:
-            return create_engine(self.url, pool_size=8, max_overflow=24, pool_pre_ping=True)
+            return create_engine(self.url, pool_size=8, max_overflow=24, pool_pre_ping=True, hide_parameters=True)
         if self._folder is None and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
@@ -231,6 +233,8 @@ class Database:
             poolclass=QueuePool,
             pool_size=8,
             max_overflow=64,
+            # Values are people's names and addresses; they have no place in a traceback.
+            hide_parameters=True,
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "cached_statements": 256},
         )
         synchronous = "OFF" if self._folder is not None else "FULL"

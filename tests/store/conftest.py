@@ -1,0 +1,25 @@
+"""A store for each test, in a database that ends with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sync.clock import ControlledClock
+from sync.store.store import Store, open_store
+from tests.store.made import AT, campaign
+
+
+@pytest.fixture
+def clock() -> ControlledClock:
+    made = ControlledClock()
+    made.set(AT)
+    return made
+
+
+@pytest.fixture
+def store(clock: ControlledClock) -> Iterator[Store]:
+    with open_store("sqlite://", clock=clock) as made:
+        made.campaigns.land([campaign(1), campaign(2)])
+        yield made
