@@ -43,7 +43,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, a JSON body (None: empty) and headers."""
+    """A status, a JSON body (None: empty; bytes: sent as they are, with the type the headers name) and headers."""
 
     status: int
     body: Any = None

@@ -91,10 +91,11 @@ class Gateway:
         headers = {"Date": format_datetime(self.clock.now(), usegmt=True), **answer.headers}
         if answer.body is None:
             return Response(status_code=answer.status, headers=headers)
-        content = msgspec.json.encode(answer.body)
-        if wire.headers.get("x-prettyprint", "").lower() in ("1", "true"):
+        raw = isinstance(answer.body, bytes)
+        content = answer.body if raw else msgspec.json.encode(answer.body)
+        if not raw and wire.headers.get("x-prettyprint", "").lower() in ("1", "true"):
             content = msgspec.json.format(content, indent=2)
-        headers["Content-Type"] = _JSON
+        headers.setdefault("Content-Type", _JSON)
         if len(content) >= _SMALLEST_GZIP and "gzip" in wire.headers.get("accept-encoding", "").lower():
             content = gzip.compress(content, 1, mtime=0)
             headers["Content-Encoding"] = "gzip"
@@ -210,6 +211,8 @@ class Gateway:
         if not raw.strip():
             return None
         kind = wire.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if kind in ("text/csv", "multipart/form-data"):
+            return raw
         if kind and not kind.endswith("json"):
             raise OrgError("UNSUPPORTED_MEDIA_TYPE", f"Content type {kind} not supported")
         try:

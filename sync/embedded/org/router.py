@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sync.embedded.org import collections, resources
+from sync.embedded.org.bulk import Bulk
 from sync.embedded.org.composite import composite
 from sync.embedded.org.core import Answer, Call, Org
 from sync.embedded.org.errors import OrgError, not_found
@@ -17,6 +18,7 @@ Handler = Callable[[Org, Call], Answer]
 
 _READ = frozenset({"GET"})
 _ROWS = frozenset({"GET", "PATCH", "DELETE"})
+_JOBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
 class Router:
@@ -25,6 +27,7 @@ class Router:
     def __init__(self, org: Org, quota: Quota) -> None:
         self._org = org
         self._quota = quota
+        self._bulk = Bulk(org)
 
     def dispatch(self, call: Call) -> Answer:
         """The answer of a call. Raises OrgError."""
@@ -47,6 +50,8 @@ class Router:
                 return _READ, resources.query_more
         if head == "composite":
             return self._composite(path, call.method)
+        if head == "jobs" and len(path) >= 2:
+            return _JOBS, self._bulk.answer
         if head == "limits" and len(path) == 1:
             return _READ, lambda _org, _call: Answer(200, limits(self._quota.used(), self._quota.most))
         if head == "limits" and len(path) == 2 and path[1].lower() == "recordcount":
@@ -103,7 +108,7 @@ def _record_count(org: Org, call: Call) -> Answer:
 
 def _resource_map(org: Org, call: Call) -> Answer:
     base = f"/services/data/v{call.version}"
-    names = ("sobjects", "query", "queryAll", "composite", "limits")
+    names = ("sobjects", "query", "queryAll", "composite", "limits", "jobs")
     body = {name: f"{base}/{name}" for name in names}
     return Answer(200, {**body, "identity": f"/id/{org.organization_id}/{org.user_id}"})
 
@@ -130,6 +135,8 @@ def template(path: str, schema: Schema) -> str:
         shown[5:] = ["{id}"] if len(shown) == 6 else [shown[5], "{value}"]
     elif shown[3:4] and shown[3].lower() in ("query", "queryall") and len(shown) > 4:
         shown[4:] = ["{locator}"]
+    elif shown[3:4] == ["jobs"] and len(shown) > 5:
+        shown[5] = "{id}"
     if shown[3:4] == ["sobjects"] and len(shown) > 4 and schema.find(shown[4]) is None:
         shown[4] = "{unknown}"
     return "/" + "/".join(shown)
