@@ -30,7 +30,7 @@ def id18(text: str) -> str:
     Raises:
         ValueError: not an id.
     """
-    if len(text) == 18:
+    if len(text) == 18 and text.isascii() and text.isalnum():
         try:
             return (
                 text[:15]

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import quote_plus
 
+from sync.ids import looks_like_id
+
 PAGE = 2_000
 MOST_IDS = 600
 """Ids in one ``IN`` list: keeps the address of a subrequest below 16,384 bytes."""
@@ -77,7 +79,7 @@ def among(field: str, ids: Iterable[str]) -> str:
     """
     found = list(ids)
     for one in found:
-        if not (one.isascii() and one.isalnum()):
+        if not looks_like_id(one):
             raise ValueError(f"{one!r} is not an id")
     quoted = ",".join(f"'{one}'" for one in found)
     return f"{field} IN ({quoted})"

@@ -1,0 +1,199 @@
+"""Bulk jobs: calls, waits, outcomes of rows, and what a lost answer means; the platform's side is a fake."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from sync.errors import OutcomeUnknown, RemoteRejected
+from sync.http.channel import Budget, Channel, Session
+from sync.http.transport import Transport
+from sync.ids import to18
+from sync.mapping import Mapping
+from sync.model import Side
+from sync.ports import OrgOperation, OrgOutcome, OrgWrite
+from sync.salesforce.bulk import Bulk, Waits, as_csv
+from sync.salesforce.client import SalesforceOrg
+from tests.adapters.support import Hidden, Records, StillClock
+
+BASE = "https://acme.my.salesforce.com"
+ROOT = "/services/data/v66.0/jobs/ingest"
+
+
+class FakeJobs:
+    """An org's Bulk API: one job, states as told, some rows failing."""
+
+    def __init__(
+        self, *, states: tuple[str, ...] = ("InProgress", "JobComplete"), failing: dict[str, str] | None = None
+    ):
+        self.states = list(states)
+        self.failing = failing or {}
+        self.requests: list[httpx.Request] = []
+        self.rows: list[dict[str, str]] = []
+        self.state = "Open"
+        self.trouble: dict[str, Exception] = {}
+
+    def job(self) -> httpx.Response:
+        failed = len([row for row in self.rows if row["Id"] in self.failing])
+        body = {
+            "id": "750000000000001AAA",
+            "state": self.state,
+            "contentUrl": f"{ROOT[1:]}/750000000000001AAA/batches",
+            "numberRecordsFailed": failed,
+            "numberRecordsProcessed": len(self.rows),
+        }
+        return httpx.Response(200, json=body)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        path, method = request.url.path, request.method
+        if method == "PUT":
+            self.rows = list(csv.DictReader(io.StringIO(request.content.decode())))
+        if method == "PATCH":
+            self.state = "UploadComplete"
+        if method in self.trouble:
+            raise self.trouble.pop(method)
+        if path.endswith("failedResults"):
+            lines = ['"sf__Id","sf__Error","Id"']
+            lines += [f'"{key}","{self.failing[key]}","{key}"' for key in self.failing]
+            return httpx.Response(200, text="\n".join(lines), headers={"Content-Type": "text/csv"})
+        if path.endswith("unprocessedrecords"):
+            lines = ["Id", *(row["Id"] for row in self.rows[1:])]
+            return httpx.Response(200, text="\n".join(lines), headers={"Content-Type": "text/csv"})
+        if method == "PUT":
+            return httpx.Response(201)
+        if method == "GET" and self.states:
+            self.state = self.states.pop(0)
+        return self.job()
+
+
+class World:
+    def __init__(self, jobs: FakeJobs) -> None:
+        self.clock = StillClock()
+        self.records = Records()
+        self.transport = Transport(self.records, self.clock, sleep=self.clock.sleep, network=httpx.MockTransport(jobs))
+        session = Session("token", None, remedy="")
+        channel = Channel(self.transport, Side.SALESFORCE, BASE, "the org", session=session, budget=Budget(2, 0, 0))
+        self.bulk = Bulk(channel, "66.0", Waits(per_row=0.001, least=1.0, longest=60.0, most=300.0))
+
+
+def member(number: int) -> str:
+    return to18(f"00vgL{number:010d}")
+
+
+def rows(count: int) -> list[tuple[str, str, dict[str, Any]]]:
+    return [(f"k{n}", member(n), {"PAM__Active__c": True}) for n in range(count)]
+
+
+def test_a_job_without_failures_costs_four_calls_and_one_more_poll() -> None:
+    jobs = FakeJobs(states=("InProgress", "JobComplete", "JobComplete"))
+    world = World(jobs)
+    outcomes = world.bulk.update("CampaignMember", rows(6_000))
+    assert [request.method for request in jobs.requests] == ["POST", "PUT", "PATCH", "GET", "GET"]
+    assert {outcome.state for outcome in outcomes} == {"written"}
+    assert [outcome.key for outcome in outcomes][:2] == ["k0", "k1"]
+    assert world.clock.slept == [6.0, 6.0], "as long as the rows should take, then twice that in all"
+    world.bulk.update("CampaignMember", rows(6_000))
+    assert world.clock.slept[2] == 9.0, "what the first took teaches the second"
+
+
+def test_failed_rows_cost_one_call_and_keep_their_reasons() -> None:
+    bad, locked = member(1), member(2)
+    jobs = FakeJobs(
+        failing={
+            bad: "FIELD_CUSTOM_VALIDATION_EXCEPTION:No: not like this:Status --",
+            locked[:15]: "UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--",
+        }
+    )
+    outcomes = {o.key: o for o in World(jobs).bulk.update("CampaignMember", rows(5))}
+    assert outcomes["k1"].state == "rejected"
+    assert (outcomes["k1"].code, outcomes["k1"].message) == ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "No: not like this")
+    assert outcomes["k2"].code == "UNABLE_TO_LOCK_ROW"
+    assert [outcomes[f"k{n}"].state for n in (0, 3, 4)] == ["written"] * 3
+
+
+def test_rows_that_a_failed_job_never_reached_are_unsent() -> None:
+    jobs = FakeJobs(states=("Failed",))
+    outcomes = World(jobs).bulk.update("CampaignMember", rows(3))
+    assert [outcome.state for outcome in outcomes] == ["written", "unsent", "unsent"]
+
+
+def test_a_lost_answer_before_the_close_means_nothing_was_written() -> None:
+    for method in ("POST", "PUT"):
+        jobs = FakeJobs()
+        jobs.trouble[method] = httpx.ReadTimeout("t")
+        with pytest.raises(RemoteRejected, match="could not be started"):
+            World(jobs).bulk.update("CampaignMember", rows(3))
+        assert jobs.state == "Open"
+
+
+def test_a_lost_answer_to_the_close_is_looked_up() -> None:
+    jobs = FakeJobs(states=("UploadComplete", "JobComplete"))
+    jobs.trouble["PATCH"] = httpx.ReadTimeout("t")
+    outcomes = World(jobs).bulk.update("CampaignMember", rows(3))
+    assert {outcome.state for outcome in outcomes} == {"written"}
+    assert [request.method for request in jobs.requests].count("PATCH") == 1
+
+
+def test_a_job_that_never_ends_is_unknown() -> None:
+    jobs = FakeJobs(states=())
+    with pytest.raises(OutcomeUnknown, match="did not end"):
+        World(jobs).bulk.update("CampaignMember", rows(3))
+
+
+def test_cells() -> None:
+    given = [
+        ("a", "1", {"Text": 'He said "no", twice', "Box": True, "At": "2026-11-23T01:00:00Z"}),
+        ("b", "2", {"Text": None, "Number": 0, "Box": False}),
+    ]
+    read = list(csv.DictReader(io.StringIO(as_csv(given).decode())))
+    assert read[0] == {
+        "Id": "1",
+        "Text": 'He said "no", twice',
+        "Box": "true",
+        "At": "2026-11-23T01:00:00Z",
+        "Number": "",
+    }
+    assert read[1] == {"Id": "2", "Text": "#N/A", "Box": "false", "At": "", "Number": "0"}
+
+
+def test_very_many_markers_go_as_one_job_and_locked_rows_once_more() -> None:
+    locked = member(7)
+    jobs = FakeJobs(states=("JobComplete",), failing={locked: "UNABLE_TO_LOCK_ROW:unable to obtain:--"})
+    composites: list[httpx.Request] = []
+
+    def network(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/composite"):
+            return jobs(request)
+        composites.append(request)
+        body = [{"id": locked, "success": True, "errors": []}]
+        sub = {"referenceId": "w0", "httpStatusCode": 200, "body": body, "httpHeaders": {}}
+        headers = {"Date": "Mon, 23 Nov 2026 01:00:00 GMT"}
+        return httpx.Response(200, json={"compositeResponse": [sub]}, headers=headers)
+
+    clock = StillClock()
+    at = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+    writes = [
+        OrgWrite(f"k{n}", "CampaignMember", OrgOperation.UPDATE, {"PAM__Synced__c": at}, record_id=member(n))
+        for n in range(10_000)
+    ]
+    outcomes: dict[str, OrgOutcome] = {}
+    with Transport(Records(), clock, sleep=clock.sleep, network=httpx.MockTransport(network)) as transport:
+        org = SalesforceOrg(transport, instance_url=BASE, mapping=Mapping(), access_token=Hidden("00Dx!y"))
+        assert org.cost_of(writes) == (4, 4)
+        org.write(
+            writes,
+            before=lambda batch: None,
+            after=lambda batch, found: outcomes.update({one.key: one for one in found}),
+            cancelled=lambda: False,
+        )
+    assert len(outcomes) == 10_000
+    assert {outcome.state for outcome in outcomes.values()} == {"written"}
+    assert jobs.rows[0]["PAM__Synced__c"] == "2026-11-23T01:00:00Z"
+    assert len(jobs.requests) == 5, "create, upload, close, one poll, the failed rows"
+    assert len(composites) == 1, "the locked row"
