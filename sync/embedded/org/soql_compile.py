@@ -112,16 +112,20 @@ class _Compiler:
     def __init__(self, query: ast.Query, view: View, params: Params, alias: str) -> None:
         self.query, self.view, self.params = query, view, params
         self.scope = Scope(view, _source_object(query, view), alias, query.text, query.alias)
+        self.selective = False
 
     def where(self) -> str:
         """The WHERE clause, standing conditions included."""
         query, parts = self.query, []
+        self.selective = False
         if query.where is not None:
             maker = Filter(self.scope, self.params, subselect)
             nodes = query.where.parts if isinstance(query.where, ast.Both) else (query.where,)
             narrow = any(self._is_narrow(n) for n in nodes)
+            self.selective = narrow or any(self._indexed_branch(n) for n in nodes)
             for node in nodes:
                 union = None if narrow or not isinstance(node, ast.Either) else self._union(node)
+                self.selective = self.selective or union is not None
                 parts.append(union if union is not None else maker.condition(node))
         return " AND ".join([*parts, *self.scope.standing()])
 
@@ -260,7 +264,9 @@ def _rows(compiler: _Compiler) -> Compiled:
         columns.append(expression)
         node.leaves.append((found.name, len(columns) - 1, converter(found, owner)))
     where, order = compiler.where(), compiler.order()
-    return Compiled("rows", scope.base, tuple(columns), scope.source(), where, order, "", "",
+    # A page in key order from a broad condition: stop after a page instead of sorting everything that fits.
+    by_key = order == "t.Id" and query.limit is not None and not compiler.selective
+    return Compiled("rows", scope.base, tuple(columns), scope.source(by_key=by_key), where, order, "", "",
                     tuple(compiler.params), query.limit, query.offset, shape, ())
 
 

@@ -149,9 +149,12 @@ class Scope:
 
         return f"({_PLACE.sub(place, item.expression)})"
 
-    def source(self) -> str:
-        """The FROM clause with its joins."""
-        return " ".join([f"{self.base.name} {self.alias}", *self.clauses])
+    def source(self, *, by_key: bool = False) -> str:
+        """The FROM clause with its joins; ``by_key`` makes SQLite walk the base table in the order of its keys."""
+        if not by_key:
+            return " ".join([f"{self.base.name} {self.alias}", *self.clauses])
+        fixed = [clause.replace(f".Id = {self.alias}.", f".Id = +{self.alias}.") for clause in self.clauses]
+        return " ".join([f"{self.base.name} {self.alias} NOT INDEXED", *fixed])
 
     def standing(self) -> list[str]:
         """The conditions of every read: not deleted (unless asked for), not hidden."""
