@@ -125,10 +125,7 @@ class Claims:
                 return RunState.CANCELLED, code
             return _STATES.get(code, RunState.FAILED), code
         codes = {_CODES.get(each.state, 0) for each in self.ended.values()}
-        if len(codes) > 1:
-            code = 1 if 1 in codes else 4
-        else:
-            code = codes.pop() if codes else 0
+        code = _combined(codes)
         if code:
             return _STATES.get(code, RunState.FAILED), code
         wrote = any(each.state is RunState.DONE for each in self.ended.values())
@@ -153,6 +150,13 @@ class Claims:
                     run=child.run if child else self.live.run,
                     guards=ended.guards,
                 )
+
+
+def _combined(codes: set[int]) -> int:
+    """The same code if all agree; else 1 if any failed, else 4."""
+    if len(codes) > 1:
+        return 1 if 1 in codes else 4
+    return next(iter(codes), 0)
 
 
 def open_claims(

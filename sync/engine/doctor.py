@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import metadata
 
-from sync.engine.gate import Gear, ladder_of, meter_of
+from sync.budget import Gear
+from sync.engine.gate import ladder_of, meter_of
 from sync.engine.parts import Parts
+from sync.engine.reads import StoreReads
 from sync.errors import PredictiveError
 from sync.mapping import Mapping
+from sync.store.store import Store
 from sync.views import Check
 
 OK, ATTENTION, TROUBLE = "ok", "attention", "trouble"
@@ -19,14 +22,19 @@ DISTRIBUTION = "predictive-console"
 CLOCK_TOLERANCE = 120.0
 
 
-def examine(parts: Parts) -> Iterator[Check]:
-    """All checks, as they are made."""
+def examine(shell: StoreReads) -> Iterator[Check]:
+    """All checks, as they are made; without its secrets the network is left out."""
     yield from _installation()
-    yield from _settings(parts)
-    with parts.made_for("doctor"):
-        yield from _org(parts)
-        yield from _service(parts)
-    yield from _state(parts)
+    yield from _settings(shell)
+    try:
+        parts = shell.parts()
+    except PredictiveError as error:
+        yield Check("network", TROUBLE, error.what, error.remedy)
+    else:
+        with parts.made_for("doctor"):
+            yield from _org(parts)
+            yield from _service(parts)
+    yield from _state(shell.store)
 
 
 def _installation() -> Iterator[Check]:
@@ -44,8 +52,8 @@ def _installation() -> Iterator[Check]:
             )
 
 
-def _settings(parts: Parts) -> Iterator[Check]:
-    settings = parts.settings
+def _settings(shell: StoreReads) -> Iterator[Check]:
+    settings = shell.settings
     yield Check("configuration", OK, f"{settings.name} from {settings.source or 'the program itself'}")
     token = settings.salesforce.auth == "token"
     refs = {
@@ -62,11 +70,11 @@ def _settings(parts: Parts) -> Iterator[Check]:
             yield Check(name, TROUBLE, "is nowhere", f"set {ref.env_name}, or put it into the owner-only secrets file")
         else:
             yield Check(name, OK, f"from {found.source}")
-    if parts.read_only:
+    if shell.is_read_only():
         yield Check("writing", ATTENTION, "this org is read-only", "set read_only = false when a plan looks right")
-    if not parts.mapping.has_editions:
+    if not settings.mapping.has_editions:
         yield Check("mapping", ATTENTION, "edition rows are off: editions stay in service and console")
-    unverified = [name for name in Mapping.__slots__ if not getattr(parts.mapping, name)]
+    unverified = [name for name in Mapping.__slots__ if not getattr(settings.mapping, name)]
     if unverified:
         yield Check("mapping", ATTENTION, f"switched off: {', '.join(unverified)}")
 
@@ -114,8 +122,7 @@ def _service(parts: Parts) -> Iterator[Check]:
         yield Check("clock", OK, "agrees with the service's")
 
 
-def _state(parts: Parts) -> Iterator[Check]:
-    store = parts.store
+def _state(store: Store) -> Iterator[Check]:
     yield Check("state", OK, store.url)
     for record in store.campaigns.all():
         if record.locked:

@@ -252,7 +252,6 @@ def release(hour: Hour, prepared: Prepared) -> None:
 def _write(hour: Hour, choice: Choice) -> None:
     """What the service decided goes to the org."""
     claims = hour.claims
-    live = claims.live
     for campaign_id, verdicts in hour.refused.items():
         claims.finish(campaign_id, Ended(RunState.REFUSED, PlanCounts(), verdicts[0].text, verdicts))
     plan, campaigns = hourly_plan(hour)

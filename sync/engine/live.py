@@ -53,7 +53,7 @@ class LiveRun:
         self.campaign_id = campaign_id
         self.campaign_name = campaign_name
         self.simulated = simulated
-        self._cancel = cancel
+        self.cancel = cancel
         self._seq = 0
         self._batch = 0
         self._row = 0
@@ -117,7 +117,7 @@ class LiveRun:
             Cancelled: a person asked this run to stop.
             LeaseLost: another process took it over.
         """
-        asked = self._cancel is not None and self._cancel.is_set()
+        asked = self.cancel is not None and self.cancel.is_set()
         now = self.parts.clock.monotonic()
         if asked or now - self._renewed > RENEW_SECONDS:
             self._renewed = now

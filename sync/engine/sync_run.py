@@ -6,6 +6,7 @@ guards and budget have let it pass.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from uuid import uuid4
@@ -75,7 +76,7 @@ def require_started(parts: Parts, campaigns: Mapping[CampaignId, str]) -> None:
 def run_to_end(claims: Claims, work: Callable[[], None]) -> RunResult:
     """Do *work* as the claimed run and end the run, whatever happens."""
     live = claims.live
-    with live.parts.made_for(live.kind.value, run=live.run):
+    with live.parts.made_for(live.kind.value, run=live.run, cancel=_event(live)):
         try:
             work()
         except PredictiveError as error:
@@ -85,6 +86,11 @@ def run_to_end(claims: Claims, work: Callable[[], None]) -> RunResult:
             claims.close(PredictiveError(f"the run broke: {type(error).__name__}"))
             raise
     return claims.close()
+
+
+def _event(live: LiveRun) -> threading.Event | None:
+    """The event that also ends waits inside the transport, if it is one."""
+    return live.cancel if isinstance(live.cancel, threading.Event) else None
 
 
 def read_both(live: LiveRun, campaign_ids: Collection[CampaignId]) -> Reading:

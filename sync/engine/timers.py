@@ -9,78 +9,79 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from sync.engine.parts import Parts
 from sync.errors import Locked
 from sync.ids import RunId
 from sync.model import RunKind, RunState
 from sync.schedule import Timetable, may_catch_up, parse_time
+from sync.settings import OrgSettings
 from sync.store.owner import this_process
+from sync.store.store import Store
 from sync.views import RunResult, TimerView
 
 KINDS = (RunKind.NIGHTLY, RunKind.HOURLY)
 _SINCE = "timers.since"
 
 
-def timetable(parts: Parts) -> Timetable:
+def timetable_of(settings: OrgSettings) -> Timetable:
     """The configured timetable."""
-    timers = parts.settings.timers
+    timers = settings.timers
     return Timetable(timers.hourly_minute, parse_time(timers.nightly))
 
 
-def views(parts: Parts, now: datetime) -> tuple[TimerView, ...]:
-    """Each timer with its next firing, its last one, and what was missed."""
-    return tuple(_view(parts, kind, now) for kind in KINDS)
+def views(store: Store, settings: OrgSettings, now: datetime, *, simulated: bool) -> tuple[TimerView, ...]:
+    """Each timer with its next firing, its last one, and what was missed. *simulated*: the org is read-only."""
+    return tuple(_view(store, settings, kind, now, simulated) for kind in KINDS)
 
 
-def _view(parts: Parts, kind: RunKind, now: datetime) -> TimerView:
-    last = parts.store.schedule.last(kind)
-    run = parts.store.runs.get(last.run) if last is not None and last.run is not None else None
+def _view(store: Store, settings: OrgSettings, kind: RunKind, now: datetime, simulated: bool) -> TimerView:
+    last = store.schedule.last(kind)
+    run = store.runs.get(last.run) if last is not None and last.run is not None else None
     return TimerView(
         kind=kind,
-        due=timetable(parts).next_after(kind, now),
-        enabled=parts.settings.timers.enabled,
-        simulated=parts.read_only,
-        paused=parts.store.schedule.paused(),
+        due=timetable_of(settings).next_after(kind, now),
+        enabled=settings.timers.enabled,
+        simulated=simulated,
+        paused=store.schedule.paused(),
         last_due=last.due if last is not None else None,
         last_run=last.run if last is not None else None,
         last_state=run.state if run is not None else None,
-        missed=missed(parts, kind, now),
+        missed=missed(store, settings, kind, now),
     )
 
 
-def missed(parts: Parts, kind: RunKind, now: datetime) -> tuple[datetime, ...]:
+def missed(store: Store, settings: OrgSettings, kind: RunKind, now: datetime) -> tuple[datetime, ...]:
     """Ticks that nobody fired since the timers were first looked at, oldest first."""
-    since = _baseline(parts, kind)
-    if since is None or not parts.settings.timers.enabled:
+    since = _baseline(store, kind)
+    if since is None or not settings.timers.enabled:
         return ()
-    fired = {tick.due for tick in parts.store.schedule.fired(kind, since)}
-    return tuple(due for due in timetable(parts).missed(kind, since, now) if due not in fired)
+    fired = {tick.due for tick in store.schedule.fired(kind, since)}
+    return tuple(due for due in timetable_of(settings).missed(kind, since, now) if due not in fired)
 
 
-def _baseline(parts: Parts, kind: RunKind) -> datetime | None:
-    last = parts.store.schedule.last(kind)
-    text = parts.store.facts.get(_SINCE)
+def _baseline(store: Store, kind: RunKind) -> datetime | None:
+    last = store.schedule.last(kind)
+    text = store.facts.get(_SINCE)
     marks = [last.due] if last is not None else []
     if text:
         marks.append(datetime.fromisoformat(text))
     return max(marks, default=None)
 
 
-def due_tick(parts: Parts, now: datetime) -> TimerView | None:
+def due_tick(store: Store, settings: OrgSettings, now: datetime, *, simulated: bool) -> TimerView | None:
     """The tick that is to be fired now, None when there is none.
 
     The first look only notes the time: a console that was never open before has missed nothing. Of several missed
     ticks the newest one counts; one that is too late to be caught up by itself stays among the missed ones.
     """
-    if not parts.settings.timers.enabled or parts.store.schedule.paused() is not None:
+    if not settings.timers.enabled or store.schedule.paused() is not None:
         return None
-    if parts.store.facts.get(_SINCE) is None:
-        parts.store.facts.set(_SINCE, now.isoformat())
+    if store.facts.get(_SINCE) is None:
+        store.facts.set(_SINCE, now.isoformat())
         return None
     for kind in KINDS:
-        open_ticks = missed(parts, kind, now)
+        open_ticks = missed(store, settings, kind, now)
         if open_ticks and may_catch_up(kind, open_ticks[-1], now, confirmed=False):
-            view = _view(parts, kind, now)
+            view = _view(store, settings, kind, now, simulated)
             return TimerView(
                 kind=kind,
                 due=open_ticks[-1],
@@ -94,20 +95,20 @@ def due_tick(parts: Parts, now: datetime) -> TimerView | None:
     return None
 
 
-def fire(parts: Parts, kind: RunKind, due: datetime, batch: Callable[[RunKind, bool], RunResult]) -> RunResult | None:
+def fire(store: Store, kind: RunKind, due: datetime, batch: Callable[[RunKind], RunResult]) -> RunResult | None:
     """Claim a tick and run it; None when another process has it, or another batch is alive.
 
     Args:
-        batch: runs the batch of a kind, simulated when the second argument is true.
+        batch: runs, or simulates, the batch of a kind.
     """
-    if not parts.store.schedule.claim(kind, due, this_process()):
+    if not store.schedule.claim(kind, due, this_process()):
         return None
     run: RunId | None = None
     try:
-        result = batch(kind, parts.read_only)
+        result = batch(kind)
         run = result.run
     except Locked:
         return None
     finally:
-        parts.store.schedule.finish(kind, due, run)
+        store.schedule.finish(kind, due, run)
     return result if result.state is not RunState.RUNNING else None

@@ -79,7 +79,7 @@ def compare(
 def _read_org(
     org: Org, campaign_ids: Collection[CampaignId], breathe: Callable[[], None]
 ) -> dict[CampaignId, dict[PersonId, OrgMember]]:
-    """Every member afresh; one campaign by its own pages, several in shared calls. The oldest row of a person counts."""
+    """Every member afresh; one campaign by its own pages, several in shared calls; the oldest row counts."""
     out: dict[CampaignId, dict[PersonId, OrgMember]] = {key: {} for key in campaign_ids}
     if len(campaign_ids) == 1:
         (only,) = campaign_ids
@@ -205,7 +205,7 @@ def _activity_kind(name: str, left: object, right: object, base: BaseMember | No
 
 
 def _rank(level: object) -> int:
-    return LEVELS.index(level) if level in LEVELS else -1  # type: ignore[arg-type]
+    return LEVELS.index(level) if level in LEVELS else -1
 
 
 def _text(value: object) -> str | None:

@@ -6,12 +6,13 @@ Imports the verifier and the engine's run; the comparing itself shares nothing w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sync.engine.claims import Ended, open_claims
 from sync.engine.gate import Choice
 from sync.engine.parts import Parts
 from sync.engine.sync_run import run_to_end
-from sync.engine.verify import DIFFERENCE, PENDING, compare
+from sync.engine.verify import DIFFERENCE, PENDING, Found, compare
 from sync.events import Phase
 from sync.ids import CampaignId
 from sync.model import Calls, RunKind, RunState
@@ -22,9 +23,13 @@ from sync.views import Difference, RunResult
 DIFFERENT = 3
 """Exit code when a difference was found."""
 
+TOLD_APART = 200
+"""Most pending, held, invisible and rejected fields that are told one by one, per campaign."""
+
 
 def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: Choice) -> RunResult:
-    """Compare both sides of these campaigns. Differences are in the result; any of kind ``difference`` is exit 3."""
+    """Compare both sides of these campaigns. Differences are in the result; any is exit 3;
+    what is pending, held, invisible or rejected is counted and told apart."""
     claims = open_claims(parts, RunKind.VERIFY, {}, cancel=choice.cancel, batch=True, exclusive=False)
     live = claims.live
     claims.names |= dict(campaigns)
@@ -55,12 +60,10 @@ def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: 
             )
             for each in found:
                 done[0] += each.members
-                told.extend(
-                    Difference(
-                        one.campaign_id, one.person_id, one.label, one.field, one.salesforce, one.predictive, one.kind
-                    )
-                    for one in each.found
-                )
+                told.extend(_difference(one) for one in each.found if one.kind == DIFFERENCE)
+                for one in [one for one in each.found if one.kind != DIFFERENCE][:TOLD_APART]:
+                    text = f"{one.kind}: {one.label}, {one.field}: {one.salesforce} in Salesforce, "
+                    live.note(f"{text}{one.predictive} in Predictive", campaign_id=one.campaign_id)
                 people: dict[str, set[str]] = {}
                 for one in each.found:
                     people.setdefault(one.kind, set()).add(one.person_id)
@@ -78,8 +81,9 @@ def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: 
         parts.store.campaigns.set_verified(equal, parts.clock.now())
 
     result = run_to_end(claims, work)
-    different = any(each.kind == DIFFERENCE for each in told)
-    from dataclasses import replace
-
-    code = result.exit_code or (DIFFERENT if different else 0)
+    code = result.exit_code or (DIFFERENT if told else 0)
     return replace(result, differences=tuple(told), exit_code=code)
+
+
+def _difference(one: Found) -> Difference:
+    return Difference(one.campaign_id, one.person_id, one.label, one.field, one.salesforce, one.predictive, one.kind)

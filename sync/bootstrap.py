@@ -1,0 +1,347 @@
+"""The one composition root: settings in, a shell out, which is all that command line and console drive.
+
+Imports everything of the engine; nothing of ``sync`` imports it. The store is opened at once, the network and the
+secrets only when something needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sync.clock import Clock, SystemClock
+from sync.engine import doctor as checks
+from sync.engine import editions, timers
+from sync.engine.gate import Choice, check_writable
+from sync.engine.hourly import hourly
+from sync.engine.initial import new_edition
+from sync.engine.nightly import nightly
+from sync.engine.parts import Cancel, Parts
+from sync.engine.reads import StoreReads
+from sync.engine.refresh import refresh_campaigns
+from sync.engine.saved import apply_saved, plan_campaigns
+from sync.engine.simulate import simulate as simulate_batch
+from sync.engine.sync_run import sync_campaigns
+from sync.engine.verify_run import verify_campaigns
+from sync.errors import RemoteRejected, UsageError
+from sync.events import Event
+from sync.http.calls import made_for
+from sync.http.transport import Transport
+from sync.ids import CampaignId
+from sync.model import Campaign, Edition, RunKind
+from sync.plan import Plan
+from sync.ports import OrgOperation, OrgOutcome, OrgWrite
+from sync.predictive.client import PredictiveService
+from sync.salesforce.client import SalesforceOrg
+from sync.settings import OrgSettings
+from sync.store.store import Store, open_store
+from sync.views import CampaignView, Check, LimitsView, RunResult, TimerView
+
+
+def ignore(_event: Event) -> None:
+    """Where events go when nobody listens."""
+
+
+def open_shell(
+    org: OrgSettings,
+    *,
+    clock: Clock | None = None,
+    on_event: Callable[[Event], None] = ignore,
+    read_only: bool | None = None,
+) -> Shell:
+    """Open an org's state; no request is made.
+
+    Args:
+        org: its settings.
+        clock: the time; the machine's when None.
+        on_event: takes each event of this shell's runs, in the thread that runs them.
+        read_only: True refuses every write whatever the settings say; None follows them.
+
+    Raises:
+        ConfigError: the state cannot be opened.
+    """
+    time = clock or SystemClock()
+    return Shell(org, open_store(org.state_url, clock=time), time, on_event, read_only)
+
+
+class Shell(StoreReads):
+    """One org. Reads may come from any thread; one run at a time. Close it, or use it as a context manager."""
+
+    def __init__(
+        self,
+        settings: OrgSettings,
+        store: Store,
+        clock: Clock,
+        on_event: Callable[[Event], None],
+        read_only: bool | None,
+    ) -> None:
+        super().__init__(settings, store, clock)
+        self._on_event = on_event
+        self._read_only = settings.read_only if read_only is None else read_only or settings.read_only
+        self._parts: Parts | None = None
+        self._transports: list[Transport] = []
+
+    def __enter__(self) -> Shell:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of connections and the store."""
+        for transport in self._transports:
+            transport.close()
+        self._transports.clear()
+        self._parts = None
+        self.store.close()
+
+    def is_read_only(self) -> bool:
+        """True when nothing may be written to this org."""
+        return self._read_only
+
+    def parts(self) -> Parts:
+        """The engine's tools. Raises ConfigError when a secret is nowhere."""
+        if self._parts is None:
+            self._parts = Parts(
+                store=self.store,
+                org=self._org(),
+                service=self._service(),
+                settings=self.settings,
+                clock=self.clock,
+                tell=self._on_event,
+                made_for=made_for,
+                read_only=self._read_only,
+            )
+        return self._parts
+
+    def _transport(self, ca: Path | None) -> Transport:
+        transport = Transport(self.store.ledger, self.clock, ca_file=str(ca) if ca else None)
+        self._transports.append(transport)
+        return transport
+
+    def _org(self) -> SalesforceOrg:
+        settings = self.settings.salesforce
+        token = settings.auth == "token"
+        return SalesforceOrg(
+            self._transport(settings.ca),
+            instance_url=settings.instance_url,
+            mapping=self.settings.mapping,
+            access_token=settings.access_token.require() if token else None,
+            client_id=None if token else settings.client_id,
+            client_secret=None if token else settings.client_secret.require(),
+            api_version=settings.api_version,
+            auto_sync=[CampaignId(each) for each in self.settings.auto_sync],
+        )
+
+    def _service(self) -> PredictiveService:
+        settings = self.settings.predictive
+        return PredictiveService(
+            self._transport(settings.ca),
+            base_url=settings.base_url,
+            token=settings.token.require(),
+            client=self.store.facts.client_id(),
+        )
+
+    # ------------------------------------------------------------ reading afresh
+
+    def resolve(self, text: str) -> Campaign:
+        """The campaign with this id or exact name; the org's list is read when the store does not know it.
+
+        Raises:
+            UnknownCampaign, AmbiguousCampaign: with the nearest names, or the ids to choose from.
+        """
+        found = self.found(text)
+        if found is None:
+            self.load_campaigns()
+            found = self.found(text)
+        if found is None:
+            raise self._unknown(text)
+        return found
+
+    def load_campaigns(self) -> tuple[CampaignView, ...]:
+        """Read all campaigns: one Salesforce call and the service's list."""
+        parts = self.parts()
+        with made_for("campaigns"):
+            campaigns, counts, _ = parts.org.list_campaigns()
+            stats = parts.service.list_campaigns()
+        self.store.campaigns.land(campaigns, counts=counts)
+        self.store.campaigns.land_stats(stats)
+        return self.overview()
+
+    def load_members(self, campaign_id: str) -> int:
+        """Read one campaign's members, editions and statistics of both sides afresh, for display; how many members.
+
+        Nothing is agreed by it. While a run has the campaign, what that run landed is shown instead.
+        """
+        parts = self.parts()
+        key = CampaignId(campaign_id)
+        if any(run.campaign_id == key for run in self.store.runs.live()):
+            return self.count_members(key)
+        with made_for("members", campaign_id=key):
+            for page in parts.org.read_members(key):
+                self.store.members.land_org(page)
+            try:
+                self.store.content.land_editions(parts.service.editions(key))
+                self.store.members.land_service_snapshot(key, parts.service.read_members(key))
+                self.store.content.land_clicks(parts.service.click_throughs(key))
+                self.store.content.land_history(parts.service.history(key))
+            except RemoteRejected:
+                # The service does not know a campaign before New Edition; the org's members are shown all the same.
+                record = self.store.campaigns.get(key)
+                if record is not None and record.started:
+                    raise
+        self.store.campaigns.recount(key)
+        return self.count_members(key)
+
+    def load_limits(self) -> LimitsView:
+        """Ask the org for its meter: it rides in the answer to one call."""
+        with made_for("limits"):
+            self.parts().org.list_campaigns()
+        return self.limits()
+
+    # ------------------------------------------------------------ runs
+
+    def _named(self, campaign_ids: Sequence[str] | None) -> Mapping[CampaignId, str]:
+        """Ids with names; those the store does not know are read."""
+        if campaign_ids is None:
+            return {record.campaign.id: record.campaign.name for record in self.store.campaigns.all() if record.started}
+        found = [self.resolve(each) for each in campaign_ids]
+        if not found:
+            raise UsageError("no campaign was named", remedy="give an id or an exact name")
+        return {campaign.id: campaign.name for campaign in found}
+
+    def new_edition(self, campaign_id: str, *, cancel: Cancel | None = None) -> RunResult:
+        """The initial sync; see ``sync.engine.initial``."""
+        ((key, name),) = self._named((campaign_id,)).items()
+        return new_edition(self.parts(), key, name, Choice(cancel=cancel))
+
+    def make_plan(
+        self, campaign_ids: Sequence[str], *, kind: RunKind = RunKind.MANUAL, cancel: Cancel | None = None
+    ) -> Plan:
+        """Read both sides and keep a plan; nothing is written."""
+        return plan_campaigns(self.parts(), self._named(campaign_ids), kind, Choice(cancel=cancel))
+
+    def apply(
+        self,
+        plan_id: str,
+        *,
+        without_deletes: bool = False,
+        allow: Mapping[str, float] | None = None,
+        reason: str = "",
+        confirm_name: str | None = None,
+        cancel: Cancel | None = None,
+    ) -> RunResult:
+        """Write what a kept plan says; see ``sync.engine.saved``."""
+        choice = Choice(without_deletes, dict(allow or {}), reason, confirm_name, cancel)
+        return apply_saved(self.parts(), plan_id, choice)
+
+    def sync(
+        self,
+        campaign_ids: Sequence[str],
+        *,
+        without_deletes: bool = False,
+        allow: Mapping[str, float] | None = None,
+        reason: str = "",
+        confirm_name: str | None = None,
+        cancel: Cancel | None = None,
+    ) -> RunResult:
+        """The manual sync of these campaigns."""
+        choice = Choice(without_deletes, dict(allow or {}), reason, confirm_name, cancel)
+        return sync_campaigns(self.parts(), self._named(campaign_ids), choice)
+
+    def refresh(self, campaign_ids: Sequence[str], *, cancel: Cancel | None = None) -> RunResult:
+        """Level and reason, now."""
+        return refresh_campaigns(self.parts(), self._named(campaign_ids), Choice(cancel=cancel))
+
+    def batch(
+        self,
+        kind: RunKind,
+        *,
+        simulate: bool = False,
+        at: datetime | None = None,
+        allow: Mapping[str, float] | None = None,
+        reason: str = "",
+        cancel: Cancel | None = None,
+    ) -> RunResult:
+        """The hourly or nightly batch, or its simulation at an instant."""
+        choice = Choice(False, dict(allow or {}), reason, None, cancel)
+        if simulate:
+            return simulate_batch(self.parts(), kind, at, choice)
+        if at is not None:
+            raise UsageError("an instant is for a simulation only", remedy="add --simulate, or leave --at out")
+        if kind is RunKind.HOURLY:
+            return hourly(self.parts(), choice)
+        if kind is RunKind.NIGHTLY:
+            return nightly(self.parts(), choice)
+        raise UsageError(f"{kind.value} is no batch", remedy="hourly or nightly")
+
+    def verify(self, campaign_ids: Sequence[str] | None = None, *, cancel: Cancel | None = None) -> RunResult:
+        """Compare both sides afresh, of these campaigns or of all that were started."""
+        return verify_campaigns(self.parts(), self._named(campaign_ids), Choice(cancel=cancel))
+
+    # ------------------------------------------------------------ editions and care
+
+    def edit_edition(self, campaign_id: str, edition: str, fields: Mapping[str, Any]) -> Edition:
+        """Change an edition in the service."""
+        return editions.edit_edition(self.parts(), CampaignId(campaign_id), edition, fields)
+
+    def test_send(self, campaign_id: str, edition: str) -> tuple[int, tuple[str, ...], Edition]:
+        """Send an edition to the test members."""
+        return editions.test_send(self.parts(), CampaignId(campaign_id), edition)
+
+    def clear_auto_sync(self, campaign_id: str) -> None:
+        """Clear the auto-sync box of a campaign in the org.
+
+        Raises:
+            Refused: the org is read-only. UsageError: the org has no such field. RemoteRejected: it refused.
+        """
+        parts = self.parts()
+        check_writable(parts)
+        name = self.settings.mapping.campaign_auto_sync
+        if not name:
+            raise UsageError("auto-sync is in the configuration of this org", remedy="take the campaign out there")
+        write = OrgWrite(campaign_id, "Campaign", OrgOperation.UPDATE, {name: False}, campaign_id, campaign_id)
+        answers: list[OrgOutcome] = []
+        with made_for("clear-auto-sync", campaign_id=campaign_id):
+            parts.org.write(
+                (write,),
+                before=lambda _writes: None,
+                after=lambda _writes, outcomes: answers.extend(outcomes),
+                cancelled=lambda: False,
+            )
+        for answer in answers:
+            if answer.state != "written":
+                raise RemoteRejected(
+                    answer.message or "the box was not cleared", code=answer.code, remedy=answer.remedy
+                )
+        self.load_campaigns()
+
+    def pause_schedule(self, note: str, campaign_id: str | None = None) -> None:
+        """Hold all timers back, or leave one campaign out of them, with a note that says why."""
+        if campaign_id is None:
+            self.store.schedule.pause(note)
+        else:
+            self.store.campaigns.pause(CampaignId(campaign_id), note)
+
+    def resume_schedule(self, campaign_id: str | None = None) -> None:
+        """Let them run again."""
+        if campaign_id is None:
+            self.store.schedule.resume()
+        else:
+            self.store.campaigns.resume(CampaignId(campaign_id))
+
+    def doctor(self) -> tuple[Check, ...]:
+        """Check installation, secrets, both sides, fields, clocks, state."""
+        return tuple(checks.examine(self))
+
+    def due_tick(self, now: datetime) -> TimerView | None:
+        """The timer that is due now, if any."""
+        return timers.due_tick(self.store, self.settings, now, simulated=self._read_only)
+
+    def fire(self, kind: RunKind, due: datetime, *, cancel: Cancel | None = None) -> RunResult | None:
+        """Claim a tick and run it (simulate it in a read-only org); None when another process has it."""
+        return timers.fire(
+            self.store, kind, due, lambda batch: self.batch(batch, simulate=self._read_only, cancel=cancel)
+        )

@@ -1,0 +1,253 @@
+"""What the shell gives without the network: views of the store, and campaigns found by what somebody typed.
+
+Imports the store and values. Base class of ``sync.bootstrap.Shell``; safe to use from any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import date, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sync.clock import Clock
+from sync.engine import timers
+from sync.engine.parts import Parts
+from sync.errors import AmbiguousCampaign, UnknownCampaign, UsageError
+from sync.events import Event
+from sync.ids import CampaignId, RunId, looks_like_id, to18
+from sync.model import Campaign, CampaignState, RunKind, Side
+from sync.plan import Change, Plan, PlanRow
+from sync.settings import OrgSettings
+from sync.store.facts import TIME_ZONE
+from sync.store.store import Store
+from sync.views import CampaignDetail, CampaignView, FailedRow, LimitsView, MemberView, RunView, TimerView
+
+_FORECAST_RUNS = 20
+
+
+class StoreReads:
+    """Reads of one org's state."""
+
+    def __init__(self, settings: OrgSettings, store: Store, clock: Clock) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+
+    def parts(self) -> Parts:
+        """The engine's tools; made on first use, because secrets are only asked for when the network is used."""
+        raise NotImplementedError
+
+    def today(self) -> date:
+        """The date in the org's time zone."""
+        return self.clock.now().astimezone(ZoneInfo(self.store.facts.get(TIME_ZONE) or "UTC")).date()
+
+    # ------------------------------------------------------------ campaigns and members
+
+    def overview(self) -> tuple[CampaignView, ...]:
+        """Every campaign that the store knows."""
+        return self.store.views.overview(today=self.today(), next_runs=self._next_runs())
+
+    def detail(self, campaign_id: str) -> CampaignDetail:
+        """One campaign with editions, clicks, history and runs. Raises UnknownCampaign."""
+        found = self.store.views.detail(CampaignId(campaign_id), today=self.today(), next_runs=self._next_runs())
+        if found is None:
+            raise self._unknown(campaign_id)
+        return found
+
+    def members(
+        self,
+        campaign_id: str,
+        *,
+        text: str = "",
+        status: str | None = None,
+        level: str | None = None,
+        offset: int = 0,
+        limit: int = 200,
+    ) -> tuple[MemberView, ...]:
+        """A window of a campaign's members."""
+        return self.store.views.members(
+            CampaignId(campaign_id), text=text, status=status, level=level, offset=offset, limit=limit
+        )
+
+    def count_members(
+        self, campaign_id: str, *, text: str = "", status: str | None = None, level: str | None = None
+    ) -> int:
+        """How many members the same filters give."""
+        return self.store.views.count_members(CampaignId(campaign_id), text=text, status=status, level=level)
+
+    def _next_runs(self) -> Mapping[CampaignId, datetime]:
+        """When a timer touches which campaign next."""
+        if not self.settings.timers.enabled or self.store.schedule.paused() is not None:
+            return {}
+        now, today = self.clock.now(), self.today()
+        table = timers.timetable_of(self.settings)
+        hourly = table.next_after(RunKind.HOURLY, now)
+        nightly = table.next_after(RunKind.NIGHTLY, now)
+        out: dict[CampaignId, datetime] = {}
+        for record in self.store.campaigns.all():
+            if not record.started or record.paused or record.locked:
+                continue
+            if record.campaign.state(today) is not CampaignState.CLOSED:
+                out[record.campaign.id] = min(hourly, nightly) if record.campaign.auto_sync else hourly
+        return out
+
+    # ------------------------------------------------------------ runs
+
+    def runs(self, *, campaign_id: str | None = None, limit: int = 100) -> tuple[RunView, ...]:
+        """Newest runs first."""
+        return self.store.runs.list(campaign_id=CampaignId(campaign_id) if campaign_id else None, limit=limit)
+
+    def run(self, run_id: str) -> RunView:
+        """One run. Raises UsageError."""
+        found = self.store.runs.get(RunId(run_id))
+        if found is None:
+            raise UsageError(f"there is no run {run_id!r}", remedy="predictive runs lists them")
+        return found
+
+    def events(self, run_id: str) -> tuple[Event, ...]:
+        """The journal of a run."""
+        return self.store.journal.events(RunId(run_id))
+
+    def failed_rows(self, run_id: str) -> tuple[FailedRow, ...]:
+        """Rows that were rejected, drifted or have an unknown fate."""
+        return self.store.journal.failed_rows(RunId(run_id))
+
+    def limits(self) -> LimitsView:
+        """The API meter as last heard, and what the next batches will take."""
+        meter = self.store.ledger.meter()
+        budget = self.settings.budget
+        forecast: list[tuple[str, float]] = []
+        for kind in (RunKind.HOURLY, RunKind.NIGHTLY):
+            calls = [
+                run.calls.salesforce
+                for run in self.store.runs.list(limit=_FORECAST_RUNS * 10)
+                if run.kind is kind and run.parent is None and run.state.ended and not run.simulated
+            ][:_FORECAST_RUNS]
+            if calls:
+                forecast.append((kind.value, sum(calls) / len(calls)))
+        if meter.used is not None and meter.limit:
+            rate = sum(count for _, count in meter.by_hour[-3:]) / 3
+            if rate > 0:
+                forecast.append(("hours until the limit", max(0.0, (meter.limit - meter.used) / rate)))
+        return LimitsView(
+            used=meter.used,
+            limit=meter.limit,
+            ours=meter.ours,
+            others=meter.others,
+            window=meter.window,
+            thresholds=(
+                ("warn", budget.warn),
+                ("pause", budget.pause),
+                ("stop", budget.stop),
+                ("resume", budget.resume),
+            ),
+            forecast=tuple(forecast),
+            at=meter.at,
+        )
+
+    def schedule(self) -> tuple[TimerView, ...]:
+        """The timers with their next firing."""
+        return timers.views(self.store, self.settings, self.clock.now(), simulated=self.is_read_only())
+
+    def is_read_only(self) -> bool:
+        """True when nothing may be written to this org."""
+        return self.settings.read_only
+
+    # ------------------------------------------------------------ plans
+
+    def plan(self, plan_id: str) -> Plan:
+        """Header of a stored plan. Raises UsageError."""
+        return self.store.plans.get(plan_id)
+
+    def plan_rows(
+        self,
+        plan_id: str,
+        *,
+        text: str = "",
+        side: Side | None = None,
+        change: Change | None = None,
+        campaign_id: str | None = None,
+        offset: int = 0,
+        limit: int = 200,
+    ) -> tuple[PlanRow, ...]:
+        """A window of a plan's rows."""
+        where = CampaignId(campaign_id) if campaign_id else None
+        return self.store.plans.rows(
+            plan_id, text=text, side=side, change=change, campaign_id=where, offset=offset, limit=limit
+        )
+
+    def count_plan_rows(
+        self,
+        plan_id: str,
+        *,
+        text: str = "",
+        side: Side | None = None,
+        change: Change | None = None,
+        campaign_id: str | None = None,
+    ) -> int:
+        """How many rows the same filters give."""
+        where = CampaignId(campaign_id) if campaign_id else None
+        return self.store.plans.count(plan_id, text=text, side=side, change=change, campaign_id=where)
+
+    def plan_groups(self, plan_id: str) -> tuple[tuple[Side, Change, int], ...]:
+        """Rows by side and change."""
+        return self.store.plans.groups(plan_id)
+
+    def rejected(self, plan_id: str) -> set[int]:
+        """Rows that a person took out of the plan."""
+        return self.store.plans.rejected(plan_id)
+
+    def set_accepted(
+        self,
+        plan_id: str,
+        seqs: Collection[int] | None,
+        accepted: bool,
+        change: Change | None = None,
+        side: Side | None = None,
+        text: str = "",
+    ) -> None:
+        """Take rows out of the plan or put them back."""
+        self.store.plans.set_accepted(plan_id, seqs, accepted, change=change, side=side, text=text)
+
+    def save_plan(self, plan_id: str, path: Path) -> None:
+        """Write the plan to a file that can be applied later."""
+        self.store.plans.export(plan_id, path)
+
+    def export_csv(self, plan_id: str, path: Path) -> None:
+        """Write the plan's rows as CSV, for people."""
+        self.store.plans.export_csv(plan_id, path)
+
+    def load_plan(self, path: Path) -> Plan:
+        """Take in a plan file. Raises BadPlanFile."""
+        return self.store.plans.load(path)
+
+    # ------------------------------------------------------------ finding campaigns
+
+    def found(self, text: str) -> Campaign | None:
+        """The campaign with this id or exact name, as far as the store knows.
+
+        Raises:
+            AmbiguousCampaign: several have this name.
+        """
+        if looks_like_id(text):
+            record = self.store.campaigns.get(CampaignId(to18(text)))
+            if record is not None:
+                return record.campaign
+        named = self.store.campaigns.named(text)
+        if len(named) > 1:
+            raise AmbiguousCampaign(
+                f"{len(named)} campaigns are called {text!r}",
+                left_undone="nothing was read or written",
+                remedy=f"give the id: {', '.join(campaign.id for campaign in named)}",
+            )
+        return named[0] if named else None
+
+    def _unknown(self, text: str) -> UnknownCampaign:
+        names = [name for _, name in self.store.campaigns.names()]
+        near = get_close_matches(text, names, n=3, cutoff=0.5)
+        hint = (
+            f"did you mean {' or '.join(repr(name) for name in near)}?" if near else "predictive campaigns lists them"
+        )
+        return UnknownCampaign(f"there is no campaign {text!r}", left_undone="nothing was read or written", remedy=hint)
