@@ -61,12 +61,7 @@ class Database:
             migrate.to_newest(self)
         except OperationalError as error:
             self.close()
-            raise ConfigError(
-                f"the state database cannot be opened: {error.orig}",
-                where=self.shown,
-                left_undone="nothing was read or written",
-                remedy="check that the folder exists and is yours, or set another state_url",
-            ) from error
+            raise self._cannot_open(str(error.orig)) from error
         except BaseException:
             self.close()
             raise
@@ -202,6 +197,14 @@ class Database:
 
     # ------------------------------------------------------------ opening
 
+    def _cannot_open(self, why: str) -> ConfigError:
+        return ConfigError(
+            f"the state database cannot be opened: {why}",
+            where=self.shown,
+            left_undone="nothing was read or written",
+            remedy="check that the folder exists and is yours, or set another state url",
+        )
+
     def _normal(self, url: str | Path) -> URL:
         text = str(url)
         if text in ("sqlite://", ":memory:"):
@@ -227,7 +230,10 @@ class Database:
         if not self.is_sqlite:
             return create_engine(self.url, pool_size=8, max_overflow=24, pool_pre_ping=True, hide_parameters=True)
         if self._folder is None and self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise self._cannot_open(error.strerror or str(error)) from error
         engine = create_engine(
             self.url,
             poolclass=QueuePool,
