@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.screen import Screen
 
@@ -21,11 +21,21 @@ from console.work import Work
 from sync.clock import Clock
 from sync.views import RunResult
 
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+
+def _palette() -> type[Provider]:
+    from console.palette import ConsoleCommands
+
+    return ConsoleCommands
+
 
 class ConsoleApp(Work):
     """The operator console; its arguments are ``Host``'s."""
 
     CSS_PATH = "styles/console.tcss"
+    COMMANDS: ClassVar[set[Any]] = {_palette}
     TICK = 1.0
     TIMER_LOOK = 5.0
 
@@ -38,6 +48,10 @@ class ConsoleApp(Work):
     def on_mount(self) -> None:
         """Paint first, then open the store."""
         self.call_after_refresh(self._begin)
+
+    def on_unmount(self) -> None:
+        """Nothing more is taken from threads."""
+        self.bridge.close()
 
     def _begin(self) -> None:
         self.bridge.start()
@@ -59,7 +73,7 @@ class ConsoleApp(Work):
     def on_engine_events(self, message: EngineEvents) -> None:
         """What a job told since the last time."""
         run = self.progress.get(message.job)
-        if run is None:
+        if run is None or not self.in_front:
             return
         for event in message.events:
             run = told(run, event)
@@ -72,7 +86,7 @@ class ConsoleApp(Work):
     def on_job_ended(self, message: JobEnded) -> None:
         """A job is done: say so where it is not on screen, and read the store anew."""
         job = self.bridge.jobs.pop(message.job, None)
-        if job is None:
+        if job is None or not self.in_front:
             return
         self._conclude(message.job, job)
         self.front.paint_top()

@@ -1,7 +1,7 @@
 """The only place of the console with threads: reads on one thread, each job on its own, events thinned to ten a second.
 
 Screens ``await`` a read or a job; what comes from a thread reaches the loop here and nowhere else. Imports the standard
-library, ``console.messages`` and ``console.backend``; the shell (``sync.bootstrap``, and with it SQLAlchemy and httpx) is
+library, ``console.messages`` and ``console.backend``; the shell (``sync.bootstrap``, with SQLAlchemy and httpx) is
 imported by ``ShellBackend`` in the worker's thread, after the first paint.
 
 Threads are daemons: quitting never waits for one that only reads. A job that writes is cancelled and waited for by the
@@ -27,9 +27,9 @@ from sync.events import Event, Progress
 
 if TYPE_CHECKING:
     from sync.bootstrap import Shell
-    from sync.settings import OrgSettings
 
     from sync.clock import Clock
+    from sync.settings import OrgSettings
 
 T = TypeVar("T")
 REPAINT = 0.1
@@ -159,7 +159,7 @@ class Bridge:
             raise
         except PredictiveError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a thread met becomes one line for people
             raise as_error(error) from None
         finally:
             self._waiting -= 1
@@ -178,7 +178,7 @@ class Bridge:
             return await asyncio.wrap_future(job.done)
         except PredictiveError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a thread met becomes one line for people
             raise as_error(error) from None
 
     def close(self) -> None:
@@ -270,6 +270,9 @@ class ShellBackend:
         """Where the shell's events go."""
         self._on_event = on_event
 
+    def _told(self, event: Event) -> None:
+        self._on_event(event)
+
     def __getattr__(self, name: str) -> Any:
         """The shell's own attribute; opens the shell. Raises PredictiveError when it cannot be opened."""
         if name.startswith("_"):
@@ -280,7 +283,7 @@ class ShellBackend:
             self._shell = open_shell(
                 self._org,
                 clock=self._clock,
-                on_event=lambda event: self._on_event(event),
+                on_event=self._told,
                 read_only=self._read_only,
             )
         return getattr(self._shell, name)

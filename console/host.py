@@ -1,4 +1,4 @@
-"""The ground of the app: what all screens share, the bridge, theme and leaving. ``work`` adds the verbs, ``app`` the jobs.
+"""The ground of the app: what all screens share, the bridge, leaving. ``work`` adds the verbs, ``app`` the jobs.
 
 Imports Textual and the console's pure modules; the shell comes in as a function that opens a backend, called in worker
 threads after the first paint, so that SQLAlchemy, httpx and the rest are not loaded before something is seen.
@@ -7,15 +7,16 @@ threads after the first paint, so that SQLAlchemy, httpx and the rest are not lo
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.style import Style
 from rich.text import Text
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.screen import Screen
 
 from console import lastview
 from console.backend import Backend
@@ -87,6 +88,11 @@ class Host(App[int]):
         self.tones = tones(DRESSES[self.theme])
 
     # ------------------------------------------------------------ shared state
+
+    @property
+    def in_front(self) -> bool:
+        """True while a full screen is there to be told; not any more once the app shuts down."""
+        return self.is_running and any(isinstance(screen, ConsoleScreen) for screen in self._screen_stack)
 
     @property
     def front(self) -> ConsoleScreen:
@@ -163,6 +169,10 @@ class Host(App[int]):
         )
         self.bridge.close()
         self._close_messages_no_wait()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """None: the palette holds what the key table holds."""
+        return ()
 
     def do_dress(self) -> None:
         """Dark or light."""

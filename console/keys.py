@@ -169,14 +169,15 @@ KEYS: tuple[Key, ...] = (
     Key("open", ("enter",), "open", "Goes into the row under the cursor.", ("overview",), 13, _rows),
     Key("filter", ("slash",), "filter", "Filters the list by words or field:value, e.g. state:closed type:drip.",
         _LISTS, 14, shown="/"),
-    Key("batch", ("b",), "batch", "Runs or simulates the hourly or nightly batch.", ("overview", "schedule"), 15, _idle),
+    Key("batch", ("b",), "batch", "Runs or simulates the hourly or nightly batch.",
+        ("overview", "schedule"), 15, _idle),
     Key("verify", ("v",), "verify", "Compares both sides afresh by independent code; writes nothing.",
         ("overview", "campaign"), 20, first_of(_campaign, _started, _idle)),
     Key("load", ("g",), "get list", "Reads the org's campaigns anew: 1 Salesforce call.", ("overview",), 17, _idle),
     Key("sort", ("o",), "order", "Orders the list by the next column.", ("overview",), 18),
     Key("reverse", ("O",), "", "Turns the order round.", ("overview",), 60),
     Key("unfilter", ("escape",), "", "Shows all campaigns again.", ("overview",), 60, shown="esc"),
-    Key("clear_auto", ("w",), "clear auto-sync", "Takes auto-sync off a closed campaign, so that no night spends on it.",
+    Key("clear_auto", ("w",), "clear auto-sync", "Takes auto-sync off a closed campaign: no night spends on it.",
         ("overview", "campaign"), 30, first_of(_campaign, _closed_auto, _writes, _idle)),
     # ------------------------------------------------------------ campaign
     Key("tab", ("tab",), "next tab", "Next tab; shift+tab the one before.", ("campaign",), 15),
@@ -213,7 +214,7 @@ KEYS: tuple[Key, ...] = (
     Key("check", ("g",), "check now", "Checks login, fields, rights, clocks and state: a few calls.", ("doctor",), 10),
     # ------------------------------------------------------------ everywhere
     Key("back", ("escape",), "back", "Comes back to where one was; a run goes on.",
-        ("campaign", "plan", "run", "runs", "schedule", "api", "doctor"), 90, shown="esc"),
+        ("campaign", "plan", "run", "runs", "schedule", "api", "doctor", "help"), 25, shown="esc"),
     Key("view_run", ("0",), "", "The run under way.", (EVERYWHERE,), 70, _run),
     Key("view_overview", ("1",), "", "Campaigns.", (EVERYWHERE,), 71),
     Key("view_runs", ("2",), "runs", "Runs of the past.", (EVERYWHERE,), 72),
@@ -238,7 +239,7 @@ def hints(keys: tuple[Key, ...], now: Situation) -> tuple[tuple[str, str, bool],
     """Face, label and usability for the key bar; "all keys" last, because it always stays."""
     shown = [(key.face, key.label, not key.why(now)) for key in keys if key.label]
     usable = [hint for hint in shown if hint[2]]
-    return tuple([*usable[:-1], *[hint for hint in shown if not hint[2]], usable[-1]])
+    return (*usable[:-1], *[hint for hint in shown if not hint[2]], usable[-1])
 
 
 def table() -> tuple[tuple[str, str, str], ...]:

@@ -22,8 +22,21 @@ FORMAT = 1
 MOST = 400
 """Campaigns kept: more than any screen shows at once."""
 
-_NUMBERS = ("total", "active", "inactive", "unsynced", "editions", "sent", "delivered", "opened", "clicked", "completed",
-            "bounced", "opted_out", "pending")  # fmt: skip
+_NUMBERS = (
+    "total",
+    "active",
+    "inactive",
+    "unsynced",
+    "editions",
+    "sent",
+    "delivered",
+    "opened",
+    "clicked",
+    "completed",
+    "bounced",
+    "opted_out",
+    "pending",
+)
 
 
 def _when(text: str | None) -> datetime | None:
@@ -33,20 +46,39 @@ def _when(text: str | None) -> datetime | None:
 def _packed(view: CampaignView) -> dict[str, Any]:
     campaign = view.campaign
     return {
-        "id": campaign.id, "name": campaign.name, "type": campaign.type, "label": campaign.type_label,
-        "auto": campaign.auto_sync, "owner": campaign.owner, "state": view.state, "started": view.started,
-        "members": view.members, "numbers": [getattr(view, name) for name in _NUMBERS],
-        "last": view.last_run and view.last_run.isoformat(), "last_state": view.last_state, "note": view.last_note,
-        "next": view.next_run and view.next_run.isoformat(), "locked": view.locked, "paused": view.paused,
+        "id": campaign.id,
+        "name": campaign.name,
+        "type": campaign.type,
+        "label": campaign.type_label,
+        "auto": campaign.auto_sync,
+        "owner": campaign.owner,
+        "state": view.state,
+        "started": view.started,
+        "members": view.members,
+        "numbers": [getattr(view, name) for name in _NUMBERS],
+        "last": view.last_run and view.last_run.isoformat(),
+        "last_state": view.last_state,
+        "note": view.last_note,
+        "next": view.next_run and view.next_run.isoformat(),
+        "locked": view.locked,
+        "paused": view.paused,
         "warnings": [[warned.code, warned.text] for warned in view.warnings],
-    }  # fmt: skip
+    }
 
 
 def _unpacked(item: dict[str, Any]) -> CampaignView:
     campaign = Campaign(
-        CampaignId(item["id"]), item["name"], CampaignType(item["type"]) if item["type"] else None, item["label"],
-        item["state"] == "active", None, None, None, item["auto"], owner=item["owner"],
-    )  # fmt: skip
+        CampaignId(item["id"]),
+        item["name"],
+        CampaignType(item["type"]) if item["type"] else None,
+        item["label"],
+        item["state"] == "active",
+        None,
+        None,
+        None,
+        item["auto"],
+        owner=item["owner"],
+    )
     return CampaignView(
         campaign=campaign,
         state=item["state"],

@@ -333,11 +333,11 @@ def sync_mark(
 ) -> tuple[str, str, str]:
     """Glyph, words and tone for a campaign's last run; a lock outranks a pause, which outranks the run itself."""
     if locked:
-        return "⚿", "locked", "trouble"
+        return "■", "locked", "trouble"
     if closed_cost:
         return "▲", "closed", "attention"
     if paused:
-        return "⏸", "paused", "attention"
+        return "‖", "paused", "attention"
     if state is None or then is None:
         return " ", "never", "dim"
     glyph, _, tone = run_state(state)

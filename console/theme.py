@@ -31,6 +31,7 @@ class Dress:
     attention: str
     trouble: str
     on_signal: str
+    bar: str
 
 
 DRESSES = {
@@ -38,15 +39,15 @@ DRESSES = {
     for dress in (
         Dress(
             DARK, True, "#0f1419", "#171e26", "#1c2733", "#d5dce4", "#8795a3", "#46525e",
-            "#6cb2f7", "#7cc58b", "#e5b454", "#f0736f", "#0f1419",
+            "#6cb2f7", "#7cc58b", "#e5b454", "#f0736f", "#0f1419", "#5d7083",
         ),
         Dress(
             LIGHT, False, "#fbfbf8", "#f1f2ee", "#e3ecf7", "#1f262d", "#65707b", "#b4bcc4",
-            "#0b5fbd", "#1d7a3a", "#8f5f00", "#c4262d", "#ffffff",
+            "#0b5fbd", "#1d7a3a", "#8f5f00", "#c4262d", "#ffffff", "#8c98a5",
         ),
         Dress(
             ANSI, True, "default", "default", "default", "default", "bright_black", "bright_black",
-            "cyan", "green", "yellow", "red", "black",
+            "cyan", "green", "yellow", "red", "black", "default",
         ),
     )
 }  # fmt: skip
@@ -93,7 +94,7 @@ def tones(dress: Dress) -> dict[str, Style]:
         "strong": Style(color=dress.text, bold=True),
         "dim": Style(color=dress.dim),
         "faint": Style(color=dress.faint),
-        "bar": Style(color=dress.dim),
+        "bar": Style(color=dress.bar),
         "accent": Style(color=dress.accent),
         "key": Style(color=dress.accent, bold=True),
         "head": Style(color=dress.dim),

@@ -6,7 +6,7 @@ of the first paint.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,14 @@ from console.viewstate import RunProgress
 from sync.errors import PredictiveError
 from sync.model import RunKind
 from sync.plan import Plan
-from sync.views import CampaignView, RunResult, TimerView
+from sync.views import CampaignView, RunResult, RunView, TimerView
 
 if TYPE_CHECKING:
     import threading
 
     from console.backend import Backend
     from console.bridge import Job
+    from console.palette import Command
     from console.screens.dialogs import Choice
 
 EDITIONS_OF = {"adaptive": 5, "scheduled": 1, "drip": 1}
@@ -55,11 +56,11 @@ class Work(Host):
         if len(self.screen_stack) > 1:
             self.pop_screen()
 
-    def open_campaign(self, campaign_id: str) -> None:
+    def open_campaign(self, campaign_id: str, tab: str = "") -> None:
         """Into one campaign."""
         from console.screens.campaign import CampaignScreen
 
-        self.push_screen(CampaignScreen(campaign_id))
+        self.push_screen(CampaignScreen(campaign_id, tab))
 
     def do_view_overview(self) -> None:
         """Back to the list."""
@@ -107,7 +108,7 @@ class Work(Host):
         """All keys of the screen beneath."""
         from console.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.front.keys(), self.front.situation(), self.front.PLACE))
+        self.push_screen(HelpScreen(self.front.key_list(), self.front.situation(), self.front.PLACE))
 
     def do_palette(self) -> None:
         """The command palette."""
@@ -170,6 +171,12 @@ class Work(Host):
             self.pop_screen()
         self.push_screen(RunScreen(number))
 
+    def open_past(self, run: RunView) -> None:
+        """The screen of a run of the past, replayed."""
+        from console.screens.run import RunScreen
+
+        self.push_screen(RunScreen(0, run))
+
     def start_plan(self, campaign_ids: Sequence[str]) -> None:
         """Make a plan and show it; nothing is written."""
         from console.screens.plan import PlanScreen
@@ -214,18 +221,20 @@ class Work(Host):
         campaign = view.campaign
         editions = EDITIONS_OF[campaign.type.value] if campaign.type else 1
         made = f"Predictive makes {plural(editions, 'edition')}, inactive and empty: nothing is mailed by this."
-        again = (
-            ("It was done before: an Adaptive campaign keeps its five, others get one more.",) if view.started else ()
-        )
+        label = f"make {plural(editions, 'edition')}"
+        if view.started and editions > 1:
+            made = "Its five editions exist and are never made twice; an unfinished start is taken up again."
+            label = "do it"
+        elif view.started:
+            made += " It was done before: this makes one more."
         self.ask(
             f"New Edition for {campaign.name}?",
             (
                 f"{plural(view.total, 'member')} with header and test members go to Predictive.",
                 made,
                 "Salesforce gets the edition rows and each member's synced marker.",
-                *again,
             ),
-            (("y", f"make {plural(editions, 'edition')}", "y"),),
+            (("y", label, "y"),),
             lambda answer: (
                 self.start_run(
                     f"{campaign.name} › New Edition", lambda b, cancel: b.new_edition(campaign.id, cancel=cancel)
@@ -332,20 +341,65 @@ class Work(Host):
 
     # ------------------------------------------------------------ small jobs and timers
 
-    def small(self, title: str, do: Callable[[Backend, threading.Event], Any], said: Callable[[Any], str]) -> None:
-        """A job that has no screen: its end is a note, its failure too."""
+    def small(
+        self,
+        title: str,
+        do: Callable[[Backend, threading.Event], Any],
+        said: Callable[[Any], str],
+        then: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """A job that has no screen: its end is a note, its failure too; *then* reads anew what it changed."""
         job = self.bridge.act(title, do, writes=False)
 
         async def wait() -> None:
             try:
                 value = await self.bridge.result(job)
+                if then is not None:
+                    await then()
             except PredictiveError as error:
                 self.front.say_error(error)
             else:
                 self.front.say(said(value), "✔", "good")
-                self.reload()
 
         self.run_worker(wait(), group=f"small-{job.number}")
+
+    def command(self, line: str) -> None:
+        """What was typed at the ``:`` prompt."""
+        from console.palette import COMMANDS, find, parse
+
+        name, words = parse(line)
+        found = find(name)
+        if found is not None and not found.campaigns:
+            found.do(self, words)
+        elif found is not None and not words:
+            self.front.say(f"{found.name} {found.usage}: {found.text}.", "·", "attention")
+        elif found is not None:
+            self.run_worker(self._with_campaigns(found, words), group="command", exclusive=True)
+        elif name in self.extra_commands:
+            run = self.extra_commands[name]
+            self.small(line, lambda backend, cancel: run(words), lambda text: text or f"{name}: done.")
+        else:
+            known = ", ".join([*(command.name for command in COMMANDS), *self.extra_commands])
+            self.front.say(f"No command is called {name}. Commands: {known}.", "·", "attention")
+
+    async def _with_campaigns(self, found: Command, words: tuple[str, ...]) -> None:
+        names = words if len(words) > 1 and self._all_known(words) else (" ".join(words),)
+        try:
+            ids = tuple([(await self.bridge.read(lambda b, name=name: b.resolve(name))).id for name in names])
+        except PredictiveError as error:
+            self.front.say_error(error)
+            return
+        if found.name in ("sync", "plan") and self.bridge.writing is not None:
+            self.front.say(f"{self.bridge.writing.title} is running; 0 shows it.", "·", "attention")
+            return
+        if found.name in ("new-edition", "refresh") and self.situation().read_only:
+            self.front.say("The console is read-only.", "·", "attention")
+            return
+        found.do(self, ids)
+
+    def _all_known(self, words: tuple[str, ...]) -> bool:
+        known = {name for view in self.shared.campaigns for name in (view.campaign.name, view.campaign.id)}
+        return all(word in known for word in words)
 
     def look_at_timers(self) -> None:
         """Is a timer due? The store tells; only one process gets the tick."""

@@ -18,7 +18,7 @@ from textual.widget import Widget
 from console.keys import EVERYWHERE, KEYS, Key, Situation, hints, keys_for
 from console.messages import CommandTyped, FilterChanged
 from console.screens.run_view import progress_words
-from console.screens.topline_view import news_line, top_lines
+from console.screens.topline_view import news_lines, top_lines
 from console.viewstate import FILTER_FIELDS
 from console.widgets.bars import Hints, Note, Top
 from console.widgets.grid import Grid
@@ -42,6 +42,15 @@ def bindings_for(*places: str) -> list[BindingType]:
         if name != "enter"
     }
     return [Binding(name, f"press('{name}')", show=False) for name in sorted(names)]
+
+
+class Body(Vertical):
+    """What is between the lines on top and the key bar; its height changes when a note or prompt opens."""
+
+    def on_resize(self, event: Resize) -> None:
+        """Let the screen lay out its lists anew."""
+        if isinstance(self.screen, ConsoleScreen):
+            self.screen.paint()
 
 
 class ConsoleScreen(Screen[None]):
@@ -68,6 +77,11 @@ class ConsoleScreen(Screen[None]):
     def paint(self) -> None:
         """Show the present view state in the body."""
 
+    @property
+    def room(self) -> int:
+        """Lines that the body has."""
+        return self.query_one("#body").content_size.height
+
     def run_went_on(self, job: int) -> None:
         """A job told something new, or the clock went on while one runs."""
 
@@ -91,7 +105,7 @@ class ConsoleScreen(Screen[None]):
         """The frame around the body."""
         yield Top(id="top")
         yield Top(id="news")
-        with Vertical(id="body"):
+        with Body(id="body"):
             yield from self.body()
         yield Note(id="note")
         yield Hints(id="keys")
@@ -119,13 +133,13 @@ class ConsoleScreen(Screen[None]):
         shared, run = self.host.shared, self.host.live_run
         self.query_one("#top", Top).show(top_lines(shared, self.size.width))
         words = progress_words(run, shared.now) if run else ""
-        self.query_one("#news", Top).show(news_line(shared, run, words))
+        self.query_one("#news", Top).show(*news_lines(shared, run, words))
 
     def paint_keys(self) -> None:
         """The key bar."""
-        self.query_one(Hints).show(hints(self.keys(), self.situation()))
+        self.query_one(Hints).show(hints(self.key_list(), self.situation()))
 
-    def keys(self) -> tuple[Key, ...]:
+    def key_list(self) -> tuple[Key, ...]:
         """Keys that work here."""
         return keys_for(*self.places())
 
@@ -133,13 +147,13 @@ class ConsoleScreen(Screen[None]):
 
     async def action_press(self, name: str) -> None:
         """Do what the table says for this key, or say why it cannot be done now."""
-        key = next((key for key in self.keys() if name in key.keys), None)
+        key = next((key for key in self.key_list() if name in key.keys), None)
         if key is not None:
             self.perform(key.id)
 
     def perform(self, id: str) -> None:
         """Do what has this id, unless there is a reason not to."""
-        key = next((key for key in self.keys() if key.id == id), None)
+        key = next((key for key in self.key_list() if key.id == id), None)
         if key is None:
             return
         note = self.query_one(Note)

@@ -34,11 +34,11 @@ class OverviewScreen(ConsoleScreen):
 
     def body(self) -> ComposeResult:
         """The list, the side panel of wide terminals, warnings, legend."""
-        with Horizontal():
+        with Horizontal(id="list"):
             yield Grid(self._row, self._head, id="grid")
             yield Lines(id="side")
-        yield Lines(id="warnings", classes="gap")
         yield Lines(id="legend", classes="gap")
+        yield Lines(id="warnings", classes="gap")
 
     # ------------------------------------------------------------ state to widgets
 
@@ -53,6 +53,9 @@ class OverviewScreen(ConsoleScreen):
             grid.empty = look.nothing_found(self.state.text) if self.state.text else look.teaching(shared.loaded)
         grid.show(len(self.rows), cursor=place)
         self._paint_chosen()
+        below = sum(len(self.query_one(name, Lines).lines) + 1 for name in ("#warnings", "#legend"))
+        high = len(self.rows) + 1 if self.rows else self.room
+        self.query_one("#list").styles.height = max(3, min(high, self.room - below))
 
     def _paint_chosen(self) -> None:
         shared, chosen, width = self.host.shared, self.chosen, self.size.width

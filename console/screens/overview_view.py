@@ -106,7 +106,7 @@ def row(view: CampaignView, width: int, now: datetime) -> Line:
     for column in shown(width):
         line.append(("  ", ""))
         if column.title == "Last sync":
-            line += [(glyph + " ", tone), (fit(words, column.width - 2), "" if glyph in "▲✖⚿" else "dim")]
+            line += [(glyph + " ", tone), (fit(words, column.width - 2), "" if glyph in "▲✖■" else "dim")]
         else:
             text, how = figures[column.title]
             line.append((fit(text, column.width, column.align), how))
@@ -114,9 +114,9 @@ def row(view: CampaignView, width: int, now: datetime) -> Line:
 
 
 _SIGNS = {
-    "locked": ("⚿", "trouble"),
+    "locked": ("■", "trouble"),
     "failed": ("✖", "trouble"),
-    "paused": ("⏸", "attention"),
+    "paused": ("‖", "attention"),
     "partial": ("◐", "attention"),
 }
 
@@ -147,11 +147,11 @@ def legend_line(view: CampaignView | None, width: int) -> Line:
     room = width - 4
     for fill, label, number in folded(view.members):
         text = f"{label} {count(number)}"
-        size = len(text) + 5
+        size = len(text) + 4
         if size > room:
             break
         room -= size
-        line += [(fill + " ", "bar"), (text, "dim"), ("   ", "")]
+        line += [(fill + " ", "bar"), (text, "dim"), ("  ", "")]
     return tuple(line)
 
 
@@ -180,8 +180,13 @@ def detail_lines(view: CampaignView | None, now: datetime, width: int) -> tuple[
     )
     lines: list[Line] = [((crop(view.campaign.name, width), "strong"),), ()]
     lines += [((fit(label, 11), "dim"), (crop(text, width - 11), "")) for label, text in pairs]
-    lines += [(), *[((f"{fill} ", "bar"), (fit(label, width - 12), "dim"), (fit(count(number), 10, "right"), ""))
-                    for fill, label, number in folded(view.members)]]  # fmt: skip
+    lines += [
+        (),
+        *[
+            ((f"{fill} ", "bar"), (fit(label, width - 12), "dim"), (fit(count(number), 10, "right"), ""))
+            for fill, label, number in folded(view.members)
+        ],
+    ]
     return tuple(lines)
 
 
@@ -193,7 +198,9 @@ def teaching(loaded: bool) -> tuple[Line, ...]:
         (),
         (("   No campaign is known yet.", "strong"),),
         (),
-        (("   This list shows the org's campaigns: members by status, opens, the last and the next run.", "dim"),),
+        (("   This list shows the org's campaigns: members by status, opens,", "dim"),),
+        (("   the last and the next run. It is empty until the org was read.", "dim"),),
+        (),
         (("   ", ""), ("g", "key"), (" reads it from Salesforce (1 call). Nothing is written.", "")),
         (("   ", ""), ("5", "key"), (" checks login, fields and rights if that does not work.", "")),
         (("   ", ""), ("?", "key"), (" shows every key.", "")),
@@ -213,7 +220,7 @@ def nothing_found(text: str) -> tuple[Line, ...]:
         ),
         (
             (
-                "   field:value works too: state:closed, type:drip, last:partial, owner:…, auto:on; ! before it means not.",
+                "   Also state:closed, type:drip, last:partial, owner:…, auto:on; ! means not.",
                 "dim",
             ),
         ),

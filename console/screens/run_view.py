@@ -10,7 +10,6 @@ from datetime import datetime
 
 from console.present import (
     Line,
-    calls,
     count,
     crop,
     crop_line,
@@ -22,6 +21,7 @@ from console.present import (
     plural,
     run_state,
     spread,
+    wrap,
 )
 from console.viewstate import RunProgress, StepState
 from sync.events import Phase, RowFailed
@@ -79,7 +79,7 @@ def title_line(run: RunProgress, now: datetime, width: int) -> Line:
         right = [(f"{glyph} ", tone), (word, ""), (f"  {elapsed(seconds)} ", "strong")]
     else:
         right = [("✖ ", "trouble"), ("failed", ""), (f"  {elapsed(seconds)} ", "strong")]
-    simulated = [(" simulated ", "attention")] if run.simulated else []
+    simulated = [(" simulated", "attention")] if run.simulated and "imulated" not in run.title else []
     return spread([("   ", ""), (run.title, "strong"), (" ", ""), *simulated], right, width)
 
 
@@ -104,10 +104,10 @@ def _ended_bar(run: RunProgress, width: int) -> Line:
     if run.end is None:
         return ()
     done, total = share_done(run)
-    spent = calls(run.end.calls)
-    predicted = f", predicted {plural(run.plan.predicted.salesforce, 'call')}" if run.plan else ""
+    predicted = f" (predicted {count(run.plan.predicted.salesforce)})" if run.plan else ""
+    spent = f"{plural(run.end.calls.salesforce, 'call')}{predicted} · {plural(run.end.calls.predictive, 'request')}"
     words = f"{count(done)} of {count(total)} rows · " if total else ""
-    return crop_line((("   ", ""), (f"{words}{spent}{predicted} · {lasting(run.end.seconds)}", "dim")), width)
+    return crop_line((("   ", ""), (f"{words}{spent} · {lasting(run.end.seconds)}", "dim")), width)
 
 
 def step_lines(run: RunProgress, width: int) -> tuple[Line, ...]:
@@ -174,6 +174,27 @@ def failure_lines(run: RunProgress, width: int, most: int = 3) -> tuple[Line, ..
     return tuple(lines)
 
 
+def _did(run: RunProgress) -> list[str]:
+    assert run.end is not None
+    counts = run.end.counts
+    said = (
+        (counts.mails_released * run.simulated, plural(counts.mails_released, "e-mail")),
+        (counts.added, plural(counts.added, "member") + " added"),
+        (counts.removed, f"{count(counts.removed)} removed"),
+        (counts.changed, f"{count(counts.changed)} changed"),
+        (counts.editions_created, plural(counts.editions_created, "edition") + " made"),
+        (counts.mails_sent, plural(counts.mails_sent, "e-mail") + " sent"),
+        (counts.mails_unknown, plural(counts.mails_unknown, "e-mail") + " of unknown fate, never sent again"),
+        (counts.rejected, f"{count(counts.rejected)} rejected"),
+        (counts.drifted, f"{count(counts.drifted)} left because they moved"),
+        (counts.held, f"{count(counts.held)} held"),
+        (counts.invisible, f"{count(counts.invisible)} hidden and kept"),
+        (counts.pending, f"{count(counts.pending)} wait for the hourly run"),
+    )
+    words = [text for number, text in said if number > 0]
+    return ["there would be " + words[0], *words[1:]] if run.simulated and words else words
+
+
 def end_lines(run: RunProgress, result: RunResult | None, width: int) -> tuple[Line, ...]:
     """The end in words and the next key."""
     if run.live:
@@ -183,28 +204,13 @@ def end_lines(run: RunProgress, result: RunResult | None, width: int) -> tuple[L
             (("   ✖ ", "trouble"), (crop(run.error, width - 6), "")),
             (("   ", ""), ("esc", "key"), (" back", "dim")),
         )
-    counts, end = run.end.counts, run.end
+    end = run.end
     glyph, word, tone = run_state(end.state)
-    parts = [
-        text
-        for number, text in (
-            (counts.added, plural(counts.added, "member") + " added"),
-            (counts.removed, f"{count(counts.removed)} removed"),
-            (counts.changed, f"{count(counts.changed)} changed"),
-            (counts.editions_created, plural(counts.editions_created, "edition") + " made"),
-            (counts.mails_sent, plural(counts.mails_sent, "e-mail") + " sent"),
-            (counts.mails_released - counts.mails_sent, plural(counts.mails_released, "e-mail") + " would be sent"),
-            (counts.rejected, f"{count(counts.rejected)} rejected"),
-            (counts.drifted, f"{count(counts.drifted)} left because they moved"),
-            (counts.held, f"{count(counts.held)} held"),
-            (counts.pending, f"{count(counts.pending)} wait for the hourly run"),
-        )
-        if number > 0
-    ]
+    parts = _did(run)
     said = ", ".join(parts) or "both sides agree"
-    lines: list[Line] = [
-        crop_line((("   ", ""), (f"{glyph} ", tone), (f"{word}: ", "strong"), (f"{said}.", "")), width)
-    ]
+    first, *more = wrap(f"{word}: {said}.", width - 6)
+    lines: list[Line] = [(("   ", ""), (f"{glyph} ", tone), (word, "strong"), (first[len(word) :], ""))]
+    lines += [((f"     {part}", ""),) for part in more[:2]]
     if run.simulated:
         lines.append((("   ", ""), ("Nothing was written and nothing was sent.", "dim")))
     error = end.error or (result.error if result else None)

@@ -38,8 +38,15 @@ def top_lines(shared: Shared, width: int) -> Line:
         figures = (
             f"{count(limits.used)} of {count(limits.limit)}" if width >= 72 else percent(limits.used, limits.limit)
         )
-        right += [("API ", "dim"), (glyph, tone), ("▕", "faint"), (meter(share, bar), tone if glyph else "bar"),
-                  ("▏", "faint"), (f" {figures}", "" if not glyph else tone), (age, "dim")]  # fmt: skip
+        right += [
+            ("API ", "dim"),
+            (glyph, tone),
+            ("▕", "faint"),
+            (meter(share, bar), tone if glyph else "bar"),
+            ("▏", "faint"),
+            (f" {figures}", "" if not glyph else tone),
+            (age, "dim"),
+        ]
     else:
         right += [("API not read yet", "dim")]
     right += [("  ", ""), (clock, "strong"), (" ", "")]
@@ -53,7 +60,7 @@ def _next(shared: Shared) -> list[tuple[str, str]]:
     for timer in sorted(shared.timers, key=lambda timer: timer.due):
         word = "nightly 01:00 UTC" if timer.kind is RunKind.NIGHTLY and timer.due.hour == 1 else timer.kind.value
         if timer.paused is not None:
-            out += [(" · ", "faint"), (f"⏸ {timer.kind.value} paused", "attention")]
+            out += [(" · ", "faint"), (f"‖ {timer.kind.value} paused", "attention")]
         elif not timer.enabled:
             out += [(" · ", "faint"), (f"{timer.kind.value} off", "dim")]
         else:
@@ -62,12 +69,12 @@ def _next(shared: Shared) -> list[tuple[str, str]]:
     return out
 
 
-def news_line(shared: Shared, run: RunProgress | None, progress: str) -> Line:
-    """What needs a person, what comes next, and what is running."""
+def news_lines(shared: Shared, run: RunProgress | None, progress: str) -> tuple[Line, ...]:
+    """What needs a person, what comes next, and what is running; then the same with less, for narrow terminals."""
     if shared.trouble:
-        return ((" ✖ ", "trouble"), (shared.trouble, ""))
+        return (((" ✖ ", "trouble"), (shared.trouble, "")),)
     if not shared.loaded and not shared.campaigns:
-        return ((" reading the store …", "dim"),)
+        return (((" reading the store …", "dim"),),)
     need = needing(shared.campaigns)
     missed = sum(len(timer.missed) for timer in shared.timers)
     out: list[tuple[str, str]] = [(" ", "")]
@@ -78,13 +85,7 @@ def news_line(shared: Shared, run: RunProgress | None, progress: str) -> Line:
     if missed:
         out += [(" · ", "faint"), (f"▲ {plural(missed, 'missed tick')}, 3 shows them", "attention")]
     if run is not None and run.live:
-        out += [
-            (" · ", "faint"),
-            ("◐ ", "accent"),
-            (f"{run.title} {progress}".rstrip(), "accent"),
-            (", 0 shows it", "dim"),
-        ]
-        return tuple(out)
-    out += _next(shared)
-    out += [(" · ", "faint"), ("nothing running", "dim")]
-    return tuple(out)
+        live = [(" · ", "faint"), ("◐ ", "accent"), (f"{run.title} {progress}".rstrip(), "accent")]
+        return (*out, *live, (", 0 shows it", "dim")), (*out, *live)
+    timers = _next(shared)
+    return (*out, *timers, (" · ", "faint"), ("nothing running", "dim")), (*out, *timers), (*out, *timers[:2])

@@ -1,4 +1,4 @@
-"""The permanent lines: org, mode and meter on top, what needs a person beneath it, keys at the bottom, a note above them.
+"""The permanent lines: org and meter on top, what needs a person beneath, keys at the bottom, a note above them.
 
 Imports Textual through the painter, ``console.present`` for the words; the values come down from the screen.
 """

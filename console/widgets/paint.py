@@ -1,4 +1,4 @@
-"""From lines of tones to strips of cells. Every widget that shows data paints through here, so markup in a name is text.
+"""From lines of tones to strips of cells. What shows data paints through here, so markup in a name is only text.
 
 Imports Textual's line types and ``console.present``; knows no screen.
 """

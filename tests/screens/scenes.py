@@ -9,8 +9,8 @@ from textual.pilot import Pilot
 
 from console.app import ConsoleApp
 from console.theme import DARK
-from tests.screens.fakes import FakeBackend, StillClock
-from tests.screens.waiting import press, settle
+from tests.screens.fakes import FakeBackend, StillClock, many_campaigns
+from tests.screens.waiting import press, settle, until
 
 Drive = Callable[[Pilot[Any], FakeBackend], Awaitable[None]]
 
@@ -18,16 +18,72 @@ Drive = Callable[[Pilot[Any], FakeBackend], Awaitable[None]]
 def console(backend: FakeBackend, *, mode: str = "writes", dress: str = DARK, **more: Any) -> ConsoleApp:
     """The console over *backend*, with a clock that stands."""
     return ConsoleApp(
-        backend, clock=backend.clock, org_name=more.pop("org_name", "acme-production"), mode=mode, dress=dress, timers=False, **more
-    )  # fmt: skip
+        backend,
+        clock=backend.clock,
+        org_name=more.pop("org_name", "acme-production"),
+        mode=mode,
+        dress=dress,
+        timers=False,
+        **more,
+    )
 
 
-async def overview(pilot: Pilot[Any], backend: FakeBackend) -> None:
-    """The first screen."""
+def typed(*keys: str) -> Drive:
+    """A scene that is reached by keys."""
+
+    async def drive(pilot: Pilot[Any], backend: FakeBackend) -> None:
+        await press(pilot, *keys)
+
+    return drive
+
+
+async def running(pilot: Pilot[Any], backend: FakeBackend) -> None:
+    """A run that is stopped half-way."""
+    await press(pilot, "s", "a")
+    backend.hold.clear()
+    backend.halfway.clear()
+    await pilot.press("y")
+    app = pilot.app
+    assert isinstance(app, ConsoleApp)
+    await until(backend.halfway.is_set, "the run to be half-way")
+    await until(lambda: any(run.failures for run in app.progress.values()), "its events")
+    await pilot.pause()
+
+
+def refusing() -> FakeBackend:
+    """A backend whose plan a guard refuses."""
+    return FakeBackend(refused=True)
+
+
+def crowded() -> FakeBackend:
+    """Two hundred campaigns and 100,000 members."""
+    return FakeBackend(many_campaigns(), members=100_000)
+
+
+def empty() -> FakeBackend:
+    """A store that knows nothing yet."""
+    return FakeBackend(())
 
 
 SCENES: dict[str, tuple[Callable[[], FakeBackend], Drive]] = {
-    "overview": (FakeBackend, overview),
+    "overview": (FakeBackend, typed()),
+    "overview-200": (crowded, typed("pagedown")),
+    "empty": (empty, typed()),
+    "campaign": (FakeBackend, typed("enter", "down", "down")),
+    "campaign-overview": (FakeBackend, typed("enter", "shift+tab", "shift+tab")),
+    "members": (crowded, typed("enter", "shift+tab", "down")),
+    "new-edition": (FakeBackend, typed("end", "up", "up", "n")),
+    "plan": (FakeBackend, typed("s", *["down"] * 6, "enter", "down", "down", "down")),
+    "apply": (FakeBackend, typed("s", "a")),
+    "guard": (refusing, typed("s", "a")),
+    "run": (FakeBackend, running),
+    "run-ended": (FakeBackend, typed("s", "a", "y")),
+    "simulated": (FakeBackend, typed("b", "m")),
+    "runs": (FakeBackend, typed("2", "down")),
+    "schedule": (FakeBackend, typed("3")),
+    "api": (FakeBackend, typed("4")),
+    "doctor": (FakeBackend, typed("5", "g")),
+    "help": (FakeBackend, typed("question_mark")),
 }
 
 
@@ -39,7 +95,6 @@ async def shoot(name: str, size: tuple[int, int], dress: str = DARK) -> str:
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         await drive(pilot, backend)
-        await settle(pilot)
         svg = app.export_screenshot(title="Predictive Console")
         backend.hold.set()
         return svg

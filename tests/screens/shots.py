@@ -21,7 +21,9 @@ FONTS = ("DejaVu Sans Mono", "Liberation Mono", "Noto Sans Mono", "Menlo", "Cons
 def font() -> str | None:
     """The first of the known monospaced fonts that is installed, None when it cannot be told."""
     try:
-        known = subprocess.run(["fc-list", ":", "family"], capture_output=True, text=True, timeout=20, check=True).stdout
+        known = subprocess.run(
+            ["fc-list", ":", "family"], capture_output=True, text=True, timeout=20, check=True
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
     return next((name for name in FONTS if name in known), None)
@@ -36,7 +38,12 @@ def picture(svg: str, family: str) -> bytes | None:
     plain = svg.replace("arial", family).replace("Arial", family)
     return bytes(
         resvg_py.svg_to_bytes(
-            svg_string=plain, monospace_family=family, sans_serif_family=family, serif_family=family, font_family=family, zoom=2
+            svg_string=plain,
+            monospace_family=family,
+            sans_serif_family=family,
+            serif_family=family,
+            font_family=family,
+            zoom=2,
         )
     )
 

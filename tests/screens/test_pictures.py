@@ -10,16 +10,32 @@ from console.app import ConsoleApp
 from tests.screens.scenes import SCENES, console
 from tests.screens.waiting import settle
 
+NARROW = (
+    "overview",
+    "empty",
+    "campaign",
+    "members",
+    "plan",
+    "guard",
+    "run",
+    "run-ended",
+    "simulated",
+    "schedule",
+    "help",
+)
+WIDE = ("overview-200", "campaign", "plan", "run-ended", "api")
+PICTURES = [(name, (80, 24)) for name in NARROW] + [(name, (120, 36)) for name in WIDE]
 
-@pytest.mark.parametrize("name", list(SCENES))
-@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])
-async def test_screen_looks_as_kept(name: str, size: tuple[int, int], same_picture: Callable[[ConsoleApp], None]) -> None:
+
+@pytest.mark.parametrize(("name", "size"), PICTURES, ids=[f"{name}-{size[0]}x{size[1]}" for name, size in PICTURES])
+async def test_screen_looks_as_kept(
+    name: str, size: tuple[int, int], same_picture: Callable[[ConsoleApp], None]
+) -> None:
     make, drive = SCENES[name]
     backend = make()
     app = console(backend)
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         await drive(pilot, backend)
-        await settle(pilot)
         same_picture(app)
         backend.hold.set()

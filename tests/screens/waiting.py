@@ -1,4 +1,4 @@
-"""Waits on conditions, bounded by the wall clock, saying what was awaited. No test of screens sleeps for a fixed time."""
+"""Waits on conditions, bounded by the wall clock, saying what was awaited; nothing sleeps for a fixed time."""
 
 from __future__ import annotations
 

@@ -1,0 +1,401 @@
+"""One campaign: overview, members, editions, clicks, runs in tabs over one grid.
+
+Members are read by windows, 100,000 of them like ten. Imports Textual, the pure views and the base screen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from textual.app import ComposeResult
+
+from console.backend import Backend
+from console.keys import Situation
+from console.messages import RowMoved, RowOpened, RowsWanted
+from console.present import Line
+from console.screens import campaign_view as look
+from console.screens import runs_view
+from console.screens.base import ConsoleScreen, bindings_for
+from console.screens.dialogs import AskText
+from console.widgets.grid import Grid
+from console.widgets.paint import Lines
+from console.window import Window
+from sync.model import Edition, Level
+from sync.views import CampaignDetail, CampaignView, MemberView
+
+_PLACES = {"members": ("campaign", "members"), "runs": ("campaign", "campaign_runs"), "clicks": ("campaign", "clicks")}
+
+
+class CampaignScreen(ConsoleScreen):
+    """One campaign.
+
+    Args:
+        campaign_id: its id, 18 characters.
+        tab: the tab that is shown first; "" for the one that tells most.
+    """
+
+    PLACE = "campaign"
+    BINDINGS = bindings_for("campaign", "members", "campaign_runs", "clicks")
+
+    def __init__(self, campaign_id: str, tab: str = "") -> None:
+        super().__init__()
+        self.campaign_id = campaign_id
+        self.tab = tab or "editions"
+        self.detail: CampaignDetail | None = None
+        self._cursors: dict[str, int] = {}
+        self._texts: dict[str, str] = {}
+        self._status: str | None = None
+        self._level: str | None = None
+        self._found: int | None = None
+        self._members: Window[MemberView] = Window()
+        self._asked: set[int] = set()
+
+    def body(self) -> ComposeResult:
+        """Head with tabs, one grid, lines about what is chosen."""
+        yield Lines(id="head")
+        yield Grid(self._line, self._head, id="grid")
+        yield Lines(id="chosen", classes="gap")
+
+    def on_mount(self) -> None:
+        """Read it."""
+        self.load(self._read(), "detail")
+
+    async def _read(self) -> None:
+        ident = self.campaign_id
+        self.detail = await self.host.bridge.read(lambda backend: backend.detail(ident))
+        await self._count()
+        self.refresh_all()
+
+    async def _count(self) -> None:
+        ident, text, status, level = self.campaign_id, self._texts.get("members", ""), self._status, self._level
+        self._found = await self.host.bridge.read(
+            lambda backend: backend.count_members(ident, text=text, status=status, level=level)
+        )
+        self._members.clear()
+        self._asked.clear()
+
+    # ------------------------------------------------------------ state to widgets
+
+    @property
+    def view(self) -> CampaignView | None:
+        """The campaign as last read."""
+        return self.detail.view if self.detail else self.host.campaign(self.campaign_id)
+
+    def paint(self) -> None:
+        """Head, rows of the tab, what is chosen."""
+        view, width, now = self.view, self.size.width, self.host.shared.now
+        members = self._found if self._found is not None else (view.total if view else None)
+        head: list[Line] = [look.title_line(view, now, width), look.tab_line(self.tab, self.detail, members), ()]
+        filtered = look.members_line(self._found, self._texts.get("members", ""), self._status, self._level)
+        if self.tab == "members" and filtered:
+            head += [filtered, ()]
+        self.query_one("#head", Lines).show(tuple(head))
+        grid = self.query_one(Grid)
+        count = self._count_rows()
+        grid.empty = self._empty()
+        grid.show_cursor = self.tab != "overview"
+        if not self._grows():
+            grid.styles.height = max(1, min(count + 1, self.size.height - 12)) if count else "1fr"
+        else:
+            grid.styles.height = "1fr"
+        grid.show(count, cursor=self._cursors.get(self.tab, 0))
+        self._paint_chosen()
+
+    def _grows(self) -> bool:
+        return self.tab not in ("editions",)
+
+    def _count_rows(self) -> int:
+        detail = self.detail
+        if self.tab == "members":
+            return self._found or 0
+        if detail is None:
+            return 0
+        return {"editions": len(detail.editions), "clicks": len(self._clicks()), "runs": len(detail.runs)}.get(
+            self.tab, 0
+        )
+
+    def _empty(self) -> tuple[Line, ...]:
+        view = self.view
+        if view is None or self.detail is None:
+            return ((("   Reading the store …", "dim"),),)
+        if self.tab == "overview":
+            return look.overview_lines(view, self.host.shared.now, self.size.width)
+        if self.tab == "members":
+            if self._texts.get("members") or self._status or self._level:
+                return ((("   No member is like that. ", "dim"), ("esc", "key"), (" shows all.", "dim")),)
+            return (
+                (("   No members are known yet.", "strong"),),
+                (("   ", ""), ("g", "key"), (" reads both sides for display (about 2 calls).", "")),
+            )
+        if self.tab == "editions":
+            return look.unstarted_lines(view)
+        if self.tab == "runs":
+            return runs_view.teaching()
+        return ((("   No page was clicked yet; clicks come with the hourly run.", "dim"),),)
+
+    def _clicks(self) -> tuple:  # type: ignore[type-arg]
+        text = self._texts.get("clicks", "").casefold()
+        found = self.detail.click_throughs if self.detail else ()
+        return tuple(sorted((c for c in found if text in c.url.casefold()), key=lambda click: -click.hits))
+
+    def _head(self, width: int) -> Line:
+        return {
+            "members": look.members_head,
+            "editions": look.editions_head,
+            "clicks": look.clicks_head,
+            "runs": runs_view.head,
+        }[self.tab](width)
+
+    def _line(self, index: int, width: int) -> Line | None:
+        detail, now = self.detail, self.host.shared.now
+        if self.tab == "members":
+            member = self._members.get("all", index)
+            return None if member is None else look.member_row(member, now, width)
+        assert detail is not None
+        if self.tab == "editions":
+            return look.edition_row(detail.editions[index], detail.history, width)
+        if self.tab == "clicks":
+            clicks = self._clicks()
+            return look.click_row(clicks[index], clicks[0].hits, width)
+        return runs_view.row(detail.runs[index], now, width)
+
+    def _paint_chosen(self) -> None:
+        view, width = self.view, self.size.width
+        cursor = self.query_one(Grid).cursor
+        lines: tuple[Line, ...] = ()
+        if view is not None and self.tab == "editions" and self.detail and self.detail.editions:
+            lines = look.edition_lines(self.edition, view, width)
+        elif self.tab == "members":
+            lines = (look.member_line(self._members.get("all", cursor), width),)
+        elif self.tab == "runs" and self.detail and cursor < len(self.detail.runs):
+            lines = (runs_view.detail(self.detail.runs[cursor], width),)
+        self.query_one("#chosen", Lines).show(lines)
+
+    @property
+    def edition(self) -> Edition | None:
+        """The edition under the cursor."""
+        cursor = self.query_one(Grid).cursor
+        rows = self.detail.editions if self.detail else ()
+        return rows[cursor] if self.tab == "editions" and cursor < len(rows) else None
+
+    def places(self) -> tuple[str, ...]:
+        """The campaign's keys and those of the tab."""
+        return _PLACES.get(self.tab, ("campaign",))
+
+    def situation(self) -> Situation:
+        """What the campaign and the edition under the cursor allow."""
+        now = self.host.about(self.view, self.host.situation())
+        return replace(now, edition=self.edition is not None, rows=bool(self._count_rows()))
+
+    # ------------------------------------------------------------ members by window
+
+    def on_rows_wanted(self, message: RowsWanted) -> None:
+        """Fetch the pages that are about to be seen."""
+        missing = [n for n in self._members.missing("all", message.first, message.last) if n not in self._asked]
+        if missing and self.tab == "members":
+            self._asked.update(missing)
+            self.load(self._fetch(missing), "members")
+
+    async def _fetch(self, numbers: list[int]) -> None:
+        ident, size = self.campaign_id, self._members.page
+        text, status, level = self._texts.get("members", ""), self._status, self._level
+        try:
+            for number in numbers:
+                offset = number * size
+
+                def window(backend: Backend, offset: int = offset) -> tuple[MemberView, ...]:
+                    return backend.members(ident, text=text, status=status, level=level, offset=offset, limit=size)
+
+                self._members.put("all", number, await self.host.bridge.read(window))
+        finally:
+            self._asked.difference_update(numbers)
+        self.query_one(Grid).repaint()
+        self._paint_chosen()
+
+    # ------------------------------------------------------------ what happens
+
+    def on_row_moved(self, message: RowMoved) -> None:
+        """Another row of the tab."""
+        self._cursors[self.tab] = message.index
+        self._paint_chosen()
+        self.paint_keys()
+
+    def on_row_opened(self, message: RowOpened) -> None:
+        """A run is replayed; an edition's subject is edited."""
+        if self.tab == "runs" and self.detail:
+            self.host.open_past(self.detail.runs[message.index])
+        elif self.tab == "editions":
+            self.perform("edit")
+
+    def run_went_on(self, job: int) -> None:
+        """A run ended: read anew."""
+        if self.host.bridge.writing is None:
+            self.load(self._read(), "detail")
+
+    def on_screen_resume(self) -> None:
+        """Back on top: what another screen did is read."""
+        if self.detail is not None:
+            self.load(self._read(), "detail")
+        super().on_screen_resume()
+
+    def go(self, tab: str) -> None:
+        """Show another tab."""
+        self.tab = tab
+        self.refresh_all()
+
+    def do_tab(self) -> None:
+        """The next tab."""
+        self.go(look.TABS[(look.TABS.index(self.tab) + 1) % len(look.TABS)])
+
+    def do_tab_back(self) -> None:
+        """The tab before."""
+        self.go(look.TABS[look.TABS.index(self.tab) - 1])
+
+    def filtered(self, text: str) -> None:
+        """Members by the store, clicks here."""
+        if self._texts.get(self.tab, "") == text:
+            return
+        self._texts[self.tab] = text
+        self._refilter()
+
+    def _refilter(self) -> None:
+        self._cursors[self.tab] = 0
+        if self.tab == "members":
+            self.load(self._recount(), "filter")
+        else:
+            self.refresh_all()
+
+    async def _recount(self) -> None:
+        await self._count()
+        self.refresh_all()
+
+    def filter_text(self) -> str:
+        """The present filter of this tab."""
+        return self._texts.get(self.tab, "")
+
+    def do_status(self) -> None:
+        """Members of the next status, then all."""
+        labels = [None, *(label for label, _ in (self.view.members if self.view else ()))]
+        self._status = labels[(labels.index(self._status) + 1) % len(labels)] if self._status in labels else None
+        self._refilter()
+
+    def do_level(self) -> None:
+        """Members of the next level, then all."""
+        levels = [None, *(level.value for level in Level)]
+        self._level = levels[(levels.index(self._level) + 1) % len(levels)]
+        self._refilter()
+
+    def do_back(self) -> None:
+        """Esc takes the filters away, then goes back."""
+        if self.tab == "members" and (self._status or self._level or self.filter_text()):
+            self._status = self._level = None
+            self._texts["members"] = ""
+            self._refilter()
+            return
+        super().do_back()
+
+    def do_sync(self) -> None:
+        """Preview a manual sync."""
+        self.host.start_plan((self.campaign_id,))
+
+    def do_new_edition(self) -> None:
+        """Ask, then the initial sync."""
+        if self.view:
+            self.host.start_new_edition(self.view)
+
+    def do_refresh(self) -> None:
+        """Level and reason, now."""
+        if self.view:
+            self.host.start_refresh(self.view)
+
+    def do_verify(self) -> None:
+        """Ask, then compare afresh."""
+        if self.view:
+            self.host.start_verify(self.view)
+
+    def do_clear_auto(self) -> None:
+        """Ask, then take auto-sync off."""
+        if self.view:
+            self.host.start_clear_auto(self.view)
+
+    def do_load_members(self) -> None:
+        """Read both sides for display."""
+        ident = self.campaign_id
+        self.say("Reading the members of both sides …", "◐")
+        self.host.small(
+            "Members", lambda b, cancel: b.load_members(ident), lambda n: f"{n:,} members read.", self._read
+        )
+
+    def do_test_send(self) -> None:
+        """Ask, then send the edition to the test members."""
+        edition, ident = self.edition, self.campaign_id
+        if edition is None:
+            return
+
+        def send(answer: str) -> None:
+            if answer == "y":
+                self.host.small(
+                    f"Test-send {edition.name}",
+                    lambda b, cancel: b.test_send(ident, edition.id),
+                    lambda got: (
+                        f"Sent to {got[0]} test members: {', '.join(got[1][:3])}{' …' if len(got[1]) > 3 else ''}"
+                    ),
+                    self._read,
+                )
+
+        self.host.ask(
+            f"Send “{edition.name}” to the test members?",
+            ("Only test members get it; they are in no count.",),
+            (("y", "send", "y"),),
+            send,
+        )
+
+    def do_activate(self) -> None:
+        """Ask, then let the edition send, or hold it."""
+        edition = self.edition
+        if edition is None:
+            return
+        turn = not edition.active
+        text = (
+            "From the next hourly run on it is mailed to members who are due."
+            if turn
+            else "From now on it is mailed to nobody; what was sent stays."
+        )
+        self._edit(
+            edition,
+            {"active": turn},
+            f"{'Activate' if turn else 'Deactivate'} “{edition.name}”?",
+            text,
+            f"{edition.name} is {'active' if turn else 'inactive'}.",
+        )
+
+    def _edit(self, edition: Edition, fields: dict[str, object], title: str, text: str, said: str) -> None:
+        ident = self.campaign_id
+
+        def change(answer: str) -> None:
+            if answer == "y":
+                self.host.small(
+                    title, lambda b, cancel: b.edit_edition(ident, edition.id, fields), lambda _: said, self._read
+                )
+
+        self.host.ask(title, (text,), (("y", "do it", "y"),), change)
+
+    def do_edit(self) -> None:
+        """A new subject; the content comes by file from the command line."""
+        edition, ident = self.edition, self.campaign_id
+        if edition is None:
+            return
+
+        def change(subject: str | None) -> None:
+            if subject and subject.strip():
+                self.host.small(
+                    f"Subject of {edition.name}",
+                    lambda b, cancel: b.edit_edition(ident, edition.id, {"subject": subject.strip()}),
+                    lambda _: f"{edition.name} has its new subject.",
+                    self._read,
+                )
+
+        text = ("The content comes by file: predictive edition CAMPAIGN EDITION --html FILE",)
+        self.app.push_screen(
+            AskText(f"Subject of “{edition.name}”", text, value=edition.subject or "", does="save"), change
+        )

@@ -1,0 +1,112 @@
+"""Checks of the set-up, each with its remedy; they use the network, so they run when a key asks for it.
+
+Imports Textual and the base screen.
+"""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+
+from console.messages import RowMoved
+from console.present import Line, crop, fit, wrap
+from console.screens.base import ConsoleScreen, bindings_for
+from console.widgets.grid import Grid
+from console.widgets.paint import Lines
+from sync.errors import PredictiveError
+from sync.views import Check
+
+_SIGNS = {"ok": ("✔ ", "good"), "attention": ("▲ ", "attention"), "trouble": ("✖ ", "trouble")}
+
+
+def row(check: Check, width: int) -> Line:
+    """One check."""
+    sign = _SIGNS.get(check.state, ("· ", "dim"))
+    return (
+        ("   ", ""),
+        sign,
+        (fit(check.name, 22), "" if check.state == "ok" else "strong"),
+        (crop(check.text, width - 29), "dim" if check.state == "ok" else ""),
+    )
+
+
+def summary(checks: tuple[Check, ...]) -> Line:
+    """How many are not well."""
+    trouble = sum(check.state == "trouble" for check in checks)
+    attention = sum(check.state == "attention" for check in checks)
+    if not trouble and not attention:
+        return (("   ", ""), ("✔ ", "good"), (f"All {len(checks)} checks are well.", "strong"))
+    parts = [f"{trouble} in trouble"] if trouble else []
+    parts += [f"{attention} need{'s' if attention == 1 else ''} attention"] if attention else []
+    return (("   ", ""), (", ".join(parts), "strong"), (f"  of {len(checks)} checks", "dim"))
+
+
+TEACHING: tuple[Line, ...] = (
+    (("   What is wrong with the set-up, and what to do about it.", "strong"),),
+    (),
+    (("   Login, rights and fields in Salesforce, the service, clocks, secrets, state, package names.", "dim"),),
+    (("   ", ""), ("g", "key"), (" checks now; that takes a few calls and writes nothing.", "")),
+)
+
+
+class DoctorScreen(ConsoleScreen):
+    """Checks."""
+
+    PLACE = "doctor"
+    BINDINGS = bindings_for("doctor")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._checks: tuple[Check, ...] = ()
+        self._asking = False
+
+    def body(self) -> ComposeResult:
+        """Summary, list, remedy."""
+        yield Lines(id="head")
+        yield Grid(self._line, id="grid")
+        yield Lines(id="remedy", classes="gap")
+
+    def paint(self) -> None:
+        """What was found."""
+        grid = self.query_one(Grid)
+        self.query_one("#head", Lines).show((summary(self._checks), ()) if self._checks else ())
+        grid.empty = ((("   ◐ Checking …", "dim"),),) if self._asking else TEACHING
+        grid.show(len(self._checks))
+        self._paint_remedy()
+
+    def _paint_remedy(self) -> None:
+        cursor = self.query_one(Grid).cursor
+        text = self._checks[cursor].remedy if cursor < len(self._checks) else ""
+        parts = wrap(text, self.size.width - 8)[:3]
+        self.query_one("#remedy", Lines).show(
+            tuple((("   ", ""), ("→ " if not i else "  ", "accent"), (part, "")) for i, part in enumerate(parts))
+        )
+
+    def _line(self, index: int, width: int) -> Line:
+        return row(self._checks[index], width)
+
+    def on_row_moved(self, message: RowMoved) -> None:
+        """Another check's remedy."""
+        self._paint_remedy()
+
+    def do_check(self) -> None:
+        """Run them in a thread."""
+        if self._asking:
+            return
+        self._asking = True
+        self._checks = ()
+        self.paint()
+        job = self.host.bridge.act("Doctor", lambda backend, cancel: backend.doctor(), writes=False)
+
+        async def wait() -> None:
+            try:
+                self._checks = await self.host.bridge.result(job)
+                worst = {"trouble": 0, "attention": 1}
+                first = min(range(len(self._checks)), key=lambda i: worst.get(self._checks[i].state, 2), default=0)
+                self.query_one(Grid).cursor = first
+            except PredictiveError as error:
+                self.say_error(error)
+            finally:
+                self._asking = False
+            self.refresh_all()
+
+        self.load(wait(), "doctor")
