@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping as AbcMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -234,7 +235,8 @@ def write_settings(path: Path, content: AbcMapping[str, Any]) -> None:
             tomli_w.dump(content, stream)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise ConfigError(f"the configuration cannot be written: {error.strerror}", where=str(path)) from error
 
 
