@@ -1,12 +1,14 @@
 """Writing rows: in the calls that ``sync.packing`` plans, read before where two own a field, read back afterwards.
 
-Every row ends in exactly one outcome. Rows that were locked are tried again, up to three times, after the others; a
-field that the org lacks is left out and listed. Nothing whose fate is unknown is repeated here.
+Every row ends in exactly one outcome, told together with those of the batch it was announced in. Locked rows are tried
+again up to three times within their batch; a field that the org lacks is left out and listed. Nothing whose fate is
+unknown is repeated here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,15 +19,15 @@ from sync.errors import (
     NotWhatItShouldBe,
     OutcomeUnknown,
     PredictiveError,
-    RemoteRejected,
+    ServerDown,
 )
 from sync.http.calls import Safety
-from sync.packing import Collection, PackedBulk, PackedCall, PackedRow, Retrieve, pack
+from sync.packing import Collection, Packed, PackedBulk, PackedCall, PackedRow, Retrieve, pack
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
 from sync.salesforce import decode
 from sync.salesforce.bulk import Bulk
-from sync.salesforce.composite import WRITE_HEADERS, Answers, Composite, Part
-from sync.salesforce.decode import RowResult, id18
+from sync.salesforce.composite import WRITE_HEADERS, Answers, Composite, Part, SubReply
+from sync.salesforce.decode import id18
 from sync.salesforce.errors import LOCKED, NO_FIELD, missing_column, remedy_for
 
 LOCK_WAITS = (3.0, 6.0, 9.0)
@@ -36,6 +38,15 @@ GONE = "ENTITY_IS_DELETED"
 Before = Callable[[tuple[OrgWrite, ...]], None]
 After = Callable[[tuple[OrgWrite, ...], tuple[OrgOutcome, ...]], None]
 Found = dict[tuple[str, str], dict[str, Any] | None]
+Outcomes = dict[str, OrgOutcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Writes that may be tried again; ``locked`` when some wait for a lock."""
+
+    writes: list[OrgWrite] = field(default_factory=list)
+    locked: bool = False
 
 
 class Writer:
@@ -55,17 +66,43 @@ class Writer:
         self, writes: Iterable[OrgWrite], *, before: Before, after: After, cancelled: Callable[[], bool], bulk: bool
     ) -> None:
         """See ``Org.write``."""
-        pending: Iterable[OrgWrite] = writes
-        for wait in (*LOCK_WAITS, None):
-            attempt = _Round(self, before, after, last=wait is None)
-            attempt.run(pending, cancelled, bulk=bulk)
-            if not attempt.again:
-                return
-            pending = attempt.again
-            if attempt.locked and wait is not None:
-                self._composite.channel.transport.wait(wait)
+        pipeline = _Pipeline(self)
+        for packed in pack(writes, bulk=bulk):
+            if cancelled():
+                raise Cancelled("writing was stopped", left_undone="rows that were not sent yet were left undone")
+            batch = packed.writes
+            outcomes: Outcomes = {}
+            if batch:
+                before(batch)
+            try:
+                again = pipeline.step(packed, outcomes, last=False)
+                if again.writes:
+                    self._try_again(again, outcomes, bulk=bulk)
+                    # The waits made what was read ahead old.
+                    pipeline = _Pipeline(self)
+            except PredictiveError as error:
+                # What has no outcome yet was not sent, or refused unread.
+                for write in batch:
+                    unsent = OrgOutcome(write.key, "unsent", write.record_id, message=error.what, remedy=error.remedy)
+                    outcomes.setdefault(write.key, unsent)
+                if batch:
+                    after(batch, tuple(outcomes[write.key] for write in batch))
+                raise
+            if batch:
+                after(batch, tuple(outcomes[write.key] for write in batch))
 
-    # -------------------------------------------------------- what a round needs
+    def _try_again(self, again: Again, outcomes: Outcomes, *, bulk: bool) -> None:
+        for number, wait in enumerate(LOCK_WAITS, 1):
+            if again.locked:
+                self._composite.channel.transport.wait(wait)
+            pipeline, pending, again = _Pipeline(self), again.writes, Again()
+            for packed in pack(pending, bulk=bulk):
+                left = pipeline.step(packed, outcomes, last=number == len(LOCK_WAITS))
+                again = Again([*again.writes, *left.writes], again.locked or left.locked)
+            if not again.writes:
+                return
+
+    # -------------------------------------------------------- what a pipeline needs
 
     def values(self, writes: Sequence[OrgWrite]) -> dict[str, Any]:
         """The values to send for one record, later writes over earlier ones, dropped names left out."""
@@ -101,83 +138,76 @@ class Writer:
         body = {"ids": list(read.ids), "fields": ["Id", *read.fields]}
         return Part(reference, "POST", f"{self._composite.root}/composite/sobjects/{read.sobject}", body)
 
-    def job(self, packed: PackedBulk, rows: Sequence[PackedRow]) -> list[OrgOutcome]:
+    def job(self, packed: PackedBulk) -> list[OrgOutcome]:
         """A Bulk job; the outcome of each row's first write, in order."""
-        return self._bulk.update(
-            packed.sobject, [(row.first.key, row.first.record_id or "", self.values(row.writes)) for row in rows]
-        )
+        rows = [(row.first.key, row.first.record_id or "", self.values(row.writes)) for row in packed.rows]
+        return self._bulk.update(packed.sobject, rows)
 
 
-class _Round:
-    """One pass over rows. ``again`` holds what is to be tried once more."""
+class _Pipeline:
+    """Makes calls one after the other and knows what the last one read."""
 
-    def __init__(self, writer: Writer, before: Before, after: After, *, last: bool) -> None:
+    def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._before = before
-        self._after = after
-        self._last = last
         self._found: Found = {}
-        self.again: list[OrgWrite] = []
-        self.locked = False
 
-    def run(self, writes: Iterable[OrgWrite], cancelled: Callable[[], bool], *, bulk: bool) -> None:
-        for packed in pack(writes, bulk=bulk):
-            if cancelled():
-                raise Cancelled("writing was stopped", left_undone="rows that were not sent yet were left undone")
-            if isinstance(packed, PackedBulk):
-                self._job(packed)
-            else:
-                self._call(packed)
+    def step(self, packed: Packed, outcomes: Outcomes, *, last: bool) -> Again:
+        """Make one call, or run one job.
 
-    # -------------------------------------------------------- one Composite
+        Args:
+            packed: what to send.
+            outcomes: takes the outcome of each write that is decided.
+            last: nothing is tried again after this.
 
-    def _call(self, packed: PackedCall) -> None:
+        Returns:
+            The writes that may be tried again.
+
+        Raises:
+            PredictiveError: those writes that have no outcome in *outcomes* by then were surely not executed.
+        """
+        pass_ = _Pass(self._writer, outcomes, last=last)
+        if isinstance(packed, PackedBulk):
+            self._job(packed, pass_)
+        else:
+            self._call(packed, pass_)
+        return pass_.again
+
+    def _call(self, packed: PackedCall, pass_: _Pass) -> None:
         self._read_what_is_missing(packed)
-        outcomes: dict[str, OrgOutcome] = {}
         live: list[tuple[Collection, list[PackedRow]]] = []
         for collection in packed.collections:
-            rows = [row for row in (self._undrifted(row, outcomes) for row in collection.rows) if row is not None]
+            rows = [row for row in (self._undrifted(row, pass_.outcomes) for row in collection.rows) if row is not None]
             live.append((collection, rows))
-        parts = [self._writer.part(f"w{i}", c, rows) for i, (c, rows) in enumerate(live) if rows]
+        writes = [self._writer.part(f"w{i}", c, rows) for i, (c, rows) in enumerate(live) if rows]
         reads = [self._writer.retrieve(f"r{i}", read) for i, read in enumerate(packed.retrieves)]
-        batch = packed.writes
-        if batch:
-            self._before(batch)
-        sent = [write.key for _, rows in live for row in rows for write in row.writes]
-        answers: Answers | None = None
-        if parts or reads:
-            answers = self._send([*parts, *reads], bool(parts), batch, sent, outcomes)
         self._found = {}
-        if answers is not None:
-            for i, read in enumerate(packed.retrieves):
-                self._take_found(answers, f"r{i}", read)
-            for i, (_, rows) in enumerate(live):
-                if rows:
-                    self._take_results(answers, f"w{i}", rows, outcomes)
-        self._tell(batch, outcomes)
-
-    def _send(
-        self,
-        parts: Sequence[Part],
-        writing: bool,
-        batch: tuple[OrgWrite, ...],
-        sent: Sequence[str],
-        outcomes: dict[str, OrgOutcome],
-    ) -> Answers:
+        if not writes and not reads:
+            return
         try:
-            return self._writer.send(parts, writing=writing)
-        except PredictiveError as error:
-            # After these two nobody knows; every other error means that the org did not execute the request.
-            unknown = writing and isinstance(error, OutcomeUnknown | NotWhatItShouldBe)
-            state = "unknown" if unknown else "unsent"
-            outcomes.update({key: OrgOutcome(key, state, message=error.what, remedy=error.remedy) for key in sent})
-            self._tell(batch, outcomes)
+            answers = self._writer.send([*writes, *reads], writing=bool(writes))
+        except (OutcomeUnknown, NotWhatItShouldBe) as error:
+            for _, rows in live:
+                for row in rows:
+                    pass_.tell(row, "unknown", message=error.what, remedy=error.remedy)
             raise
+        for i, read in enumerate(packed.retrieves):
+            self._take_found(answers, f"r{i}", read)
+        for i, (_, rows) in enumerate(live):
+            if rows:
+                pass_.take(answers[f"w{i}"], rows, self._found)
 
-    def _tell(self, batch: tuple[OrgWrite, ...], outcomes: dict[str, OrgOutcome]) -> None:
-        decided = tuple(write for write in batch if write.key in outcomes)
-        if decided:
-            self._after(decided, tuple(outcomes[write.key] for write in decided))
+    def _job(self, packed: PackedBulk, pass_: _Pass) -> None:
+        try:
+            results = self._writer.job(packed)
+        except (OutcomeUnknown, ServerDown, NotWhatItShouldBe) as error:
+            for row in packed.rows:
+                pass_.tell(row, "unknown", message=error.what, remedy=error.remedy)
+            raise
+        for row, result in zip(packed.rows, results, strict=True):
+            if result.state == "rejected":
+                pass_.refuse(row, result.code, result.message)
+            else:
+                pass_.tell(row, result.state, message=result.message)
 
     def _read_what_is_missing(self, packed: PackedCall) -> None:
         """Read in a call of its own what the call before should have read and did not."""
@@ -206,122 +236,101 @@ class _Round:
         for record_id, record in zip(read.ids, records, strict=False):
             self._found[(read.sobject, record_id)] = record
 
-    def _undrifted(self, row: PackedRow, outcomes: dict[str, OrgOutcome]) -> PackedRow | None:
+    def _undrifted(self, row: PackedRow, outcomes: Outcomes) -> PackedRow | None:
         """The row without the writes whose expected value is no longer there; None when nothing is left."""
         if not row.checked:
             return row
         record = self._found.get((row.first.sobject, row.first.record_id or ""))
         if record is None:
             for write in row.writes:
-                outcomes[write.key] = OrgOutcome(
-                    write.key,
-                    "rejected",
-                    write.record_id,
-                    GONE,
-                    "the record is gone or not visible",
-                    remedy_for(GONE),
-                )
+                text = "the record is gone or not visible"
+                outcomes[write.key] = OrgOutcome(write.key, "rejected", write.record_id, GONE, text, remedy_for(GONE))
             return None
         kept = []
         for write in row.writes:
-            drift = {
-                name: record.get(name)
+            # Somebody else's change to the very value that would be written is no drift.
+            moved = [
+                name
                 for name, expected in write.expect.items()
-                if record.get(name) != expected and record.get(name) != write.values.get(name)
-            }
-            if drift:
+                if record.get(name) not in (expected, write.values.get(name))
+            ]
+            if moved:
                 found = {name: record.get(name) for name in write.expect}
                 outcomes[write.key] = OrgOutcome(write.key, "drifted", write.record_id, found=found)
             else:
                 kept.append(write)
         return PackedRow(tuple(kept)) if kept else None
 
-    # -------------------------------------------------------- results
 
-    def _take_results(
-        self, answers: Answers, reference: str, rows: Sequence[PackedRow], outcomes: dict[str, OrgOutcome]
-    ) -> None:
-        reply = answers[reference]
+class _Pass:
+    """Results of one call or job become outcomes, or rows to be tried again."""
+
+    def __init__(self, writer: Writer, outcomes: Outcomes, *, last: bool) -> None:
+        self._writer = writer
+        self._last = last
+        self.outcomes = outcomes
+        self.again = Again()
+
+    def take(self, reply: SubReply, rows: Sequence[PackedRow], found: Found) -> None:
+        """The results of a collection."""
         error = reply.error
         if error is not None:
-            results = [RowResult(False, None, [{"statusCode": error.errorCode, "message": error.message}])] * len(rows)
-            if reply.status >= 500:
-                for row in rows:
-                    self._outcome(row, outcomes, "unknown", code=error.errorCode, message=error.message)
-                return
-        else:
-            results = reply.read(decode.RESULTS)
+            for row in rows:
+                if reply.status >= 500:
+                    self.tell(row, "unknown", code=error.errorCode, message=error.message)
+                else:
+                    self.refuse(row, error.errorCode, error.message)
+            return
+        try:
+            results = decode.RESULTS.decode(reply.body)
+        except msgspec.DecodeError:
+            results = []
         if len(results) != len(rows):
             for row in rows:
-                self._outcome(row, outcomes, "unknown", message="the answer has another number of rows")
+                self.tell(row, "unknown", message="the answer has another number of rows, or another form")
             return
         for row, result in zip(rows, results, strict=True):
-            self._take_result(row, result, outcomes)
+            if result.success:
+                record_id = id18(result.id) if result.id else None
+                self.tell(row, "written", record_id=record_id, found=found)
+            else:
+                first = result.errors[0] if result.errors else {}
+                self.refuse(row, str(first.get("statusCode", "")), str(first.get("message", "")))
 
-    def _take_result(self, row: PackedRow, result: RowResult, outcomes: dict[str, OrgOutcome]) -> None:
-        if result.success:
-            record_id = id18(result.id) if result.id else row.first.record_id
-            self._outcome(row, outcomes, "written", record_id=record_id)
-            return
-        first = result.errors[0] if result.errors else {}
-        code, message = str(first.get("statusCode", "")), str(first.get("message", ""))
-        self.take_refusal(row, code, message, outcomes)
-
-    def take_refusal(self, row: PackedRow, code: str, message: str, outcomes: dict[str, OrgOutcome]) -> None:
+    def refuse(self, row: PackedRow, code: str, message: str) -> None:
         """A refused row: tried again when it was locked or has a field that the org lacks, else rejected."""
-        if code == LOCKED and not self._last:
-            self.locked = True
-            self.again += row.writes
-            return
-        dropped = code == NO_FIELD and self._drop_field(row, message)
-        if dropped and self._writer.values(row.writes) and not self._last:
-            self.again += row.writes
-            return
-        self._outcome(row, outcomes, "rejected", code=code, message=message)
+        if not self._last and code == LOCKED:
+            self.again = Again([*self.again.writes, *row.writes], locked=True)
+        elif not self._last and code == NO_FIELD and self._drop_field(row, message):
+            self.again = Again([*self.again.writes, *row.writes], self.again.locked)
+        else:
+            self.tell(row, "rejected", code=code, message=message)
 
     def _drop_field(self, row: PackedRow, message: str) -> bool:
         column = missing_column(message)
         if column is None or not any(column[1] in write.values for write in row.writes):
             return False
         self._writer.dropped.add((row.first.sobject, column[1]))
-        return True
+        return bool(self._writer.values(row.writes))
 
-    def _outcome(
+    def tell(
         self,
         row: PackedRow,
-        outcomes: dict[str, OrgOutcome],
         state: str,
         *,
         record_id: str | None = None,
         code: str = "",
         message: str = "",
+        remedy: str = "",
+        found: Found | None = None,
     ) -> None:
-        record = self._found.get((row.first.sobject, row.first.record_id or "")) or {}
+        """The outcome of a record's writes."""
+        record = (found or {}).get((row.first.sobject, row.first.record_id or "")) or {}
         for write in row.writes:
-            found = {name: record[name] for name in write.expect if name in record} if state == "written" else {}
-            outcomes[write.key] = OrgOutcome(
-                write.key, state, record_id or write.record_id, code, message, remedy_for(code), found
+            seen = {name: record[name] for name in write.expect if name in record}
+            self.outcomes[write.key] = OrgOutcome(
+                write.key, state, record_id or write.record_id, code, message, remedy or remedy_for(code), seen
             )
-
-    # -------------------------------------------------------- one job
-
-    def _job(self, packed: PackedBulk) -> None:
-        batch = packed.writes
-        self._before(batch)
-        outcomes: dict[str, OrgOutcome] = {}
-        try:
-            results = self._writer.job(packed, packed.rows)
-        except PredictiveError as error:
-            state = "unsent" if isinstance(error, RemoteRejected) else "unknown"
-            outcomes.update({w.key: OrgOutcome(w.key, state, message=error.what, remedy=error.remedy) for w in batch})
-            self._tell(batch, outcomes)
-            raise
-        for row, result in zip(packed.rows, results, strict=True):
-            if result.state == "rejected":
-                self.take_refusal(row, result.code, result.message, outcomes)
-            else:
-                self._outcome(row, outcomes, result.state, message=result.message)
-        self._tell(batch, outcomes)
 
 
 def _put(values: dict[str, Any], name: str, value: Any) -> None:

@@ -34,6 +34,7 @@ class Journal:
 
         def after(batch: tuple[OrgWrite, ...], outcomes: tuple[OrgOutcome, ...]) -> None:
             assert [write.key for write in batch] == [outcome.key for outcome in outcomes]
+            assert tuple(write.key for write in batch) == self.intents[-1], "a batch ends as it was announced"
             for outcome in outcomes:
                 assert outcome.key not in self.outcomes, "two outcomes for one row"
                 assert any(outcome.key in intent for intent in self.intents), "an outcome without an intent"
