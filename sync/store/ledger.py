@@ -20,7 +20,7 @@ from sync.model import Calls, Side
 from sync.ports import CallRecord
 from sync.store.database import Database
 from sync.store.facts import LIMITS, Facts
-from sync.store.schema import call, fact, run
+from sync.store.schema import call, run
 
 KEPT = timedelta(days=90)
 
@@ -96,14 +96,13 @@ class Ledger:
             "campaign_id": record.campaign_id,
             "purpose": record.purpose,
             "resource": record.resource,
+            "used": record.used,
+            "allowed": record.limit,
         }
         with self._lock:
             conn = self._own()
             with conn.begin():
-                conn.execute(insert(call).values(values))
-                if record.used is not None and record.limit is not None:
-                    limits = {"key": LIMITS, "value": _LIMITS.encode(_Limits(record.used, record.limit, record.at))}
-                    conn.execute(self._database.upsert(fact), [limits])
+                conn.execute(_INSERT, values)
 
     def _own(self) -> Connection:
         if self._connection is None or self._connection.closed:
@@ -139,8 +138,11 @@ class Ledger:
             stamps: list[datetime] = list(conn.execute(select(call.c.at).where(where)).scalars())
             purposes = conn.execute(_grouped(call.c.purpose, where)).all()
             campaigns = conn.execute(_grouped(call.c.campaign_id, where)).all()
-        limits = self._facts.get(LIMITS)
-        known = None if limits is None else _LIMITS.decode(limits)
+            told = conn.execute(_LAST_TOLD).first()
+            noted = self._facts.get(LIMITS)
+        known = None if noted is None else _LIMITS.decode(noted)
+        if told is not None and (known is None or told.at >= known.at):
+            known = _Limits(told.used, told.allowed, told.at)
         ours = len(stamps)
         return Meter(
             used=known.used if known else None,
@@ -158,6 +160,15 @@ class Ledger:
         """Drop calls older than 90 days; how many."""
         with self._database.write() as conn:
             return conn.execute(delete(call).where(call.c.at < self._database.clock.now() - KEPT)).rowcount
+
+
+_INSERT = insert(call)
+_LAST_TOLD = (
+    select(call.c.used, call.c.allowed, call.c.at)
+    .where(call.c.used.is_not(None), call.c.allowed.is_not(None))
+    .order_by(call.c.call_id.desc())
+    .limit(1)
+)
 
 
 def _grouped(column: Any, where: Any) -> Any:

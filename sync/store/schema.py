@@ -382,6 +382,9 @@ call = Table(
     Column("campaign_id", KEY, nullable=False),
     Column("purpose", Text, nullable=False),
     Column("resource", Text, nullable=False),
+    # the org's own meter, where the answer told it
+    Column("used", Integer),
+    Column("allowed", Integer),
     Index("call_by_time", "at"),
     Index("call_by_run", "run_id"),
 )

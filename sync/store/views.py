@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, func, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, case, exists, func, null, or_, select
 
 from sync.ids import CampaignId, RunId
 from sync.model import CampaignState, Edition, RunKind, RunState
@@ -75,10 +75,12 @@ class Views:
         self, today: date, next_runs: Mapping[CampaignId, datetime], *where: ColumnElement[bool]
     ) -> tuple[CampaignView, ...]:
         with self._database.read() as conn:
+            agreed = exists().where(base_member.c.campaign_id == campaign.c.campaign_id).label("agreed")
             rows = conn.execute(
-                select(campaign).where(*where).order_by(campaign.c.created, campaign.c.campaign_id)
+                select(campaign, agreed).where(*where).order_by(campaign.c.created, campaign.c.campaign_id)
             ).all()
             records = [record_of(row) for row in rows]
+            synced = {row.campaign_id for row in rows if row.agreed}
             last = {
                 row.run_id: row
                 for row in conn.execute(
@@ -94,13 +96,6 @@ class Views:
                         run.c.state == RunState.RUNNING.value, run.c.campaign_id.is_not(None)
                     )
                 )
-            }
-            synced = {
-                record.campaign.id
-                for record in records
-                if conn.execute(
-                    select(base_member.c.person_id).where(base_member.c.campaign_id == record.campaign.id).limit(1)
-                ).first()
             }
             editions, sums = self._editions_of(conn, where)
         test_people = len(self._people.test_people()) if self._people.test_people_read() else None
@@ -150,7 +145,7 @@ class Views:
         offset: int = 0,
         limit: int = 200,
     ) -> tuple[MemberView, ...]:
-        """A window of members: the org's rows by member id, then those that only the service has by person id.
+        """A window of members in person-id order: the org's rows, then those that only the service has.
 
         Args:
             campaign_id: the campaign.
@@ -162,7 +157,7 @@ class Views:
         with self._database.read() as conn:
             where = _org_where(campaign_id, text, status, level)
             out += map(_org_view, conn.execute(_org_window(campaign_id, where, level, offset, limit)))
-            if len(out) < limit:
+            if len(out) < limit and _may_differ(conn, campaign_id):
                 first = 0
                 if not out and offset:
                     first = max(0, offset - int(conn.execute(_org_count(campaign_id, where, level)).scalar_one()))
@@ -179,7 +174,8 @@ class Views:
         alone = _alone_where(campaign_id, text, status, level)
         with self._database.read() as conn:
             count = conn.execute(_org_count(campaign_id, where, level)).scalar_one()
-            count += conn.execute(select(func.count()).select_from(_ALONE).where(*alone)).scalar_one()
+            if _may_differ(conn, campaign_id):
+                count += conn.execute(select(func.count()).select_from(_ALONE).where(*alone)).scalar_one()
             return int(count)
 
 
@@ -200,6 +196,12 @@ _ALONE = service_member.outerjoin(
 _the_level: ColumnElement[str | None] = case(
     (service_member.c.person_id.is_not(None), service_member.c.level), else_=org_member.c.level
 )
+
+
+def _may_differ(conn: Connection, campaign_id: CampaignId) -> bool:
+    """False where all members were agreed on when last counted: then the service has nobody whom the org has not."""
+    touched = conn.execute(select(campaign.c.touched).where(campaign.c.campaign_id == campaign_id)).scalar()
+    return touched is not False
 
 
 def _org_where(campaign_id: CampaignId, text: str, status: str | None, level: str | None) -> list[ColumnElement[bool]]:
@@ -236,7 +238,7 @@ def _org_window(
         select(org_member.c.member_id)
         .select_from(source)
         .where(*where)
-        .order_by(org_member.c.member_id)
+        .order_by(org_member.c.person_id, org_member.c.member_id)
         .offset(offset)
         .limit(limit)
         .subquery()
@@ -268,7 +270,7 @@ def _org_window(
         .select_from(_ALL)
         .join(inner, inner.c.member_id == org_member.c.member_id)
         .where(org_member.c.campaign_id == campaign_id)
-        .order_by(org_member.c.member_id)
+        .order_by(org_member.c.person_id, org_member.c.member_id)
     )
 
 

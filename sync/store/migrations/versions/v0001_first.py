@@ -383,6 +383,8 @@ call = Table(
     Column("campaign_id", KEY, nullable=False),
     Column("purpose", Text, nullable=False),
     Column("resource", Text, nullable=False),
+    Column("used", Integer),
+    Column("allowed", Integer),
     Index("call_by_time", "at"),
     Index("call_by_run", "run_id"),
 )
