@@ -189,6 +189,10 @@ class HumanReport:
 
     def result(self, result: RunResult) -> None:
         """Campaign by campaign, then what needs a person, then the cost."""
+        if result.error and len(result.campaigns) <= 1 and not result.failed_rows:
+            # Nothing was done, so there is no data: the one line that says why goes where errors go.
+            self._talk.write(safe(result.error))
+            return
         for line in result_lines(result):
             self._out.write(line)
         if result.error:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from console.cli.tour import Step
 
 NAME = "demo"
-CAMPAIGNS, MEMBERS = 12, 120
+CAMPAIGNS, MEMBERS = 12, 90
 
 
 def demo(invocation: Invocation) -> int:

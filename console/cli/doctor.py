@@ -123,24 +123,24 @@ def configuration(invocation: Invocation) -> list[Check]:
     login = settings.salesforce
     return [
         Check("configuration", "ok", f"{settings.source}, org {settings.name}, {writes}"),
-        Check("state", "ok", mask(settings.state_url, {})),
-        _secret(login.client_secret if login.auth == "client-credentials" else login.access_token),
-        _secret(settings.predictive.token),
+        Check("state file", "ok", mask(settings.state_url, {})),
+        _secret("org secret", login.client_secret if login.auth == "client-credentials" else login.access_token),
+        _secret("service token", settings.predictive.token),
     ]
 
 
-def _secret(ref: SecretRef) -> Check:
+def _secret(name: str, ref: SecretRef) -> Check:
     said: list[str] = []
     found = ref.resolve(say=said.append)
-    name = f"{ref.section} {ref.key.replace('_', ' ')}"
     if found is None:
         return Check(name, "trouble", "; ".join([f"not found for {ref.org}", *said]), f"set {ref.env_name}")
     return Check(name, "ok", f"from {found.source}")
 
 
 def both_sides(invocation: Invocation) -> list[Check]:
-    """What the engine checks of the org, the service and the state."""
-    return list(invocation.shell().doctor())
+    """What the engine checks of the org, the service and the state, without what was said already."""
+    said = {"configuration", "org secret", "service token", *(f"package {name}" for name in PACKAGES)}
+    return [check for check in invocation.shell().doctor() if check.name not in said]
 
 
 def terminal(env: Mapping[str, str]) -> list[Check]:

@@ -59,7 +59,9 @@ class Offline:
             servers = start_embedded(data_dir=self.folder / "servers", **options)
             self._configure(servers)
         except EmbeddedError as error:
-            self._started.set_exception(FatalError(str(error), left_undone="nothing was started"))
+            asked = [str(options[name]) for name in ("port", "service_port") if options.get(name)]
+            where = f"ports asked for: {', '.join(asked)}" if asked else ""
+            self._started.set_exception(FatalError(str(error), where=where, left_undone="nothing was started"))
         except BaseException as error:  # noqa: BLE001 - handed over to whoever waits
             self._started.set_exception(error)
         else:

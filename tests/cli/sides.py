@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -12,8 +14,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
+
+from console.main import main
 
 PREDICTIVE = [sys.executable, "-m", "console.main"]
 
@@ -49,8 +54,20 @@ class Ended:
         return last
 
 
-def predictive(*words: str, home: Path, timeout: float = 60, **env: str) -> Ended:
-    """Run the command with no terminal on any stream."""
+def predictive(*words: str, home: Path, **env: str) -> Ended:
+    """Run the command's own entry in this process: the same code without an interpreter's start and its imports."""
+    out, talk = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.dict(os.environ, environment(home, **env), clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(talk),
+    ):
+        code = main(list(words))
+    return Ended(code, out.getvalue(), talk.getvalue())
+
+
+def spawned(*words: str, home: Path, timeout: float = 60, **env: str) -> Ended:
+    """Run the command as a process of its own with no terminal on any stream."""
     done = subprocess.run(
         [*PREDICTIVE, *words],
         capture_output=True,
@@ -100,9 +117,9 @@ class Box:
                 stream.close()
         return code
 
-    def run(self, *words: str, timeout: float = 60) -> Ended:
+    def run(self, *words: str) -> Ended:
         """A command on this sandbox's configuration, with ``--json``."""
-        return predictive("--config", self.line["config"], *words, "--json", home=self.home, timeout=timeout)
+        return predictive("--config", self.line["config"], *words, "--json", home=self.home)
 
     def people(self, *words: str) -> Ended:
         """The same for people."""

@@ -11,18 +11,19 @@ from typing import Any
 
 import pytest
 
-from tests.cli.sides import Box, Ended, predictive
+from tests.cli.sides import Box, Ended, predictive, spawned
 
 pytestmark = pytest.mark.xdist_group("cli")
 
 
-def one_line(ended: Ended, code: int, *expected: str) -> None:
-    """One line that says *expected*, no traceback, nothing for people on standard output."""
-    assert ended.code == code, (ended.out, ended.talk)
-    assert len(ended.talk.splitlines()) == 1, ended.talk
+def one_line(ended: Ended, code: int, *expected: str, steps: bool = False) -> None:
+    """One line that says *expected* (after the *steps* that a run told), no traceback, nothing on standard output."""
+    assert (ended.code, ended.out) == (code, ""), (ended.out, ended.talk)
+    told = ended.talk.splitlines()
+    assert len(told) == 1 or steps, ended.talk
     assert "Traceback" not in ended.talk
     for word in expected:
-        assert word in ended.talk, ended.talk
+        assert word in told[-1], ended.talk
 
 
 @pytest.fixture(autouse=True)
@@ -73,10 +74,9 @@ def test_unknown_id_and_an_id_of_something_else(box: Box) -> None:
     one_line(box.people("sync", "00Q000000000001"), 2, "00Q000000000001")
 
 
-def test_ambiguous_name_lists_the_ids(own_box: Box) -> None:
-    first = own_box.campaigns()[0]
-    twin = own_box.create("Campaign", Name=first["Name"], IsActive=False)
-    one_line(own_box.people("sync", first["Name"]), 2, first["Id"], twin)
+def test_ambiguous_name_lists_the_ids(box: Box) -> None:
+    twins = [box.create("Campaign", Name="The same name", IsActive=False) for _ in range(2)]
+    one_line(box.people("sync", "The same name"), 2, *twins)
 
 
 # ---------------------------------------------------------------- configuration
@@ -112,20 +112,42 @@ def test_an_unknown_org_names_those_there_are(box: Box) -> None:
 # ---------------------------------------------------------------- the other side
 
 
-def test_wrong_credentials(box: Box, config: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("side", ["salesforce", "predictive"])
+def test_wrong_credentials(box: Box, config: Any, tmp_path: Path, side: str) -> None:
     path = config()
-    for secrets in tmp_path.glob("secrets*"):
-        text = secrets.read_text(encoding="utf-8")
-        secrets.write_text(text.replace(box.line["salesforce"]["access_token"], "00D000000000000!wrong"), "utf-8")
-        secrets.chmod(0o600)
-    ended = predictive("--config", path, "sync", box.campaigns()[0]["Id"], home=box.home)
-    one_line(ended, 2)
-    assert "00D000000000000!wrong" not in ended.talk + ended.out
+    right = box.line["salesforce"]["client_secret"] if side == "salesforce" else box.line["predictive"]["token"]
+    secrets = tmp_path / "secrets.toml"
+    text = secrets.read_text(encoding="utf-8")
+    assert right in text
+    secrets.write_text(text.replace(right, "wrong-secret"), encoding="utf-8")
+    ended = predictive("--config", path, "new-edition", box.campaigns()[0]["Id"], home=box.home)
+    one_line(ended, 2, steps=True)
+    assert "wrong-secret" not in ended.talk + ended.out
+
+
+def test_a_secret_that_is_nowhere(box: Box, config: Any, tmp_path: Path) -> None:
+    path = config()
+    (tmp_path / "secrets.toml").unlink()
+    ended = predictive(
+        "--config", path, "campaigns", home=box.home, PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring"
+    )
+    one_line(ended, 2, "PREDICTIVE_SANDBOX_")
+
+
+def test_a_secrets_file_that_others_can_read(box: Box, config: Any, tmp_path: Path) -> None:
+    path = config()
+    (tmp_path / "secrets.toml").chmod(0o644)
+    one_line(predictive("--config", path, "campaigns", home=box.home), 2, "chmod 600")
 
 
 def test_a_server_that_is_down(box: Box, config: Any) -> None:
     path = config(box.line["salesforce"]["instance_url"], "http://127.0.0.1:9")
-    one_line(predictive("--config", path, "sync", box.campaigns()[0]["Id"], home=box.home), 1, "127.0.0.1:9")
+    one_line(
+        predictive("--config", path, "new-edition", box.campaigns()[0]["Id"], home=box.home),
+        1,
+        "127.0.0.1:9",
+        steps=True,
+    )
 
 
 class _Html(http.server.BaseHTTPRequestHandler):
@@ -156,7 +178,7 @@ def captive() -> Iterator[str]:
 @pytest.mark.parametrize("side", [("salesforce", "instance_url"), ("predictive", "base_url")], ids=lambda side: side[0])
 def test_a_web_page_instead_of_json(box: Box, config: Any, captive: str, side: tuple[str, str]) -> None:
     path = config(box.line[side[0]][side[1]], captive)
-    one_line(predictive("--config", path, "sync", box.campaigns()[0]["Id"], home=box.home), 1)
+    one_line(predictive("--config", path, "new-edition", box.campaigns()[0]["Id"], home=box.home), 1, steps=True)
 
 
 # ---------------------------------------------------------------- plan files, options, files
@@ -202,7 +224,7 @@ def test_wrong_options(box: Box, words: tuple[str, ...], expected: str) -> None:
 
 def test_a_port_in_use(box: Box) -> None:
     port = box.line["salesforce"]["instance_url"].rpartition(":")[2]
-    one_line(predictive("sandbox", "--port", port, home=box.home), 1, port)
+    one_line(spawned("sandbox", "--port", port, home=box.home), 1, port)
 
 
 def test_json_ends_with_a_summary_even_then(box: Box) -> None:

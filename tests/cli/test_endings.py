@@ -16,7 +16,7 @@ from console.cli.parser import parse
 from console.cli.prompt import commands, run
 from console.cli.signals import Stopping
 from console.cli.table import BY_NAME
-from tests.cli.sides import PREDICTIVE, environment, predictive
+from tests.cli.sides import PREDICTIVE, environment, predictive, spawned
 
 
 @pytest.mark.parametrize("words", [["limits"], ["sync", "X", "--json"]], ids=["list", "run"])
@@ -78,7 +78,7 @@ def test_a_reader_that_goes_away_leaves_no_traceback(tmp_path: Path) -> None:
 
 
 def test_an_encoding_without_glyphs_is_no_error(tmp_path: Path) -> None:
-    told = predictive("--help", home=tmp_path, PYTHONIOENCODING="ascii")
+    told = spawned("--help", home=tmp_path, PYTHONIOENCODING="ascii")
     assert told.code == 0
     assert "new-edition" in told.out
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.sides import Box, predictive
+from tests.cli.sides import Box, spawned
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -93,7 +93,7 @@ def test_synced_leaves_nothing_to_do(home: Path) -> None:
 
 
 def test_the_tour_without_a_terminal(home: Path) -> None:
-    told = predictive("demo", home=home, timeout=120)
+    told = spawned("demo", home=home, timeout=120)
     assert told.code == 0, (told.out[-3000:], told.talk)
     assert "both sides are equal" in told.out
     assert len(told.out.splitlines()) <= 150
@@ -101,7 +101,7 @@ def test_the_tour_without_a_terminal(home: Path) -> None:
 
 
 def test_the_tour_as_json(home: Path) -> None:
-    told = predictive("demo", "--headless", "--json", home=home, timeout=120)
+    told = spawned("demo", "--headless", "--json", home=home, timeout=120)
     assert told.code == 0, (told.out[-3000:], told.talk)
     lines = [json.loads(line) for line in told.out.splitlines()]
     assert lines[0]["type"] == "version"
