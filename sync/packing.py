@@ -33,8 +33,11 @@ LOOK_AHEAD = 6_000
 BULK_FROM = 5_001
 """Rows of one object from which a Bulk job is cheaper than Composites, with one poll to spare."""
 
-BULK_CALLS = 4
-"""Create, upload, close and one poll; a job with failed rows costs one more."""
+BULK_LEAST = 4
+"""Create, upload, close and one poll."""
+
+BULK_CALLS = 5
+"""What a job is expected to cost: a second poll, or the failed rows."""
 
 MEMBER = "CampaignMember"
 
@@ -121,7 +124,7 @@ class PackedBulk:
 
     @property
     def cost(self) -> int:
-        """Calls it spends when no row fails and one poll is enough."""
+        """Calls it is expected to spend; one fewer when all goes well at once."""
         return BULK_CALLS
 
 
@@ -362,7 +365,7 @@ def _retrieve(sobject: str, current: list[PackedRow], upcoming: list[PackedRow])
 
 
 def cost_of(writes: Iterable[OrgWrite], *, bulk: bool = True) -> int:
-    """Calls that writing *writes* spends when every answer comes and no row is locked."""
+    """Calls that writing *writes* spends when every answer comes and no row is locked (a Bulk job: within one)."""
     return sum(call.cost for call in pack(writes, bulk=bulk))
 
 
@@ -383,7 +386,7 @@ def lower_bound(writes: Sequence[OrgWrite], *, bulk: bool = True) -> int:
     together = max(with_reading, -(-(len(checked) + len(plain)) // ROWS_PER_CALL))
     if not bulk or not plain:
         return together
-    return min(together, max(with_reading, 0) + BULK_CALLS)
+    return min(together, with_reading + BULK_LEAST)
 
 
 def read_calls(rows: int) -> int:

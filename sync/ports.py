@@ -204,7 +204,8 @@ class OrgOutcome:
 
     Attributes:
         state: ``written``, ``rejected`` (code and message of the platform, our remedy), ``drifted`` (``found`` holds
-            what was there), or ``unknown`` (sent, no answer).
+            what was there), ``unknown`` (sent, no answer), or ``unsent`` (surely not executed: no connection, the
+            daily limit, a cancel; the error is raised after it).
         record_id: the row's id where it is known.
         found: for written two-owner rows what the read-back gave, for drifted ones what stood there.
     """
@@ -255,8 +256,13 @@ class Org(Protocol):
     ) -> None:
         """Write rows in the fewest calls; *before* and *after* bracket each batch for the journal.
 
-        A row of a batch whose answer never came is reported ``unknown`` to *after*; then the error is raised.
-        QuotaExhausted is raised between batches, never swallowed.
+        *after* gets the same rows as *before*, in the same order, each with its outcome. A row of a batch whose answer
+        never came is reported ``unknown`` to *after*; then the error is raised. QuotaExhausted is raised between
+        batches, never swallowed. Writes of one record share a row: give what the service alone owns and what has two
+        owners as two writes with the same ``record_id``, and drift of the one leaves the other written at no cost.
+
+        Raises:
+            Cancelled: *cancelled* was true between two batches, or a wait was ended.
         """
 
     def describe_check(self) -> tuple[tuple[str, str], ...]:

@@ -1,7 +1,8 @@
 """Bulk API 2.0: one job updates any number of rows for four calls and one more when some failed.
 
 Create, upload, close, wait, poll, and the failed rows when there are any. Each poll is a call of its own, so the first
-wait is as long as the rows are expected to take, the next ones double, and what a job took teaches the next.
+wait is as long as the rows are expected to take, the next as long as the pace so far lets expect, and what a job took
+teaches the next.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from sync.salesforce.composite import WRITE_HEADERS
 from sync.salesforce.errors import ensure_ok, not_salesforce, remedy_for
 
 ENDED = frozenset({"JobComplete", "Failed", "Aborted"})
+_SPARE = 1.15
+"""A poll a little late costs seconds, one too early a call."""
+
 NULL = "#N/A"
 """What sets a field to null; an empty cell leaves it as it is."""
 
@@ -33,6 +37,7 @@ class _Job(msgspec.Struct):
     contentUrl: str = ""
     numberRecordsFailed: int = 0
     numberRecordsProcessed: int = 0
+    totalProcessingTime: int = 0
     errorMessage: str | None = None
 
 
@@ -43,16 +48,16 @@ _JOB = msgspec.json.Decoder(_Job)
 class Waits:
     """How long to wait for jobs: seconds a row at first, the least and the longest wait, and when to give up."""
 
-    per_row: float = 0.0005
+    per_row: float = 0.002
     least: float = 1.0
-    longest: float = 60.0
-    most: float = 3_600.0
+    longest: float = 300.0
+    most: float = 7_200.0
 
 
 def waits_for(base_url: str) -> Waits:
     """An org on this machine is quick, others take their time."""
     local = urlsplit(base_url).hostname in ("127.0.0.1", "localhost", "::1")
-    return Waits(per_row=0.00003, least=0.1) if local else Waits()
+    return Waits(per_row=0.0001, least=0.1) if local else Waits()
 
 
 class Bulk:
@@ -133,23 +138,28 @@ class Bulk:
         return self._job(self._call("GET", f"{self._root}/{job.id}", safety=Safety.READ))
 
     def _wait(self, job: _Job, rows: int) -> _Job:
-        pause = min(max(self._waits.least, rows * self._per_row), self._waits.longest)
+        pause = self._bounded(rows * self._per_row)
         waited = 0.0
         while waited < self._waits.most:
             self._channel.transport.wait(pause)
             waited += pause
             seen = self._look(job)
             if seen.state in ENDED:
-                # Halfway between what it was known to need and what it was given.
-                self._per_row = max(self._waits.per_row, 0.75 * waited / max(rows, 1))
+                taken = seen.totalProcessingTime / 1_000 or waited
+                self._per_row = _SPARE * taken / max(rows, 1)
                 return seen
-            pause = min(max(pause, waited), self._waits.longest)
+            done = seen.numberRecordsProcessed
+            expected = _SPARE * waited * (rows - done) / done if 0 < done < rows else waited
+            pause = self._bounded(expected + self._waits.least)
         raise OutcomeUnknown(
             f"the Bulk job {job.id} did not end within {waited:.0f} s",
             where=self._channel.base_url,
             left_undone="it is not known which of its rows were written",
             remedy="look at it under Setup, Bulk Data Load Jobs; the rows are read before they are written again",
         )
+
+    def _bounded(self, seconds: float) -> float:
+        return min(max(self._waits.least, seconds), self._waits.longest)
 
     def _outcomes(self, job: _Job, rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[OrgOutcome]:
         failed: dict[str, str] = {}
