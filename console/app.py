@@ -63,7 +63,7 @@ class ConsoleApp(Work):
     def tick(self) -> None:
         """The clock went on."""
         self.shared = replace(self.shared, now=self.clock.now())
-        if isinstance(self.screen, ConsoleScreen):
+        if isinstance(self.screen, ConsoleScreen) and self.screen.ready:
             self.screen.paint_top()
             if self.live_run is not None:
                 self.screen.run_went_on(self.shown_job)
@@ -79,7 +79,7 @@ class ConsoleApp(Work):
             run = told(run, event)
         self.progress[message.job] = run
         self.shared = replace(self.shared, now=self.clock.now())
-        if isinstance(self.screen, ConsoleScreen):
+        if isinstance(self.screen, ConsoleScreen) and self.screen.ready:
             self.screen.paint_top()
             self.screen.run_went_on(message.job)
 
@@ -90,7 +90,8 @@ class ConsoleApp(Work):
             return
         self._conclude(message.job, job)
         self.front.paint_top()
-        self.front.run_went_on(message.job)
+        if self.front.ready:
+            self.front.run_went_on(message.job)
         if self._leaving and self.bridge.writing is None:
             self.leave()
             return

@@ -136,7 +136,7 @@ class Actions(Protocol):
         """Ask the org for its meter: 1 Salesforce call."""
         ...
 
-    def make_plan(self, campaign_ids: Sequence[str], *, kind: RunKind) -> Plan:
+    def make_plan(self, campaign_ids: Sequence[str], *, kind: RunKind, cancel: Cancel) -> Plan:
         """Read both sides and store a plan; nothing is written."""
         ...
 
@@ -165,7 +165,7 @@ class Actions(Protocol):
         """The hourly or nightly batch, or its simulation."""
         ...
 
-    def verify(self, campaign_ids: Sequence[str] | None) -> RunResult:
+    def verify(self, campaign_ids: Sequence[str] | None, *, cancel: Cancel) -> RunResult:
         """Compare both sides afresh."""
         ...
 
@@ -201,7 +201,7 @@ class Actions(Protocol):
         """The timer that is due now, if any."""
         ...
 
-    def fire(self, kind: RunKind, due: datetime) -> RunResult | None:
+    def fire(self, kind: RunKind, due: datetime, *, cancel: Cancel) -> RunResult | None:
         """Claim the tick and run it; None when another process has it."""
         ...
 

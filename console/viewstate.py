@@ -93,7 +93,8 @@ def matches(view: CampaignView, text: str) -> bool:
         word = word[1:] if negated else word
         name, colon, value = word.partition(":")
         if colon and name in _FIELDS:
-            found = value in _FIELDS[name](view).casefold()
+            have = _FIELDS[name](view).casefold()
+            found = value in have if value else bool(have)
         else:
             found = word in view.campaign.name.casefold() or word == view.campaign.id.casefold()
         if found == negated:

@@ -186,7 +186,7 @@ class Work(Host):
         ids = tuple(campaign_ids)
         job: Job[Plan] = self.bridge.act(
             f"{title} › Synchronize",
-            lambda backend, cancel: backend.make_plan(ids, kind=RunKind.MANUAL),
+            lambda backend, cancel: backend.make_plan(ids, kind=RunKind.MANUAL, cancel=cancel),
             writes=False,
         )
         self.progress[job.number] = RunProgress(title=job.title)
@@ -260,7 +260,7 @@ class Work(Host):
             ids = (campaign.id,) if which == "one" else None
             title = f"{campaign.name} › Verify" if ids else "All campaigns › Verify"
             if which:
-                self.start_run(title, lambda b, cancel: b.verify(ids))
+                self.start_run(title, lambda b, cancel: b.verify(ids, cancel=cancel))
 
         self.choose(
             "Compare both sides afresh; nothing is written.",
@@ -385,7 +385,7 @@ class Work(Host):
     async def _with_campaigns(self, found: Command, words: tuple[str, ...]) -> None:
         names = words if len(words) > 1 and self._all_known(words) else (" ".join(words),)
         try:
-            ids = tuple([(await self.bridge.read(lambda b, name=name: b.resolve(name))).id for name in names])
+            ids = tuple([await self._id_of(name) for name in names])
         except PredictiveError as error:
             self.front.say_error(error)
             return
@@ -396,6 +396,17 @@ class Work(Host):
             self.front.say("The console is read-only.", "·", "attention")
             return
         found.do(self, ids)
+
+    async def _id_of(self, name: str) -> str:
+        """Id of a campaign by id or exact name; one that the list lacks is asked for beside the reads."""
+        for view in self.shared.campaigns:
+            if name in (view.campaign.id, view.campaign.id[:15]):
+                return view.campaign.id
+        named = [view.campaign.id for view in self.shared.campaigns if view.campaign.name == name]
+        if len(named) == 1:
+            return named[0]
+        job = self.bridge.act(f"Look for {name}", lambda b, cancel: b.resolve(name), writes=False)
+        return (await self.bridge.result(job)).id
 
     def _all_known(self, words: tuple[str, ...]) -> bool:
         known = {name for view in self.shared.campaigns for name in (view.campaign.name, view.campaign.id)}
@@ -417,5 +428,7 @@ class Work(Host):
             return
         kind, at = due.kind, due.due
         title = f"{kind.value.capitalize()}{' simulated' if due.simulated else ''}"
-        job: Job[Any] = self.bridge.act(title, lambda backend, cancel: backend.fire(kind, at), writes=True)
+        job: Job[Any] = self.bridge.act(
+            title, lambda backend, cancel: backend.fire(kind, at, cancel=cancel), writes=True
+        )
         self.progress[job.number] = RunProgress(title=title)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.css.query import NoMatches
 from textual.events import Resize
 from textual.screen import Screen
 from textual.widget import Widget
@@ -49,7 +50,7 @@ class Body(Vertical):
 
     def on_resize(self, event: Resize) -> None:
         """Let the screen lay out its lists anew."""
-        if isinstance(self.screen, ConsoleScreen):
+        if isinstance(self.screen, ConsoleScreen) and self.screen.ready:
             self.screen.paint()
 
 
@@ -119,16 +120,21 @@ class ConsoleScreen(Screen[None]):
         """Back on top: show what happened meanwhile."""
         self.refresh_all()
 
+    @property
+    def ready(self) -> bool:
+        """Its widgets are there: not before they are composed, and not any more once they are taken away."""
+        return self.is_mounted and self.is_running and bool(self.query("#keys"))
+
     def refresh_all(self) -> None:
         """Paint the frame and the body."""
-        if self.is_mounted:
+        if self.ready:
             self.paint_top()
             self.paint()
             self.paint_keys()
 
     def paint_top(self) -> None:
         """The two lines on top."""
-        if not self.is_mounted:
+        if not self.ready:
             return
         shared, run = self.host.shared, self.host.live_run
         self.query_one("#top", Top).show(top_lines(shared, self.size.width))
@@ -212,7 +218,7 @@ class ConsoleScreen(Screen[None]):
 
     def say(self, text: str, glyph: str = "·", tone: str = "accent") -> None:
         """A calm line above the key bar."""
-        if self.is_mounted:
+        if self.ready:
             self.query_one(Note).say(glyph, tone, text)
 
     def say_error(self, error: PredictiveError) -> None:
@@ -227,5 +233,9 @@ class ConsoleScreen(Screen[None]):
                 await work
             except PredictiveError as error:
                 self.say_error(error)
+            except NoMatches:
+                # The answer came when the screen was gone: nobody is there to be shown it.
+                if self.ready:
+                    raise
 
         self.run_worker(guarded(), group=group, exclusive=True, exit_on_error=True)

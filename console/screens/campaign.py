@@ -98,6 +98,7 @@ class CampaignScreen(ConsoleScreen):
             grid.styles.height = max(1, min(count + 1, self.size.height - 12)) if count else "1fr"
         else:
             grid.styles.height = "1fr"
+        grid.windowed = self.tab == "members"
         grid.show(count, cursor=self._cursors.get(self.tab, 0))
         self._paint_chosen()
 

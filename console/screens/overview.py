@@ -59,7 +59,8 @@ class OverviewScreen(ConsoleScreen):
 
     def _paint_chosen(self) -> None:
         shared, chosen, width = self.host.shared, self.chosen, self.size.width
-        most = 3 if self.size.height >= 22 else 1
+        free = self.room - len(self.rows) - 4
+        most = max(3 if self.size.height >= 22 else 1, min(8, free))
         warnings = look.warning_lines(shared.campaigns, chosen, width, most)
         self.query_one("#warnings", Lines).show(warnings)
         legend = look.legend_line(chosen, width)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from console.present import Line, ago, count, crop, fit, folded, percent, status_bar, sync_mark, until
+from console.present import Line, ago, count, crop, fit, folded, percent, status_bar, sync_mark, until, wrap
 from console.viewstate import OverviewState
 from sync.views import CampaignView
 
@@ -124,18 +124,27 @@ _SIGNS = {
 def warning_lines(
     views: Sequence[CampaignView], chosen: CampaignView | None, width: int, most: int
 ) -> tuple[Line, ...]:
-    """What needs a person, the chosen campaign's first, at most *most* lines and then how many more there are."""
+    """What needs a person, the chosen campaign's first, in at most *most* lines; then how many more there are."""
     found = [(view, warned) for view in views for warned in view.warnings]
     if chosen is not None:
         found.sort(key=lambda pair: pair[0].campaign.id != chosen.campaign.id)
     lines: list[Line] = []
-    for view, warned in found[:most]:
+    shown = 0
+    for place, (view, warned) in enumerate(found):
         glyph, tone = _SIGNS.get(warned.code, ("▲", "attention"))
         name = crop(view.campaign.name, 30)
         text = warned.text if warned.text.startswith(view.campaign.name) else f"{name}: {warned.text}"
-        lines.append((("   ", ""), (f"{glyph} ", tone), (crop(text, width - 6), "")))
-    if len(found) > most:
-        lines[-1:] = [(("   ", ""), (f"  and {len(found) - most + 1} more; warn: in the filter finds them", "dim"))]
+        parts = wrap(text, width - 6)
+        last = place + 1 == len(found)
+        if len(lines) + len(parts) + (not last) > most:
+            parts = [crop(text, width - 6)]
+        if len(lines) + len(parts) + (not last) > most:
+            break
+        lines.append((("   ", ""), (f"{glyph} ", tone), (parts[0], "")))
+        lines += [((f"     {part}", ""),) for part in parts[1:]]
+        shown += 1
+    if shown < len(found):
+        lines.append(((f"     and {len(found) - shown} more: /warn: lists them", "dim"),))
     return tuple(lines)
 
 

@@ -90,6 +90,7 @@ class PlanScreen(ConsoleScreen):
             run = self.host.progress.get(self._job.number)
             steps = step_lines(run, self.size.width) if run and self.plan is None else ()
             grid.empty = (*look.nothing_lines(self.plan, self.text), (), *steps[:3])
+        grid.windowed = True
         grid.show(self.outline.length)
         self._paint_detail()
 
@@ -103,7 +104,9 @@ class PlanScreen(ConsoleScreen):
         lines: list[Line] = [look.title_line(self._title, plan, shared.now, width)]
         if plan is not None:
             lines.append(look.cost_line(plan, self._left(), shared.limits, width))
-            lines += [(), look.guard_line(plan.guards, width)]
+            lines.append(())
+            if plan.guards:
+                lines.append(look.guard_line(plan.guards, width))
             if plan.counts.conflicts:
                 lines.append(look.conflict_line(plan, width))
             if self.text:

@@ -56,6 +56,7 @@ class Grid(ScrollView, can_focus=True):
         self.cursor = 0
         self.empty: tuple[Line, ...] = ()
         self.show_cursor = True
+        self.windowed = False
 
     @property
     def head_lines(self) -> int:
@@ -78,7 +79,13 @@ class Grid(ScrollView, can_focus=True):
         self.cursor = max(0, min(count - 1, self.cursor if cursor is None else cursor))
         self.virtual_size = Size(self.size.width, count + self.head_lines)
         self._keep_in_sight()
+        self._want()
         self.refresh()
+
+    def _want(self) -> None:
+        """Rows are asked for before they are painted, so that most frames come whole."""
+        if self.windowed and self.count:
+            self.post_message(RowsWanted(*self.seen()))
 
     def repaint(self) -> None:
         """Paint the rows again, they changed without changing in number."""
@@ -88,6 +95,7 @@ class Grid(ScrollView, can_focus=True):
         """Keep the cursor in sight at the new size."""
         self.virtual_size = Size(event.size.width, self.count + self.head_lines)
         self._keep_in_sight()
+        self._want()
 
     def action_move(self, step: int) -> None:
         """Cursor up or down."""
@@ -119,6 +127,8 @@ class Grid(ScrollView, can_focus=True):
         if self.scroll_offset.y == offset:
             for row in (before, index):
                 self.refresh(Region(0, row - offset + self.head_lines, self.size.width, 1))
+        else:
+            self._want()
         self.post_message(RowMoved(index))
 
     def _keep_in_sight(self) -> None:

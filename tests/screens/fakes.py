@@ -793,7 +793,7 @@ class FakeBackend:
         self._did("load_limits")
         return replace(self.limits(), at=NOW)
 
-    def make_plan(self, campaign_ids: Sequence[str], *, kind: RunKind = RunKind.MANUAL) -> Plan:
+    def make_plan(self, campaign_ids: Sequence[str], *, kind: RunKind = RunKind.MANUAL, cancel: Any = None) -> Plan:
         self._did("make_plan", ids=tuple(campaign_ids))
         for event in list(script(RunId("r0043"), "Spring launch 2027", RunKind.PLAN))[:5]:
             self.on_event(event)
@@ -867,7 +867,7 @@ class FakeBackend:
         self._did("batch", kind=kind, simulate=simulate)
         return self._run(None, kind, simulated=simulate, cancel=cancel)
 
-    def verify(self, campaign_ids: Sequence[str] | None = None) -> RunResult:
+    def verify(self, campaign_ids: Sequence[str] | None = None, *, cancel: Any = None) -> RunResult:
         self._did("verify", ids=campaign_ids)
         return self._run("Spring launch 2027", RunKind.VERIFY)
 
@@ -917,7 +917,7 @@ class FakeBackend:
     def due_tick(self, now: datetime) -> TimerView | None:
         return None
 
-    def fire(self, kind: RunKind, due: datetime) -> RunResult | None:
+    def fire(self, kind: RunKind, due: datetime, *, cancel: Any = None) -> RunResult | None:
         return None
 
 

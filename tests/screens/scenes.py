@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from console.app import ConsoleApp
 from console.theme import DARK
 from tests.screens.fakes import FakeBackend, StillClock, many_campaigns
-from tests.screens.waiting import press, settle, until
+from tests.screens.waiting import press, send, settle, until
 
 Drive = Callable[[Pilot[Any], FakeBackend], Awaitable[None]]
 
@@ -42,12 +42,12 @@ async def running(pilot: Pilot[Any], backend: FakeBackend) -> None:
     await press(pilot, "s", "a")
     backend.hold.clear()
     backend.halfway.clear()
-    await pilot.press("y")
+    await send(pilot, "y")
     app = pilot.app
     assert isinstance(app, ConsoleApp)
     await until(backend.halfway.is_set, "the run to be half-way")
     await until(lambda: any(run.failures for run in app.progress.values()), "its events")
-    await pilot.pause()
+    await send(pilot)
 
 
 def refusing() -> FakeBackend:

@@ -63,7 +63,15 @@ def test_clean_leaves_nothing_that_moves_the_cursor(text: str, shown: str) -> No
 
 @pytest.mark.parametrize(
     ("part", "whole", "text"),
-    [(1, 3, "33.3%"), (0, 5, "0.0%"), (1, 100_000, "<0.1%"), (99_999, 100_000, "99.9%"), (5, 5, "100.0%"), (1, 0, "–"), (None, 5, "–")],
+    [
+        (1, 3, "33.3%"),
+        (0, 5, "0.0%"),
+        (1, 100_000, "<0.1%"),
+        (99_999, 100_000, "99.9%"),
+        (5, 5, "100.0%"),
+        (1, 0, "–"),
+        (None, 5, "–"),
+    ],
 )
 def test_percent_is_never_a_rounded_zero_or_hundred(part: int | None, whole: int, text: str) -> None:
     assert present.percent(part, whole) == text
@@ -103,7 +111,9 @@ def test_countdowns(left: int, text: str) -> None:
     assert present.until(NOW + timedelta(seconds=left), NOW) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.2, "1 s"), (3.4, "3 s"), (240, "4 min"), (4800, "80 min"), (9000, "2 h 30 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "1 s"), (3.4, "3 s"), (240, "4 min"), (4800, "80 min"), (9000, "2 h 30 min")]
+)
 def test_durations_in_words(seconds: float, text: str) -> None:
     assert present.lasting(seconds) == text
 

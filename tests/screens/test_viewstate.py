@@ -27,6 +27,7 @@ RUN = RunId("r1")
         ("type:drip !ζητ", ["Onboarding drip EMEA"]),
         ("last:partial", ["Onboarding drip EMEA"]),
         ("warn:locked", ["Accounts payable notice"]),
+        ("warn: type:drip", ["Onboarding drip EMEA"]),
         ("[beta]", ["Trial win-back [beta] /red/"]),
         ("nothing like it", []),
     ],
@@ -130,7 +131,14 @@ def test_window_forgets_the_oldest_page() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "–"), ("", "–"), (True, "yes"), (0, "0"), ("2027-03-09T11:46:20Z", "2027-03-09 11:46"), ("Tab T at 4-", "Tab T at 4-")],
+    [
+        (None, "–"),
+        ("", "–"),
+        (True, "yes"),
+        (0, "0"),
+        ("2027-03-09T11:46:20Z", "2027-03-09 11:46"),
+        ("Tab T at 4-", "Tab T at 4-"),
+    ],
 )
 def test_values_in_words(value: str | bool | int | None, text: str) -> None:
     assert said(value) == text

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
+from textual.events import Key
+from textual.keys import REPLACED_KEYS, _character_to_key, _get_unicode_name_from_key
 from textual.pilot import Pilot
 
 from console.app import ConsoleApp
@@ -21,31 +24,56 @@ async def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) 
         await asyncio.sleep(0.005)
 
 
-def settled(app: ConsoleApp) -> bool:
-    """True when no read is under way, no worker is left and no message waits."""
-    queues = [app._message_queue, app.screen._message_queue]
-    return (
-        app.shared.loaded | bool(app.shared.trouble)
+def answered(app: ConsoleApp) -> bool:
+    """True when the store was read and nothing that was asked for is still under way."""
+    return bool(
+        (app.shared.loaded or app.shared.trouble)
         and not app.bridge.reading
-        and not any(not worker.is_finished for worker in app.workers)
-        and all(not queue.qsize() for queue in queues if queue is not None)
+        and all(worker.is_finished for worker in app.workers)
+        and not app.screen._layout_required
+        and not app.screen._dirty_widgets
     )
 
 
+async def handled(pilot: Pilot[Any]) -> None:
+    """Wait until app, screen and widgets have handled what was in their queues; by counting, not by idleness."""
+    await pilot._wait_for_screen()
+
+
 async def settle(pilot: Pilot[Any]) -> None:
-    """Wait until everything that was asked for has been answered and painted."""
+    """Wait until everything that was asked for has been answered, handled and painted."""
     app = pilot.app
     assert isinstance(app, ConsoleApp)
-    for _ in range(3):
-        await pilot.pause()
-        await until(lambda: settled(app), "the console to settle")
-    await pilot.pause()
+    calm = 0
+    while calm < 2:
+        await handled(pilot)
+        calm = calm + 1 if answered(app) else 0
+        if not calm:
+            await until(lambda: answered(app), "the console to settle")
+    await handled(pilot)
+
+
+async def send(pilot: Pilot[Any], *keys: str) -> None:
+    """Press keys and wait until each was handled, not until what it started has ended."""
+    app = pilot.app
+    for key in keys:
+        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+        try:
+            char: str | None = unicodedata.lookup(_get_unicode_name_from_key(REPLACED_KEYS.get(name, name)))
+        except KeyError:
+            char = name if len(name) == 1 else None
+        event = Key(name, char)
+        event.set_sender(app)
+        assert app._driver is not None
+        app._driver.send_message(event)
+        for _ in range(3):
+            await handled(pilot)
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:
-    """Press keys one after the other, each once the one before is done with."""
+    """Press keys one after the other, each once everything that the one before started has ended."""
     for key in keys:
-        await pilot.press(key)
+        await send(pilot, key)
         await settle(pilot)
 
 
