@@ -8,23 +8,24 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import uuid
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from console.cli.signals import INTERRUPTED, Stopping, interrupt
 from sync.clock import Clock, SystemClock
 from sync.errors import Cancelled, PredictiveError
-from sync.model import RunKind
+from sync.ids import RunId
+from sync.model import Calls, Campaign, RunKind
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from sync.bootstrap import Shell
-
     from console.cli.table import Command
     from console.report import Report
+    from sync.bootstrap import Shell
     from sync.settings import OrgSettings, Settings
 
 _KINDS = {
@@ -47,7 +48,7 @@ class Invocation:
         asks: False where no question may be put although there is a terminal.
     """
 
-    __slots__ = ("_shell", "asks", "clock", "options", "report")
+    __slots__ = ("_looking", "_shell", "asks", "clock", "options", "report")
 
     def __init__(self, options: Namespace, report: Report, clock: Clock, *, asks: bool = True) -> None:
         self.options = options
@@ -55,6 +56,7 @@ class Invocation:
         self.clock = clock
         self.asks = asks
         self._shell: Shell | None = None
+        self._looking = RunId(f"looking-{uuid.uuid4().hex}")
 
     @property
     def command(self) -> Command:
@@ -108,7 +110,7 @@ class Invocation:
             )
         return self._shell
 
-    def campaigns(self) -> tuple[Any, ...]:
+    def campaigns(self) -> tuple[Campaign, ...]:
         """The campaigns named, each once, in the order given.
 
         Raises:
@@ -116,8 +118,15 @@ class Invocation:
         """
         given = self.options.campaign
         named = [given] if isinstance(given, str) else list(given or ())
-        found = {campaign.id: campaign for campaign in map(self.shell().resolve, named)}
+        from sync.http.calls import made_for
+
+        with made_for(run=self._looking):
+            found = {campaign.id: campaign for campaign in map(self.shell().resolve, named)}
         return tuple(found.values())
+
+    def spent_looking(self) -> Calls:
+        """Requests that finding the named campaigns took: the run that follows did not make them, the command did."""
+        return self.shell().store.ledger.calls_of(self._looking)
 
     def stopping(self) -> Stopping:
         """Entered around a run: the first signal ends it after the batch in flight."""

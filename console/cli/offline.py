@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any
 from sync.errors import FatalError, PredictiveError
 
 if TYPE_CHECKING:
-    from sync.bootstrap import Shell
-
     from console.cli.strangers import PlainOrg
+    from sync.bootstrap import Shell
     from sync.clock import Clock
     from sync.embedded.process import EmbeddedServers
     from sync.events import Event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,11 @@ def _known_rule(rule: str) -> str:
 
 
 def finish(invocation: Invocation, result: RunResult) -> int:
-    """Report *result*; its exit code."""
+    """Report *result*, with what finding its campaigns cost; its exit code."""
+    spent = invocation.spent_looking()
+    result = replace(
+        result, calls=result.calls + spent, predicted=result.predicted + spent, maximum=result.maximum + spent
+    )
     invocation.report.result(result)
     return result.exit_code
 
@@ -62,7 +67,7 @@ def finish(invocation: Invocation, result: RunResult) -> int:
 def new_edition(invocation: Invocation) -> int:
     """Start a campaign, or continue its start."""
     shell = invocation.shell()
-    campaign = shell.resolve(invocation.options.campaign)
+    (campaign,) = invocation.campaigns()
     made = {"adaptive": "five editions, once ever", "scheduled": "one edition", "drip": "one edition"}
     kind = campaign.type.value if campaign.type else campaign.type_label
     people = campaign.number_of_leads + campaign.number_of_contacts

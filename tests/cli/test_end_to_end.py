@@ -331,7 +331,7 @@ def test_doctor(box: Box) -> None:
 @contextmanager
 def slowed(box: Box, seconds: float) -> Iterator[None]:
     """Every answer of the org comes late."""
-    box.control("POST", "/faults", {"faults": [{"match": {}, "delay": seconds}]})
+    box.control("POST", "/faults", {"kind": "latency", "side": "salesforce", "seconds": seconds, "times": None})
     try:
         yield
     finally:
