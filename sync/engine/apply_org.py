@@ -8,6 +8,7 @@ the org's rows as read back, and the base.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
@@ -197,38 +198,45 @@ class _Answer:
         live.tell(self._events)
 
     def _land_members(self) -> tuple[list[OrgMember], list[BaseMember]]:
+        """The org's rows as they are now, and the base of each: members that were written, and all members of people
+        whose opt-out box was ticked."""
+        now: dict[CampaignId, dict[MemberId, OrgMember]] = {}
+        members = self._applying.live.parts.store.members
+        by_campaign: dict[CampaignId, list[tuple[OrgWrite, OrgOutcome]]] = {}
+        for group, write, outcome in self._members:
+            by_campaign.setdefault(CampaignId(group[0].campaign_id), []).append((write, outcome))
+        for campaign_id, items in by_campaign.items():
+            rows = members.org_by_member(campaign_id, [MemberId(write.record_id or "") for write, _ in items])
+            for write, outcome in items:
+                row = rows.get(MemberId(write.record_id or ""))
+                if row is not None:
+                    rows[row.member_id] = patched_org(row, write, outcome, self._applying.live.parts.mapping)
+            now[campaign_id] = rows
+        for person in self._ticked:
+            for campaign_id in members.campaigns_of(person):
+                here = now.setdefault(campaign_id, {})
+                for row in members.org_rows(campaign_id, (person,)).get(person, ()):
+                    here[row.member_id] = replace(here.get(row.member_id, row), opted_out=True)
+        bases = [base for campaign_id, rows in now.items() for base in self._settled(campaign_id, rows)]
+        return [row for rows in now.values() for row in rows.values()], bases
+
+    def _settled(self, campaign_id: CampaignId, rows: dict[MemberId, OrgMember]) -> Iterator[BaseMember]:
         live = self._applying.live
         members = live.parts.store.members
-        org: list[OrgMember] = []
-        bases: list[BaseMember] = []
-        by_campaign: dict[CampaignId, list[tuple[Group, OrgWrite, OrgOutcome]]] = {}
-        for item in self._members:
-            by_campaign.setdefault(CampaignId(item[0][0].campaign_id), []).append(item)
-        for campaign_id, items in by_campaign.items():
-            ids = [MemberId(write.record_id or "") for _, write, _ in items]
-            before = members.org_by_member(campaign_id, ids)
-            people = [row.person_id for row in before.values()]
-            service, base = members.service_rows(campaign_id, people), members.base_rows(campaign_id, people)
-            for _, write, outcome in items:
-                row = before.get(MemberId(write.record_id or ""))
-                if row is None:
-                    continue
-                now = patched_org(row, write, outcome, live.parts.mapping)
-                org.append(now)
-                theirs, agreed = service.get(row.person_id), base.get(row.person_id)
-                if theirs is None or (agreed is not None and agreed.member_id not in (None, row.member_id)):
-                    continue  # a mirror of the primary row, or nothing to agree with
-                bases.append(
-                    settle(
-                        now,
-                        theirs,
-                        agreed,
-                        off=live.parts.off,
-                        digests=(org_digest(now), service_digest(theirs)),
-                        invisible=agreed is not None and agreed.invisible,
-                    )
-                )
-        return org, bases
+        people = [row.person_id for row in rows.values()]
+        service, base = members.service_rows(campaign_id, people), members.base_rows(campaign_id, people)
+        for row in rows.values():
+            theirs, agreed = service.get(row.person_id), base.get(row.person_id)
+            if theirs is None or (agreed is not None and agreed.member_id not in (None, row.member_id)):
+                continue  # a mirror of the primary row, or nothing to agree with
+            yield settle(
+                row,
+                theirs,
+                agreed,
+                off=live.parts.off,
+                digests=(org_digest(row), service_digest(theirs)),
+                invisible=agreed is not None and agreed.invisible,
+            )
 
 
 def _shown(row: PlanRow, write: OrgWrite, mapping: Mapping) -> Any:

@@ -91,15 +91,25 @@ def read_headers(hour: Hour) -> None:
     """One call: headers as they are now, and people newly opted out."""
     live = hour.claims.live
     parts = live.parts
-    since = parts.store.facts.get(OPT_OUTS_SINCE)
+    since = _opt_outs_since(hour)
     with live.phase(Phase.READ_SALESFORCE) as done:
-        answer = parts.org.headers(hour.claims.held, overlap(datetime.fromisoformat(since)) if since else None)
+        answer = parts.org.headers(hour.claims.held, overlap(since) if since else None)
         done[0] = len(answer.campaigns) + len(answer.opted_out)
     take_headers(hour, answer)
     with parts.store.transaction():
         parts.store.campaigns.land(answer.campaigns.values())
         parts.store.people.land_org_optouts(answer.opted_out)
         parts.store.facts.set(OPT_OUTS_SINCE, answer.server_time.isoformat())
+
+
+def _opt_outs_since(hour: Hour) -> datetime | None:
+    """Since when new opt-outs are asked for: the last hourly call, or else the oldest read of members."""
+    store = hour.claims.live.parts.store
+    known = store.facts.get(OPT_OUTS_SINCE)
+    if known:
+        return datetime.fromisoformat(known)
+    records = (store.campaigns.get(campaign_id) for campaign_id in hour.claims.held)
+    return min((record.watermark for record in records if record and record.watermark), default=None)
 
 
 def take_headers(hour: Hour, answer: Headers) -> None:

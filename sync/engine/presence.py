@@ -9,6 +9,7 @@ under another id and the person's record is still readable, or is known as delet
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 from sync.engine.live import LiveRun
 from sync.ids import CampaignId, MemberId, PersonId
@@ -85,10 +86,17 @@ def _conclude(live: LiveRun, read: IdRead, land_rows: Land) -> None:
     hidden = set(members.invisible(campaign_id))
     back = {person for member, person in known.items() if member in read.ids and person in hidden}
     if back:
-        members.mark_invisible(campaign_id, tuple(back), False)
+        _mark(live, campaign_id, back, invisible=False)
     missing = {member: person for member, person in known.items() if member not in read.ids}
     if missing:
         _judge_missing(live, campaign_id, missing, set(read.ids.values()))
+
+
+def _mark(live: LiveRun, campaign_id: CampaignId, persons: Collection[PersonId], *, invisible: bool) -> None:
+    """Mark members, and have them looked at again: their rows are the same, what may be done with them is not."""
+    members = live.parts.store.members
+    bases = members.base_rows(campaign_id, tuple(persons)).values()
+    members.put_base(replace(base, invisible=invisible, org_digest="") for base in bases)
 
 
 def _judge_missing(
@@ -109,7 +117,7 @@ def _judge_missing(
     if gone:
         members.forget_org(campaign_id, tuple(gone))
     if hidden:
-        members.mark_invisible(campaign_id, tuple(hidden))
+        _mark(live, campaign_id, hidden, invisible=True)
         live.note(
             f"{len(hidden)} members can no longer be seen in Salesforce and are not proven to be removed: they are "
             "kept and not mailed. Check View All on campaigns, leads and contacts for the integration user",

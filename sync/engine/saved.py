@@ -28,7 +28,7 @@ from sync.events import RowFailed
 from sync.ids import CampaignId, PersonId
 from sync.merge import merge
 from sync.model import Campaign, RunKind
-from sync.plan import PLAN_FORMAT, RULES_VERSION, Change, Plan, PlanCounts, PlanRow, Subject
+from sync.plan import PLAN_FORMAT, RULES_VERSION, Change, Plan, PlanRow, Subject
 from sync.store.journal import JournalRow
 from sync.views import RunResult
 
@@ -117,8 +117,8 @@ def apply_saved(parts: Parts, plan_id: str, choice: Choice) -> RunResult:
             people = reading.test_people
             moved = list(_moved(live, plan, {campaign.id: campaign for campaign in headers}))
         claims.plan_id, claims.cost = plan.plan_id, plan.cost
-        drift(claims, moved)
-        apply_plan(claims, plan, headers, choice, people=people, skip=frozenset(row.seq for row in moved))
+        drift(live, moved)
+        apply_plan(claims, plan, headers, choice, people=people, moved=moved)
 
     return run_to_end(claims, work)
 
@@ -171,9 +171,8 @@ def _signature(row: PlanRow) -> tuple[object, ...]:
     return (row.side, row.change, row.field, row.before if row.change is not Change.REMOVE else None, row.after)
 
 
-def drift(claims: Claims, rows: Sequence[PlanRow]) -> None:
+def drift(live: LiveRun, rows: Sequence[PlanRow]) -> None:
     """Journal rows that are not written because the value or the base moved since the plan was made."""
-    live = claims.live
     if not rows:
         return
     remedy = "make a new plan to see what is needed now"
@@ -200,8 +199,6 @@ def drift(claims: Claims, rows: Sequence[PlanRow]) -> None:
     batch = live.next_batch()
     store.journal.record_outcome(live.lease, batch, journal, events=events)
     live.tell(events)
-    people = {(row.campaign_id, row.subject_id) for row in rows}
-    claims.extra = claims.extra + PlanCounts(drifted=len(people))
 
 
 def _renumbered(row: JournalRow, number: int) -> JournalRow:

@@ -27,7 +27,7 @@ from sync.errors import PredictiveError, QuotaExhausted, Refused
 from sync.events import Phase, PlanMade
 from sync.ids import CampaignId
 from sync.model import Calls, Campaign, RunKind, RunState, Side, TestPerson
-from sync.plan import GuardVerdict, Plan, PlanCounts
+from sync.plan import GuardVerdict, Plan, PlanCounts, PlanRow
 from sync.views import RunResult
 
 Further = Callable[[Applying], Sequence[content.Pair]]
@@ -151,9 +151,9 @@ def apply_plan(
     *,
     people: tuple[TestPerson, ...] | None = None,
     between: Further | None = None,
-    skip: frozenset[int] = frozenset(),
+    moved: Sequence[PlanRow] = (),
 ) -> None:
-    """Take a plan through the gate and write it.
+    """Take a plan through the gate and write it, but for rows that have *moved* since it was made.
 
     Raises:
         Refused: the run as a whole may not be applied; nothing was written.
@@ -180,7 +180,10 @@ def apply_plan(
     if choice.allow:
         live.note(f"let through by the operator: {dict(choice.allow)}; reason: {choice.reason}", level="warning")
     live.parts.store.plans.mark_applied(plan.plan_id, live.run)
+    skip = frozenset(row.seq for row in moved)
     applying = Applying(live, plan.plan_id, by_id, without_deletes=choice.without_deletes, skip=skip)
+    for row in moved:
+        applying.of(row.campaign_id).drifted.add(row.subject_id)
     try:
         _write(applying, people, between)
     except QuotaExhausted as error:

@@ -30,7 +30,9 @@ def test_new_edition_brings_everything_over_and_marks_the_members(world: World) 
         assert (member["email"], member["last_name"], member["status"]) == (row["Email"], row["LastName"], "Sent")
         assert (member["member_id"], member["active"], row["PAM__Active__c"]) == (row["Id"], True, True)
         assert row["PAM__Synced__c"]
-    rows = world.query(f"SELECT Id, Name, PAM__External_Id__c FROM PAM__Email_Edition__c WHERE PAM__Campaign__c = '{campaign.id}'")
+    rows = world.query(
+        f"SELECT Id, Name, PAM__External_Id__c FROM PAM__Email_Edition__c WHERE PAM__Campaign__c = '{campaign.id}'"
+    )
     editions = world.service("GET", f"/v1/campaigns/{campaign.id}/editions")["items"]
     assert {row["PAM__External_Id__c"]: row["Id"] for row in rows} == {
         each["edition_id"]: each["salesforce_id"] for each in editions
@@ -95,7 +97,10 @@ def test_a_manual_sync_moves_members_names_mails_and_statuses(world: World) -> N
     theirs = world.service_members(campaign)
     assert len(theirs) == 13
     assert campaign.leads[0] not in theirs
-    assert (theirs[campaign.leads[1]]["email"], theirs[campaign.leads[1]]["last_name"]) == ("new@example.org", "Renamed")
+    assert (theirs[campaign.leads[1]]["email"], theirs[campaign.leads[1]]["last_name"]) == (
+        "new@example.org",
+        "Renamed",
+    )
     assert theirs[campaign.leads[2]]["status"] == "Attended"
 
 

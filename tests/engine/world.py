@@ -66,9 +66,7 @@ class World:
 
     @contextmanager
     def shell(self, *, read_only: bool | None = None, **changes: Any) -> Iterator[Shell]:
-        shell = open_shell(
-            self.settings(**changes), clock=self.clock, on_event=self.events.append, read_only=read_only
-        )
+        shell = open_shell(self.settings(**changes), clock=self.clock, on_event=self.events.append, read_only=read_only)
         try:
             yield shell
         finally:

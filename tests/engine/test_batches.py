@@ -1,0 +1,253 @@
+"""Hourly, nightly, refresh, simulation, timers: what they move, what they cost, what they leave alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sync.events import Noted, RowFailed
+from sync.guard import GuardLimits
+from sync.model import RunKind, RunState
+from sync.settings import TimerSettings
+from tests.engine.world import Campaign, World
+
+
+def started(world: World, shell, members: int = 6, **values) -> Campaign:  # type: ignore[no-untyped-def]
+    campaign = world.campaign(members, **values)
+    result = shell.new_edition(campaign.id)
+    assert result.exit_code == 0, result.error
+    return campaign
+
+
+def ready_to_send(world: World, shell, campaign: Campaign, number: int = 1) -> None:  # type: ignore[no-untyped-def]
+    """The first edition has content, was tested, and is active."""
+    shell.edit_edition(
+        campaign.id, str(number), {"subject": "Hello", "html": '<a href="https://example.org/x">x</a>', "days_delay": 0}
+    )
+    assert shell.test_send(campaign.id, str(number))[0] > 0
+    assert shell.edit_edition(campaign.id, str(number), {"active": True}).active
+
+
+# ---------------------------------------------------------------- nightly
+
+
+def test_an_idle_night_is_one_call_for_all_campaigns(world: World) -> None:
+    with world.shell() as shell:
+        for _ in range(3):
+            started(world, shell, 3)
+        shell.batch(RunKind.NIGHTLY)
+        before = world.org_calls()
+        result = shell.batch(RunKind.NIGHTLY)
+        assert world.org_calls() - before == 1
+    assert (result.state, result.calls.salesforce, result.predicted.salesforce) == (RunState.NOTHING_TO_DO, 1, 1)
+    assert result.counts.unchanged == 9
+
+
+def test_the_night_syncs_open_campaigns_and_lists_the_others(world: World) -> None:
+    with world.shell() as shell:
+        open_one, closed, manual = (started(world, shell, 3) for _ in range(3))
+        never = world.campaign(2)
+        world.update("Campaign", closed.id, Status="Completed", IsActive=False)
+        world.update("Campaign", manual.id, PAM__Auto_Sync__c=False)
+        for campaign in (open_one, closed, manual):
+            world.join(campaign, 1)
+        result = shell.batch(RunKind.NIGHTLY)
+    by_id = {each.campaign_id: each for each in result.campaigns}
+    assert (by_id[open_one.id].state, by_id[open_one.id].counts.added) == (RunState.DONE, 1)
+    assert "closed" in (by_id[closed.id].skipped or "")
+    assert by_id[closed.id].saved_calls > 0
+    assert "never started" in (by_id[never.id].skipped or "")
+    assert len(world.service_members(manual)) == 3
+    assert len(world.service_members(closed)) == 3
+    assert (result.exit_code, result.counts.added) == (0, 1)
+
+
+def test_the_original_behaviour_takes_closed_campaigns_too(world: World) -> None:
+    with world.shell(nightly_closed=True) as shell:
+        closed = started(world, shell, 3)
+        world.update("Campaign", closed.id, Status="Completed", IsActive=False)
+        world.join(closed, 1)
+        result = shell.batch(RunKind.NIGHTLY)
+    assert result.counts.added == 1
+    assert len(world.service_members(closed)) == 4
+
+
+def test_many_changed_campaigns_share_their_calls(world: World) -> None:
+    with world.shell() as shell:
+        campaigns = [started(world, shell, 2) for _ in range(4)]
+        for campaign in campaigns:
+            world.join(campaign, 1)
+        result = shell.batch(RunKind.NIGHTLY)
+    assert (result.counts.added, result.calls.salesforce) == (4, 2)
+    assert result.predicted == result.calls
+
+
+# ---------------------------------------------------------------- hourly
+
+
+def test_the_hour_sends_and_brings_activity_statistics_and_history(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 4)
+        ready_to_send(world, shell, campaign)
+        result = shell.batch(RunKind.HOURLY)
+        assert (result.exit_code, result.error) == (0, None)
+        assert (result.counts.mails_released, result.counts.mails_sent, result.counts.mails_unknown) == (4, 4, 0)
+        assert result.counts.changed == 4
+        assert {row["PAM__Level__c"] for row in world.org_members(campaign).values()} == {"Sent"}
+        assert abs(result.predicted.salesforce - result.calls.salesforce) <= 1
+        again = shell.batch(RunKind.HOURLY)
+        assert (again.counts.mails_sent, again.state, again.calls.salesforce) == (0, RunState.NOTHING_TO_DO, 1)
+        assert shell.verify([campaign.id]).exit_code == 0
+    where = f"PAM__Campaign__c = '{campaign.id}'"
+    (edition,) = world.query(f"SELECT Id, PAM__Sent__c FROM PAM__Email_Edition__c WHERE {where} AND PAM__Sent__c > 0")
+    assert edition["PAM__Sent__c"] == 4
+    (history,) = world.query(f"SELECT PAM__Count__c, PAM__Email_Edition__c FROM PAM__Email_History__c WHERE {where}")
+    assert (history["PAM__Count__c"], history["PAM__Email_Edition__c"]) == (4, edition["Id"])
+
+
+def test_the_hour_brings_levels_reasons_counters_and_statuses(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell)
+        first, second = campaign.leads[:2]
+        world.activity(campaign, first, level="Clicked", opens=3, clicks=1, status="Registered")
+        world.activity(campaign, second, level="Sent", reason="Bounce", active=False, bounces=1)
+        world.join(campaign, 1)
+        result = shell.batch(RunKind.HOURLY)
+        assert (result.exit_code, result.counts.changed, result.counts.added) == (0, 2, 0)
+        assert abs(result.predicted.salesforce - result.calls.salesforce) <= 1
+        night = shell.sync([campaign.id])
+    rows = world.org_members(campaign)
+    one, two = rows[campaign.members[0]], rows[campaign.members[1]]
+    assert (one["PAM__Level__c"], one["PAM__Opens__c"], one["PAM__Clicks__c"], one["Status"]) == (
+        "Clicked",
+        3,
+        1,
+        "Registered",
+    )
+    assert (two["PAM__Reason__c"], two["PAM__Active__c"]) == ("Bounce", False)
+    assert (night.counts.added, night.counts.changed, night.counts.conflicts) == (1, 0, 0)
+
+
+def test_a_status_that_moved_in_the_org_is_left_as_drift(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell)
+        world.activity(campaign, campaign.leads[0], status="Registered")
+        world.update("CampaignMember", campaign.members[0], Status="Attended")
+        result = shell.batch(RunKind.HOURLY)
+        assert (result.exit_code, result.counts.drifted, result.state) == (4, 1, RunState.PARTIAL)
+        assert [body.drifted for body in world.told(RowFailed)] == [True]
+        assert world.org_members(campaign)[campaign.members[0]]["Status"] == "Attended"
+        settled = shell.sync([campaign.id])
+        assert (settled.counts.conflicts, settled.exit_code) == (1, 0)
+    assert world.service_members(campaign)[campaign.leads[0]]["status"] == "Attended"
+
+
+def test_nobody_who_opted_out_in_the_org_is_mailed(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 4)
+        ready_to_send(world, shell, campaign)
+        shell.batch(RunKind.NIGHTLY)
+        world.update("Lead", campaign.leads[0], HasOptedOutOfEmail=True)
+        result = shell.batch(RunKind.HOURLY)
+    member = world.service_members(campaign)[campaign.leads[0]]
+    assert (result.counts.mails_sent, member["opted_out"], member["active"]) == (3, True, False)
+
+
+def test_a_campaign_stopped_in_the_org_is_not_mailed(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 4)
+        ready_to_send(world, shell, campaign)
+        world.update("Campaign", campaign.id, IsActive=False)
+        result = shell.batch(RunKind.HOURLY)
+    assert (result.counts.mails_sent, result.exit_code) == (0, 0)
+
+
+def test_an_opt_out_in_the_service_ticks_the_box_once(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell)
+        person = campaign.leads[0]
+        world.service("POST", f"/v1/people/{person}:opt-out", {"scope": "global"})
+        assert shell.batch(RunKind.HOURLY).exit_code == 0
+        assert world.query(f"SELECT HasOptedOutOfEmail FROM Lead WHERE Id = '{person}'")[0]["HasOptedOutOfEmail"]
+        world.update("Lead", person, HasOptedOutOfEmail=False)
+        held = shell.sync([campaign.id])
+        assert (held.counts.held, held.exit_code) == (1, 0)
+        shell.batch(RunKind.HOURLY)
+    assert not world.query(f"SELECT HasOptedOutOfEmail FROM Lead WHERE Id = '{person}'")[0]["HasOptedOutOfEmail"]
+    assert world.service_members(campaign)[person]["opted_out"]
+
+
+def test_the_flood_guard_holds_mails_back(world: World) -> None:
+    with world.shell(guards=GuardLimits(flood_first=3)) as shell:
+        campaign = started(world, shell, 4)
+        ready_to_send(world, shell, campaign)
+        refused = shell.batch(RunKind.HOURLY)
+        assert (refused.exit_code, refused.counts.mails_sent) == (5, 0)
+        done = shell.batch(RunKind.HOURLY, allow={"flood-first": 4}, reason="checked by hand")
+        assert (done.exit_code, done.counts.mails_sent) == (0, 4)
+
+
+# ---------------------------------------------------------------- refresh, simulation, timers
+
+
+def test_refresh_brings_level_and_reason_only_and_reads_nothing_of_the_org(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell)
+        world.activity(campaign, campaign.leads[0], level="Opened", opens=2)
+        result = shell.refresh([campaign.id])
+        assert (result.exit_code, result.counts.changed, result.calls.salesforce) == (0, 1, 1)
+        row = world.org_members(campaign)[campaign.members[0]]
+        assert (row["PAM__Level__c"], row["PAM__Opens__c"] or 0) == ("Opened", 0)
+        shell.batch(RunKind.HOURLY)
+    assert world.org_members(campaign)[campaign.members[0]]["PAM__Opens__c"] == 2
+
+
+def test_a_simulated_night_says_what_the_real_one_does(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell)
+        world.join(campaign, 2)
+        foreseen = shell.batch(RunKind.NIGHTLY, simulate=True)
+        assert len(world.service_members(campaign)) == 6
+        real = shell.batch(RunKind.NIGHTLY)
+    assert (foreseen.simulated, foreseen.exit_code) == (True, 0)
+    assert (foreseen.counts.added, foreseen.counts.salesforce_rows) == (2, real.counts.salesforce_rows)
+    assert real.counts.added == 2
+
+
+def test_a_simulated_hour_sends_nothing_and_says_how_many(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 4)
+        ready_to_send(world, shell, campaign)
+        at = datetime.now(UTC) + timedelta(hours=2)
+        foreseen = shell.batch(RunKind.HOURLY, simulate=True, at=at)
+        assert (foreseen.counts.mails_released, foreseen.counts.mails_sent, foreseen.exit_code) == (4, 0, 0)
+        assert [body for body in world.told(Noted) if "4 mails would be sent" in body.text]
+        assert shell.batch(RunKind.HOURLY).counts.mails_sent == 4
+
+
+def test_a_tick_fires_once_and_mail_is_never_caught_up(world: World) -> None:
+    timers = TimerSettings(enabled=True, hourly_minute=17)
+    world.clock.set(datetime(2026, 11, 23, 0, 50, tzinfo=UTC))
+    with world.shell(timers=timers) as shell:
+        assert shell.due_tick(world.clock.now()) is None
+        world.clock.set(datetime(2026, 11, 23, 1, 1, tzinfo=UTC))
+        due = shell.due_tick(world.clock.now())
+        assert due is not None
+        assert (due.kind, due.due) == (RunKind.NIGHTLY, datetime(2026, 11, 23, 1, 0, tzinfo=UTC))
+        result = shell.fire(due.kind, due.due)
+        assert result is not None
+        assert result.kind is RunKind.NIGHTLY
+        assert shell.fire(due.kind, due.due) is None
+        assert shell.due_tick(world.clock.now()) is None
+        world.clock.set(datetime(2026, 11, 23, 3, 0, tzinfo=UTC))
+        assert shell.due_tick(world.clock.now()) is None
+        hourly = next(view for view in shell.schedule() if view.kind is RunKind.HOURLY)
+        assert len(hourly.missed) == 2
+        shell.pause_schedule("holidays")
+        assert {view.paused for view in shell.schedule()} == {"holidays"}
+
+
+def test_a_read_only_org_simulates_its_ticks(world: World) -> None:
+    with world.shell(read_only=True, timers=TimerSettings(enabled=True)) as shell:
+        result = shell.fire(RunKind.NIGHTLY, datetime(2026, 11, 23, 1, 0, tzinfo=UTC))
+    assert result is not None
+    assert result.simulated

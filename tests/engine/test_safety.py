@@ -1,0 +1,305 @@
+"""Deletes, guards, read-only, budget, locks, crashes: what must never happen does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync.errors import BadPlanFile, Locked, Refused, UsageError
+from sync.events import Guarded
+from sync.merge import INVISIBLE_HOLD, ORPHAN_HOLD
+from sync.model import RunKind, RunState
+from sync.settings import BudgetSettings
+from tests.engine.world import World
+
+# ---------------------------------------------------------------- deletes
+
+
+def test_a_member_hidden_by_sharing_is_kept_held_and_listed(world: World) -> None:
+    campaign = world.campaign(12)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.servers.control("POST", "/sharing", {"hide": [campaign.leads[0]]})
+        hidden = shell.sync([campaign.id])
+        assert (hidden.counts.removed, hidden.counts.invisible, hidden.exit_code) == (0, 1, 0)
+        assert world.service_members(campaign)[campaign.leads[0]]["hold"] == INVISIBLE_HOLD
+        assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO
+        world.servers.control("POST", "/sharing", {"show": [campaign.leads[0]]})
+        shown = shell.sync([campaign.id])
+        assert (shown.counts.invisible, shown.exit_code) == (0, 0)
+    assert world.service_members(campaign)[campaign.leads[0]]["hold"] is None
+
+
+def test_a_member_of_a_deleted_person_is_removed(world: World) -> None:
+    campaign = world.campaign(12)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.delete("Lead", campaign.leads[0])
+        result = shell.sync([campaign.id])
+    assert (result.counts.removed, result.counts.invisible, result.exit_code) == (1, 0, 0)
+    assert campaign.leads[0] not in world.service_members(campaign)
+
+
+def test_one_added_and_one_removed_is_seen_although_the_count_is_the_same(world: World) -> None:
+    campaign = world.campaign(12)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.delete("CampaignMember", campaign.members[3])
+        world.join(campaign, 1)
+        result = shell.sync([campaign.id])
+    assert (result.counts.added, result.counts.removed) == (1, 1)
+    assert set(world.service_members(campaign)) == set(campaign.leads) - {campaign.leads[3]}
+
+
+def test_a_stranger_of_the_service_is_held_and_never_deleted(world: World) -> None:
+    campaign = world.campaign(12)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        (lead,) = world.records(
+            {
+                "op": "create",
+                "object": "Lead",
+                "values": {"LastName": "Stray", "Company": "X", "Email": "s@example.org"},
+            }
+        )
+        row = {
+            "op": "upsert",
+            "lead_id": lead,
+            "member_id": None,
+            "fields": {"email": "s@example.org", "status": "Sent"},
+        }
+        world.service("POST", f"/v1/campaigns/{campaign.id}/members:batch", {"rows": [row]})
+        result = shell.sync([campaign.id])
+        assert (result.counts.held, result.counts.removed) == (1, 0)
+        assert world.service_members(campaign)[lead]["hold"] == ORPHAN_HOLD
+        assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO
+        assert shell.verify([campaign.id]).counts.held == 1
+
+
+# ---------------------------------------------------------------- guards
+
+
+def test_too_many_removals_are_refused_with_ways_to_go_on(world: World) -> None:
+    campaign = world.campaign(30)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.delete("CampaignMember", *campaign.members[:11])
+        world.join(campaign, 1)
+        refused = shell.sync([campaign.id])
+        assert (refused.exit_code, refused.state) == (5, RunState.REFUSED)
+        assert len(world.service_members(campaign)) == 30
+        (verdict,) = [body.verdict for body in world.told(Guarded)]
+        assert (verdict.rule, verdict.figure) == ("deletes", 11)
+        with pytest.raises(UsageError, match="reason"):
+            shell.sync([campaign.id], allow={"deletes": 11})
+        with pytest.raises(UsageError, match="no guard"):
+            shell.sync([campaign.id], allow={"delete": 11}, reason="x")
+        without = shell.sync([campaign.id], without_deletes=True)
+        assert (without.exit_code, without.counts.added, without.counts.removed) == (0, 1, 0)
+        assert shell.sync([campaign.id], confirm_name="another name").exit_code == 5
+        done = shell.sync([campaign.id], allow={"deletes": 11}, reason="the fair is over")
+        assert (done.exit_code, done.counts.removed) == (0, 11)
+    assert len(world.service_members(campaign)) == 20
+
+
+def test_the_campaigns_name_confirms_removals(world: World) -> None:
+    campaign = world.campaign(20)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.delete("CampaignMember", *campaign.members[:11])
+        assert shell.sync([campaign.id], confirm_name=campaign.name).counts.removed == 11
+
+
+def test_an_emptied_campaign_is_refused(world: World) -> None:
+    campaign = world.campaign(10)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.delete("CampaignMember", *campaign.members)
+        result = shell.sync([campaign.id])
+    assert result.exit_code == 5
+    assert {body.verdict.rule for body in world.told(Guarded)} == {"side-empty"}
+
+
+def test_one_refused_campaign_does_not_stop_the_others(world: World) -> None:
+    bad, good = world.campaign(20), world.campaign(3)
+    with world.shell() as shell:
+        shell.new_edition(bad.id)
+        shell.new_edition(good.id)
+        world.delete("CampaignMember", *bad.members[:11])
+        world.join(good, 1)
+        result = shell.sync([bad.id, good.id])
+    states = {each.campaign_id: each.state for each in result.campaigns}
+    assert states == {bad.id: RunState.REFUSED, good.id: RunState.DONE}
+    assert result.exit_code == 4
+    assert len(world.service_members(good)) == 4
+
+
+def test_read_only_writes_nothing_and_still_plans_and_simulates(world: World) -> None:
+    campaign = world.campaign(3)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+    world.join(campaign, 1)
+    with world.shell(read_only=True) as shell:
+        for act in (
+            lambda: shell.sync([campaign.id]),
+            lambda: shell.new_edition(campaign.id),
+            lambda: shell.refresh([campaign.id]),
+            lambda: shell.batch(RunKind.NIGHTLY),
+            lambda: shell.edit_edition(campaign.id, "1", {"subject": "x"}),
+            lambda: shell.clear_auto_sync(campaign.id),
+        ):
+            with pytest.raises(Refused, match="read-only"):
+                act()
+        assert shell.make_plan([campaign.id]).counts.added == 1
+        assert shell.batch(RunKind.NIGHTLY, simulate=True).counts.added == 1
+    assert len(world.service_members(campaign)) == 3
+
+
+def test_a_budget_too_small_refuses_before_the_first_write(world: World) -> None:
+    campaign = world.campaign(3)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+    world.join(campaign, 1)
+    with world.shell(budget=BudgetSettings(run_cap=0)) as shell:
+        result = shell.sync([campaign.id])
+        assert (result.exit_code, result.state) == (5, RunState.REFUSED)
+        assert len(world.service_members(campaign)) == 3
+        allowed = shell.sync([campaign.id], allow={"budget": 5}, reason="must be today")
+        assert (allowed.exit_code, allowed.counts.added) == (0, 1)
+
+
+# ---------------------------------------------------------------- locks, plans, crashes
+
+
+def test_a_live_run_locks_its_campaign(world: World) -> None:
+    campaign = world.campaign(2)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        lease = shell.store.runs.start(RunKind.MANUAL, campaign_id=shell.resolve(campaign.id).id)
+        with pytest.raises(Locked):
+            shell.sync([campaign.id])
+        night = shell.batch(RunKind.NIGHTLY)
+        assert (night.exit_code, [each.skipped is not None for each in night.campaigns]) == (
+            0,
+            [True] * len(night.campaigns),
+        )
+        shell.store.runs.end(lease, RunState.DONE)
+        assert shell.sync([campaign.id]).exit_code == 0
+
+
+def test_a_cancelled_run_ends_so_and_the_next_one_finishes_it(world: World) -> None:
+    class Now:
+        def is_set(self) -> bool:
+            return True
+
+    campaign = world.campaign(4)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.join(campaign, 1)
+        stopped = shell.sync([campaign.id], cancel=Now())
+        assert (stopped.exit_code, stopped.state) == (130, RunState.CANCELLED)
+        assert shell.sync([campaign.id]).counts.added == 1
+
+
+def test_a_saved_plan_writes_what_it_shows_and_only_once(world: World) -> None:
+    campaign = world.campaign(12)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.update("Lead", campaign.leads[0], LastName="Planned")
+        world.update("Lead", campaign.leads[1], LastName="Moved")
+        world.update("Lead", campaign.leads[2], LastName="Refused")
+        plan = shell.make_plan([campaign.id])
+        assert len(world.service_members(campaign)) == 12
+        rows = shell.plan_rows(plan.plan_id)
+        assert {(row.before, row.after) for row in rows} >= {(rows[0].before, "Planned")}
+        refused = next(row.seq for row in rows if row.after == "Refused")
+        shell.set_accepted(plan.plan_id, {refused}, False)
+        path = world.folder / "plan.ndjson"
+        shell.save_plan(plan.plan_id, path)
+        world.update("Lead", campaign.leads[1], LastName="Elsewhere")
+        world.clock.advance(3600)
+        loaded = shell.load_plan(path)
+        result = shell.apply(loaded.plan_id)
+        assert (result.state, result.exit_code, result.counts.drifted) == (RunState.PARTIAL, 4, 1)
+        names = {person: member["last_name"] for person, member in world.service_members(campaign).items()}
+        assert names[campaign.leads[0]] == "Planned"
+        assert names[campaign.leads[1]].startswith("Nr ")
+        assert names[campaign.leads[2]].startswith("Nr ")
+        with pytest.raises(BadPlanFile, match="applied"):
+            shell.apply(loaded.plan_id)
+
+
+def test_an_old_plan_is_refused_whole(world: World) -> None:
+    campaign = world.campaign(2)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        plan = shell.make_plan([campaign.id])
+        world.clock.advance(8 * 86400)
+        with pytest.raises(BadPlanFile, match="older"):
+            shell.apply(plan.plan_id)
+
+
+def test_a_lost_answer_of_the_service_duplicates_nothing(world: World) -> None:
+    campaign = world.campaign(6)
+    world.servers.control(
+        "POST", "/faults", {"kind": "drop_after", "side": "predictive", "match": "members:batch", "times": 9}
+    )
+    with world.shell() as shell:
+        broken = shell.new_edition(campaign.id)
+        assert broken.exit_code == 1
+        record = shell.store.campaigns.get(shell.resolve(campaign.id).id)
+        assert record is not None
+        assert (record.started, record.operation is not None) == (False, True)
+        operation = record.operation
+        world.servers.control("DELETE", "/faults")
+        result = shell.new_edition(campaign.id)
+        assert (result.exit_code, result.counts.editions_created) == (0, 5)
+        record = shell.store.campaigns.get(shell.resolve(campaign.id).id)
+        assert record is not None
+        assert (record.started, record.operation) == (True, None)
+        assert shell.verify([campaign.id]).exit_code == 0
+    editions = world.service("GET", f"/v1/campaigns/{campaign.id}/editions")["items"]
+    assert {each["operation"] for each in editions} == {operation}
+
+
+def test_a_lost_answer_of_the_org_is_read_before_anything_is_repeated(world: World) -> None:
+    campaign = world.campaign(6)
+    with world.shell() as shell:
+        shell.resolve(campaign.id)
+        world.servers.control(
+            "POST", "/faults", {"kind": "drop_after", "side": "salesforce", "method": "POST", "after": 2, "times": 1}
+        )
+        broken = shell.new_edition(campaign.id)
+        assert (broken.exit_code, broken.state) == (1, RunState.FAILED)
+        world.servers.control("DELETE", "/faults")
+        result = shell.new_edition(campaign.id)
+        assert result.exit_code == 0
+        assert shell.verify([campaign.id]).exit_code == 0
+    rows = world.query(f"SELECT Id FROM PAM__Email_Edition__c WHERE PAM__Campaign__c = '{campaign.id}'")
+    assert len(rows) == 5
+
+
+def test_a_run_of_a_dead_owner_is_taken_over(world: World) -> None:
+    campaign = world.campaign(2)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        shell.store.runs.start(RunKind.MANUAL, campaign_id=shell.resolve(campaign.id).id)
+        world.clock.advance(60)
+        assert shell.sync([campaign.id]).exit_code == 0
+
+
+def test_the_verifier_finds_a_planted_difference(world: World) -> None:
+    campaign = world.campaign(4)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.update("Lead", campaign.leads[0], LastName="Unsynced")
+        result = shell.verify([campaign.id])
+        assert result.exit_code == 3
+        (difference,) = result.differences
+        assert (difference.person_id, difference.field, difference.salesforce) == (
+            campaign.leads[0],
+            "last_name",
+            "Unsynced",
+        )
+        record = shell.store.campaigns.get(shell.resolve(campaign.id).id)
+        assert record is not None
+        assert record.verified_at is None
