@@ -16,7 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Executable, Table, create_engine, event
+from sqlalchemy import Connection, CursorResult, Executable, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
@@ -113,6 +113,14 @@ class Database:
             return
         with self.engine.connect() as conn, conn.begin():
             yield conn
+
+    def one_at_a_time(self, conn: Connection, what: str) -> None:
+        """Let one transaction at a time go on from here, for what is read, judged and then written.
+
+        SQLite's writers queue anyway; on PostgreSQL this is a lock by name that ends with the transaction.
+        """
+        if not self.is_sqlite:
+            conn.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"predictive-console.{what}"))))
 
     @property
     def writing(self) -> bool:

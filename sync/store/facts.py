@@ -52,6 +52,7 @@ class Facts:
         if known is not None:
             return known
         with self._database.write() as conn:
+            self._database.one_at_a_time(conn, CLIENT_ID)
             made = conn.execute(select(fact.c.value).where(fact.c.key == CLIENT_ID)).scalar()
             if made is None:
                 made = f"console-{uuid.uuid4().hex[:16]}"

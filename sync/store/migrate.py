@@ -33,6 +33,7 @@ def to_newest(database: Database) -> None:
         if _revision(conn) == HEAD:
             return
     with database.write() as conn:
+        database.one_at_a_time(conn, "migrate")
         stored = _revision(conn)  # another process may have been quicker
         if stored is None:
             _create(conn)

@@ -315,6 +315,7 @@ class Runs:
             used: what the org said it has used; this state's own calls of the last 24 hours when None.
         """
         with self._database.write() as conn:
+            self._database.one_at_a_time(conn, "reserve")
             self.check(conn, lease)
             if used is None:
                 since = self._database.clock.now() - timedelta(hours=24)

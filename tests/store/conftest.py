@@ -8,6 +8,7 @@ import pytest
 
 from sync.clock import ControlledClock
 from sync.store.store import Store, open_store
+from tests.store.databases import KINDS, empty
 from tests.store.made import AT, campaign
 
 
@@ -18,8 +19,8 @@ def clock() -> ControlledClock:
     return made
 
 
-@pytest.fixture
-def store(clock: ControlledClock) -> Iterator[Store]:
-    with open_store("sqlite://", clock=clock) as made:
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, clock: ControlledClock) -> Iterator[Store]:
+    with empty(request.param) as url, open_store(url, clock=clock) as made:
         made.campaigns.land([campaign(1), campaign(2)])
         yield made

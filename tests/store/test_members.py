@@ -17,6 +17,7 @@ from sync.model import BaseMember, OrgMember, PersonKind, ServiceMember, StatusS
 from sync.ports import Changes
 from sync.store.facts import SERVICE_CURSOR
 from sync.store.store import Store, open_store
+from tests.store.databases import KINDS, empty
 from tests.store.made import AT, C1, C2, base, edition, member_id, org, person_id, service
 
 NOTHING: dict[str, Any] = {
@@ -120,9 +121,9 @@ def test_the_statement_finds_what_a_naive_merge_finds(
     assert shared.members.count_differing(C1) == len(expected)
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Store]:
-    with open_store("sqlite://") as made:
+@pytest.fixture(scope="module", params=KINDS)
+def shared(request: pytest.FixtureRequest) -> Iterator[Store]:
+    with empty(request.param) as url, open_store(url) as made:
         yield made
 
 

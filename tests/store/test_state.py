@@ -120,8 +120,8 @@ def test_the_tables_and_the_comparison_are_valid_on_postgresql() -> None:
     assert "ORDER BY person" in sql
 
 
-def test_the_comparison_sorts_nothing_and_reads_narrow_indexes(store: Store) -> None:
-    with store.database.read() as conn:
+def test_the_comparison_sorts_nothing_and_reads_narrow_indexes() -> None:
+    with open_store("sqlite://") as store, store.database.read() as conn:
         compiled = compare.differing(C1).compile(dialect=store.database.engine.dialect)
         values = tuple(compiled.params[name] for name in compiled.positiontup or ())
         plan = [str(row[3]) for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values)]
