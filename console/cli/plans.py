@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from console.cli.prose import fit, number, plural, safe, state
+from console.cli.prose import columns, fit, number, plural, safe, state
 from sync.errors import ConfirmationNeeded, UsageError
 from sync.model import RunKind, Side
 from sync.plan import Change, Plan, PlanRow
@@ -32,7 +32,7 @@ _GROUPS: dict[Change, tuple[str, str, str]] = {
     Change.HOLD: ("~", "member held or released", "members held or released"),
     Change.HEADER: ("~", "campaign header changed", "campaign headers changed"),
     Change.TEST_PEOPLE: ("~", "list of test members changed", "lists of test members changed"),
-    Change.MARKER: ("~", "member: active, synced", "members: active, synced"),
+    Change.MARKER: ("~", "mark: active, synced", "marks: active, synced"),
     Change.LEVEL: ("~", "level changed", "levels changed"),
     Change.REASON: ("~", "reason changed", "reasons changed"),
     Change.COUNTERS: ("~", "counter changed", "counters changed"),
@@ -134,9 +134,9 @@ def words(made: Plan, groups: Groups, rows_of: RowsOf, *, most: int = ROWS_SHOWN
     refused = made.refused
     if refused:
         lines += ["", *(f"  ▲ guard {verdict.rule}: {safe(verdict.text)}" for verdict in refused)]
-    elif made.guards:
-        rules = dict.fromkeys(verdict.rule for verdict in made.guards)
-        lines += ["", "  Guards  " + " ".join(f"✔ {rule}" for rule in rules)]
+    elif made.rows:
+        raised = "".join(f", {verdict.rule} let through" for verdict in made.guards)
+        lines += ["", f"  Guards  ✔ all pass{raised}"]
     return lines
 
 
@@ -154,14 +154,19 @@ def _cost(made: Plan) -> str:
 def _group(change: Change, count: int, rows: Sequence[PlanRow]) -> list[str]:
     glyph, one, many = _GROUPS[change]
     lines = [f"    {glyph} {number(count)} {one if count == 1 else many}"]
-    for row in rows:
-        moved = "" if row.field == "member" else f"{_value(row.before)} → {_value(row.after)}"
-        conflict = "▲ " if row.conflict else ""
-        parts = [fit(safe(row.label), 44), moved, f"{conflict}{safe(row.reason)}"]
-        lines.append("        " + "  ".join(part for part in parts if part))
+    whole = change in (Change.ADD, Change.REMOVE)
+    table = [
+        [row.label, *([] if whole else [_moved(row)]), f"{'▲ ' if row.conflict else ''}{row.reason}"] for row in rows
+    ]
+    headings = ["", ""] if whole else ["", "", ""]
+    lines += [f"        {line}" for line in columns(headings, table, widest=60)[1:]]
     if count > len(rows):
         lines.append(f"        … and {number(count - len(rows))} more; --csv FILE writes all")
     return lines
+
+
+def _moved(row: PlanRow) -> str:
+    return f"{_value(row.before)} → {_value(row.after)}"
 
 
 def _value(value: object) -> str:

@@ -5,10 +5,12 @@ Shares nothing with the engine's adapter: the tour would prove little if the sam
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
 PEOPLE = (("Amara", "Okafor"), ("Jean", "Dupont"), ("Lê", "Thị Hoa"))
+MORE_PEOPLE = (("Ana", "Kovač"), ("Tomás", "Ruiz"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,16 @@ class PlainOrg:
         rows: list[dict[str, Any]] = self.request("GET", "/query", q=soql)["records"]
         return rows
 
-    def stir(self, campaign: str) -> tuple[str, ...]:
-        """Add three people, remove two, change an e-mail address, set a status; a sentence for each."""
+    def stir(self, campaign: str, people: tuple[tuple[str, str], ...] = PEOPLE) -> tuple[str, ...]:
+        """Add *people*, remove two, change an e-mail address, set a status; a sentence for each."""
         rows = self.query(
             "SELECT Id, Status, LeadId, Lead.Name, Contact.Name FROM CampaignMember "
             f"WHERE CampaignId = '{campaign}' ORDER BY Id LIMIT 40"
         )
         done = []
-        for first, last in PEOPLE:
-            email = f"{first}.{last.split()[0]}@firma.example".lower().encode("ascii", "ignore").decode()
+        for first, last in people:
+            local = unicodedata.normalize("NFKD", f"{first}.{last.split()[0]}").encode("ascii", "ignore").decode()
+            email = f"{local.lower()}@firma.example"
             person = {"FirstName": first, "LastName": last, "Company": "Firma", "Email": email}
             lead = self.request("POST", "/sobjects/Lead", person)["id"]
             self.request("POST", "/sobjects/CampaignMember", {"CampaignId": campaign, "LeadId": lead})

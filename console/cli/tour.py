@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from console.cli.plans import words
 from console.cli.prose import columns, number, plural, safe, state
+from console.cli.strangers import MORE_PEOPLE
 from console.report import cost, counted
 from sync.errors import FatalError, PredictiveError
 from sync.ids import CampaignId
-from sync.model import Campaign, RunKind, RunState
+from sync.model import Campaign, CampaignType, RunKind, RunState
 
 if TYPE_CHECKING:
-    from sync.bootstrap import Shell
-
     from console.cli.offline import Offline
+    from sync.bootstrap import Shell
     from sync.clock import Clock
     from sync.plan import Plan
     from sync.views import RunResult
@@ -33,7 +33,6 @@ HTML = """<html><body>
 </body></html>"""
 
 HOUR = 3600
-DAY = 24 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ Told = tuple[list[str], dict[str, Any]]
 class Tour:
     """Walks through the steps on one pair of servers."""
 
-    __slots__ = ("_campaign", "_clock", "_offline", "_plan", "_shell")
+    __slots__ = ("_campaign", "_clock", "_offline", "_others_ids", "_plan", "_shell")
 
     def __init__(self, offline: Offline, shell: Shell, clock: Clock) -> None:
         self._offline = offline
@@ -64,6 +63,7 @@ class Tour:
         self._clock = clock
         self._campaign: Campaign | None = None
         self._plan: Plan | None = None
+        self._others_ids: tuple[CampaignId, ...] = ()
 
     def steps(self) -> Iterator[Step]:
         """Do one step after the other.
@@ -81,12 +81,15 @@ class Tour:
             ("Preview: what would Synchronize write?", self._preview),
             ("Synchronize: apply exactly that", self._apply),
             ("Hourly batch: send what is due", self._send),
-            ("Two hours pass; the audience opens and clicks", self._audience),
+            ("Five minutes pass; the simulated audience is quick", self._audience),
             ("Hourly batch: levels, statuses and statistics come back", self._pull),
-            ("Refresh: levels and reasons, now", self._refresh),
+            ("Eight hours on, Refresh: levels and reasons, now", self._refresh),
+            ("New Edition on a scheduled and a drip campaign", self._others),
+            ("And again in Salesforce people come and go", self._more_changes),
             ("Simulate the nightly batch: nothing is written", self._simulate),
             ("Nightly batch over every campaign with auto-sync", self._nightly),
             ("Where the campaigns stand", self._table),
+            ("Hourly batch: the rest of the answers", self._settle),
             ("Verify: read both sides afresh, with other code, and compare", self._verify),
         )
         for title, do in script:
@@ -193,7 +196,7 @@ class Tour:
         return of_run(result), facts_of(result)
 
     def _audience(self) -> Told:
-        self._offline.advance(2 * HOUR)
+        self._offline.advance(HOUR / 12)
         return [f"it is {self._offline.now():%Y-%m-%d %H:%M} UTC on both servers"], {}
 
     def _pull(self) -> Told:
@@ -206,22 +209,44 @@ class Tour:
         return [*of_run(result), answers], facts_of(result)
 
     def _refresh(self) -> Told:
-        self._offline.advance(HOUR)
+        self._offline.advance(8 * HOUR)
         result = self._shell.refresh((self.campaign.id,))
         ended(result, RunState.DONE, RunState.NOTHING_TO_DO)
         return of_run(result), facts_of(result)
 
+    def _others(self) -> Told:
+        lines: list[str] = []
+        facts: dict[str, Any] = {}
+        for wanted in (CampaignType.SCHEDULED, CampaignType.DRIP):
+            ready = (view for view in self._shell.overview() if view.campaign.type is wanted and view.state == "active")
+            view = next((one for one in ready if one.campaign.auto_sync), None)
+            if view is None:
+                raise TourBroke(f"the org has no {wanted.value} campaign that could start")
+            result = self._shell.new_edition(view.campaign.id)
+            ended(result, RunState.DONE)
+            lines.append(f"{safe(view.campaign.name)}: {counted(result.counts)}")
+            facts[wanted.value] = facts_of(result)
+            self._others_ids = (*self._others_ids, view.campaign.id)
+        return lines, facts
+
+    def _more_changes(self) -> Told:
+        done = self._offline.org().stir(self._others_ids[0], MORE_PEOPLE)
+        return list(done), {"changes": len(done)}
+
     def _simulate(self) -> Told:
         result = self._shell.batch(RunKind.NIGHTLY, simulate=True)
-        ended(result, RunState.DONE, RunState.NOTHING_TO_DO)
+        ended(result, RunState.DONE)
         expect(result.simulated, "it was no simulation")
+        expect((result.counts.added, result.counts.removed) == (2, 2), "the night's changes were not foreseen")
         return of_run(result), facts_of(result)
 
     def _nightly(self) -> Told:
         result = self._shell.batch(RunKind.NIGHTLY)
-        ended(result, RunState.DONE, RunState.NOTHING_TO_DO)
+        ended(result, RunState.DONE)
+        expect((result.counts.added, result.counts.removed) == (2, 2), "it did not do what was simulated")
         skipped = [item for item in result.campaigns if item.skipped]
-        lines = [f"left out: {safe(item.name)}, {safe(item.skipped)}" for item in skipped[:6]]
+        lines = [f"left out: {safe(item.name)}, {safe(item.skipped)}" for item in skipped[:4]]
+        lines += [f"… and {len(skipped) - 4} more"] if len(skipped) > 4 else []
         return [*of_run(result), *lines], facts_of(result)
 
     def _table(self) -> Told:
@@ -246,18 +271,21 @@ class Tour:
         )
         return [*columns(headings, rows), line], {"used": meter.used, "limit": meter.limit, "ours": meter.ours}
 
+    def _settle(self) -> Told:
+        result = self._shell.batch(RunKind.HOURLY)
+        ended(result, RunState.DONE, RunState.NOTHING_TO_DO)
+        return of_run(result), facts_of(result)
+
     def _verify(self) -> Told:
-        # Two more pulls bring home what the audience did since: after them nothing may differ.
-        settled = self._shell.batch(RunKind.HOURLY)
-        ended(settled, RunState.DONE, RunState.NOTHING_TO_DO)
-        result = self._shell.verify((CampaignId(self.campaign.id),))
+        result = self._shell.verify((self.campaign.id, *self._others_ids))
         found = "; ".join(
             f"{item.label} {item.field}: {item.salesforce} | {item.predictive}" for item in result.differences[:5]
         )
         expect(not result.differences, f"{len(result.differences)} differences: {found}")
         expect(result.exit_code == 0, result.error or f"exit code {result.exit_code}")
-        people = self._shell.count_members(self.campaign.id)
-        return [f"✔ both sides are equal: {plural(people, 'member')}, {counted(result.counts)}"], facts_of(result)
+        people = sum(self._shell.count_members(one) for one in (self.campaign.id, *self._others_ids))
+        said = f"✔ both sides are equal: {plural(people, 'member')} of {len(result.campaigns)} campaigns"
+        return [said, cost(result.calls, result.predicted, result.maximum, result.lower_bound)], facts_of(result)
 
 
 def expect(holds: bool, otherwise: str) -> None:
