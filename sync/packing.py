@@ -39,6 +39,12 @@ BULK_LEAST = 4
 BULK_CALLS = 5
 """What a job is expected to cost: a second poll, or the failed rows."""
 
+ROWS_PER_RESULT = 250_000
+"""Rows in a page of a Bulk query's results: some tens of megabytes."""
+
+BULK_READ_FROM = 40_001
+"""Rows from which a Bulk query is cheaper than chained Composites."""
+
 MEMBER = "CampaignMember"
 
 
@@ -389,12 +395,22 @@ def lower_bound(writes: Sequence[OrgWrite], *, bulk: bool = True) -> int:
     return min(together, with_reading + BULK_LEAST)
 
 
-def read_calls(rows: int) -> int:
+def composite_read_calls(rows: int) -> int:
     """Composites of five chained queries that read *rows* rows of 2,000 a page."""
     return -(-rows // (SLOTS_PER_CALL * ROWS_PER_PAGE))
+
+
+def bulk_read_calls(rows: int) -> int:
+    """Calls of a Bulk query: create, one poll and one to spare, and the pages of results."""
+    return 3 + max(1, -(-rows // ROWS_PER_RESULT))
+
+
+def read_calls(rows: int) -> int:
+    """Calls that reading *rows* rows takes, by Composites or by a Bulk query, whichever is planned."""
+    return bulk_read_calls(rows) if rows >= BULK_READ_FROM else composite_read_calls(rows)
 
 
 def id_read_calls(rows: int) -> int:
     """Calls that read *rows* member ids: the first carries the org's count beside four pages, the others five."""
     with_count = (SLOTS_PER_CALL - 1) * ROWS_PER_PAGE
-    return 1 + read_calls(max(0, rows - with_count))
+    return 1 + composite_read_calls(max(0, rows - with_count))

@@ -142,6 +142,7 @@ class Channel:
         resource: str = "",
         counted: bool = True,
         any_type: bool = False,
+        total: float | None = None,
     ) -> Reply:
         """Send and return the answer, whatever its status below 500 (401 and 429 aside).
 
@@ -149,6 +150,7 @@ class Channel:
             path: below the base URL, with its query.
             safety: what a repeat could do.
             any_type: accept answers that are not JSON.
+            total: seconds it may take in all, where the transport's own are too few.
 
         Raises:
             ServerDown: no connection, no answer to what only reads, or a gateway's error, repeatedly.
@@ -169,7 +171,7 @@ class Channel:
             reraise=True,
         )
         try:
-            reply = retrying(self._attempt, out, safety)
+            reply = retrying(self._attempt, out, safety, total)
         except _Again as last:
             raise last.error from last.__cause__
         if not any_type:
@@ -182,9 +184,9 @@ class Channel:
             return min(failure.after, self.budget.longest)
         return self._backing_off(state)
 
-    def _attempt(self, out: Outgoing, safety: Safety) -> Reply:
+    def _attempt(self, out: Outgoing, safety: Safety, total: float | None) -> Reply:
         try:
-            reply = self._signed(out)
+            reply = self._signed(out, total)
         except NoAnswer as problem:
             if not problem.sent:
                 raise _Again(self._down(problem.reason, problem.where)) from problem
@@ -201,16 +203,16 @@ class Channel:
             raise _Again(self._unknown(text, reply.url), _retry_after(reply))
         return reply
 
-    def _signed(self, out: Outgoing) -> Reply:
+    def _signed(self, out: Outgoing, total: float | None) -> Reply:
         """Send with the token; a refused one is renewed once and the very same request replayed once."""
         if self._session is None:
-            return self._sent(out, None)
+            return self._sent(out, None, total)
         token = self._session.token()
-        reply = self._sent(out, token)
+        reply = self._sent(out, token, total)
         if reply.status != 401:
             return reply
         if self._session.renew(token):
-            reply = self._sent(out, self._session.token())
+            reply = self._sent(out, self._session.token(), total)
             if reply.status != 401:
                 return reply
         raise WrongCredentials(
@@ -220,12 +222,12 @@ class Channel:
             remedy=self._session.remedy,
         )
 
-    def _sent(self, out: Outgoing, token: str | None) -> Reply:
+    def _sent(self, out: Outgoing, token: str | None, total: float | None) -> Reply:
         if token is None:
-            return self.transport.exchange(out)
+            return self.transport.exchange(out, total=total)
         headers = {**out.headers, "Authorization": f"Bearer {token}"}
         return self.transport.exchange(
-            Outgoing(out.side, out.method, out.url, headers, out.content, out.counted, out.resource)
+            Outgoing(out.side, out.method, out.url, headers, out.content, out.counted, out.resource), total=total
         )
 
     def _check_type(self, reply: Reply, safety: Safety) -> None:

@@ -191,6 +191,17 @@ def _trust(ca_file: str | None) -> ssl.SSLContext | bool:
         ) from error
 
 
+_REASONS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
+    (httpx.ConnectTimeout, "no connection in time"),
+    (httpx.TimeoutException, "no answer in time"),
+    (httpx.ProxyError, "the proxy refused"),
+    (httpx.DecodingError, "the answer's compression is broken"),
+    (httpx.RemoteProtocolError, "the connection was closed before the answer was complete"),
+    (httpx.ConnectError, "no connection"),
+    (httpx.NetworkError, "connection lost"),
+)
+
+
 def _reason(error: httpx.HTTPError) -> str:
     """What went wrong, in words, from the error and its causes; never its URL or headers."""
     cause: BaseException | None = error
@@ -201,21 +212,7 @@ def _reason(error: httpx.HTTPError) -> str:
             return "no TLS connection"
         if isinstance(cause, socket.gaierror):
             return "no such host"
-        if isinstance(cause, ConnectionRefusedError):
-            return "connection refused"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror[:1].lower() + cause.strerror[1:]
         cause = cause.__cause__ or cause.__context__
-    if isinstance(error, httpx.ConnectTimeout):
-        return "no connection in time"
-    if isinstance(error, httpx.TimeoutException):
-        return "no answer in time"
-    if isinstance(error, httpx.ProxyError):
-        return "the proxy refused"
-    if isinstance(error, httpx.DecodingError):
-        return "the answer's compression is broken"
-    if isinstance(error, httpx.RemoteProtocolError):
-        return "the connection was closed before the answer was complete"
-    if isinstance(error, httpx.ConnectError):
-        return "no connection"
-    return "connection lost" if isinstance(error, httpx.NetworkError) else "the request failed"
+    return next((text for kind, text in _REASONS if isinstance(error, kind)), "the request failed")

@@ -28,6 +28,7 @@ from sync.ports import (
 from sync.salesforce import decode
 from sync.salesforce.auth import Login
 from sync.salesforce.bulk import Bulk
+from sync.salesforce.bulk_query import BulkQuery
 from sync.salesforce.composite import CALL_HEADERS, Answers, Composite, Part
 from sync.salesforce.decode import Codec, PersonRow, id18
 from sync.salesforce.describe import check_names
@@ -62,7 +63,7 @@ class SalesforceOrg:
         api_version: REST API version.
         auto_sync: campaigns with auto-sync when the org has no field for it.
         budget: of repeats.
-        bulk: False keeps all writes in Composites.
+        bulk: False keeps all reads and writes in Composites.
 
     Raises:
         ValueError: neither a token nor client credentials.
@@ -104,6 +105,7 @@ class SalesforceOrg:
         self._poller = Poller(self)
         self._identity: OrgIdentity | None = None
         self._bulk = bulk
+        self._jobs = BulkQuery(channel, api_version) if bulk else None
         self._writer = Writer(self._composite, Bulk(channel, api_version))
 
     # -------------------------------------------------------- what the parts of the adapter share
@@ -127,6 +129,11 @@ class SalesforceOrg:
     def queries(self) -> Queries:
         """Statements."""
         return self._queries
+
+    @property
+    def jobs(self) -> BulkQuery | None:
+        """Reading by Bulk queries; None when that is off."""
+        return self._jobs
 
     @property
     def dropped(self) -> tuple[tuple[str, str], ...]:
@@ -304,7 +311,8 @@ class SalesforceOrg:
 
 def _collect(ids: dict[CampaignId, dict[MemberId, PersonId]], rows: Iterable[decode.IdRow]) -> None:
     for row in rows:
-        person = decode.person_of(row.LeadId, row.ContactId, row.Lead)
+        lead_id = id18(row.LeadId) if row.LeadId else None
+        person = decode.person_of(lead_id, id18(row.ContactId) if row.ContactId else None, row.Lead)
         if person is not None:
             ids[CampaignId(id18(row.CampaignId))][MemberId(id18(row.Id))] = person[0]
 

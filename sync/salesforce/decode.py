@@ -44,6 +44,11 @@ def id18(text: str) -> str:
 
 
 @lru_cache(maxsize=4_096)
+def _campaign_id(text: str) -> CampaignId:
+    return CampaignId(id18(text))
+
+
+@lru_cache(maxsize=4_096)
 def instant(value: str) -> datetime:
     """A REST datetime (``2026-11-23T01:00:00.000+0000``) as an aware UTC datetime; many rows share one."""
     return datetime.fromisoformat(value).astimezone(UTC)
@@ -177,6 +182,7 @@ _MEMBER_FIXED = (
     "Lead.ConvertedContactId",
     "Contact.SystemModstamp",
 )
+_MEMBER_TEXTS = tuple(name for name in _MEMBER_FIXED if "." not in name and name != "HasOptedOutOfEmail")
 _HEADER_FIXED = (
     "Name",
     "IsActive",
@@ -205,7 +211,9 @@ class Codec:
         names = {ours: getattr(mapping, key) for ours, (key, _, _) in _MEMBER_FIELDS.items()}
         names = {ours: api for ours, api in names.items() if api and ("CampaignMember", api) not in absent}
         self.member_fields: tuple[str, ...] = (*_MEMBER_FIXED, *names.values())
-        self.members: msgspec.json.Decoder[Page[Any]] = msgspec.json.Decoder(Page[_member_struct(names)])  # type: ignore[misc]
+        self._row = _member_struct(names)
+        self._names = names
+        self.members: msgspec.json.Decoder[Page[Any]] = msgspec.json.Decoder(Page[self._row])  # type: ignore[name-defined]
         header = {"type": mapping.campaign_type, "auto_sync": mapping.campaign_auto_sync}
         header = {ours: api for ours, api in header.items() if api and ("Campaign", api) not in absent}
         self.has_auto_sync = "auto_sync" in header
@@ -213,6 +221,24 @@ class Codec:
         campaign = _campaign_struct(header)
         self.campaigns: msgspec.json.Decoder[Page[Any]] = msgspec.json.Decoder(Page[campaign])  # type: ignore[valid-type]
         self.statuses: msgspec.json.Decoder[Page[Any]] = msgspec.json.Decoder(Page[_status_struct(campaign)])  # type: ignore[misc]
+
+    def member_of_csv(self, row: dict[str, str]) -> OrgMember | None:
+        """A member from a Bulk query's row, whose values are text and "" for null."""
+        given: dict[str, Any] = {name: row.get(name) or None for name in _MEMBER_TEXTS}
+        given["HasOptedOutOfEmail"] = row.get("HasOptedOutOfEmail") == "true"
+        if row.get("LeadId"):
+            given["Lead"] = LeadPart(row.get("Lead.SystemModstamp", ""), row.get("Lead.ConvertedContactId") or None)
+        if row.get("ContactId"):
+            given["Contact"] = ContactPart(row.get("Contact.SystemModstamp", ""))
+        for ours, api in self._names.items():
+            value, kind = row.get(api, ""), _MEMBER_FIELDS[ours][1]
+            if not value:
+                continue
+            if kind == bool | None:
+                given[ours] = value == "true"
+            else:
+                given[ours] = float(value) if kind == float | None else value
+        return member_of(self._row(**given))
 
 
 def _member_struct(names: dict[str, str]) -> type[msgspec.Struct]:
@@ -262,18 +288,22 @@ def _status_struct(campaign: type[msgspec.Struct]) -> type[msgspec.Struct]:
 
 
 def person_of(lead_id: str | None, contact_id: str | None, lead: LeadPart | None) -> tuple[PersonId, PersonKind] | None:
-    """A member's person: its contact, or the contact made from its lead, else the lead; None for an account."""
-    contact = contact_id or (lead.ConvertedContactId if lead is not None else None)
-    if contact:
-        return PersonId(id18(contact)), PersonKind.CONTACT
-    if lead_id:
-        return PersonId(id18(lead_id)), PersonKind.LEAD
-    return None
+    """A member's person: its contact, or the contact made from its lead, else the lead; None for an account.
+
+    The ids given have 18 characters already, the lead part is as it came.
+    """
+    if contact_id:
+        return PersonId(contact_id), PersonKind.CONTACT
+    if lead is not None and lead.ConvertedContactId:
+        return PersonId(id18(lead.ConvertedContactId)), PersonKind.CONTACT
+    return (PersonId(lead_id), PersonKind.LEAD) if lead_id else None
 
 
 def member_of(row: Any) -> OrgMember | None:
     """A member row as our value; None for an account's member, which has no person."""
-    person = person_of(row.LeadId, row.ContactId, row.Lead)
+    lead_id = id18(row.LeadId) if row.LeadId else None
+    contact_id = id18(row.ContactId) if row.ContactId else None
+    person = person_of(lead_id, contact_id, row.Lead)
     if person is None:
         return None
     stamp: str = row.SystemModstamp
@@ -285,11 +315,11 @@ def member_of(row: Any) -> OrgMember | None:
         stamp = contact.SystemModstamp
     return OrgMember(
         member_id=MemberId(id18(row.Id)),
-        campaign_id=CampaignId(id18(row.CampaignId)),
+        campaign_id=_campaign_id(row.CampaignId),
         person_id=person[0],
         kind=person[1],
-        lead_id=id18(row.LeadId) if row.LeadId else None,
-        contact_id=id18(row.ContactId) if row.ContactId else None,
+        lead_id=lead_id,
+        contact_id=contact_id,
         first_name=row.FirstName,
         last_name=row.LastName,
         email=row.Email,

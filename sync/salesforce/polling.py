@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sync.errors import RemoteRejected
 from sync.ids import CampaignId, PersonId, to18
 from sync.model import Campaign, OrgMember, PersonKind, PersonOptOut, TestPerson
+from sync.packing import BULK_READ_FROM, bulk_read_calls
 from sync.ports import Headers, MemberCounts, Poll, PollScope
 from sync.salesforce import decode
 from sync.salesforce.composite import Answers, Part, SubReply
@@ -102,12 +103,26 @@ class Poller:
             return 0
         if len(page.records) < PAGE:
             self._org.reader.learn("CampaignMember", len(page.records))
-        return self._org.reader.calls_for(page.totalSize - len(page.records), "CampaignMember")
+        rest = page.totalSize - len(page.records)
+        if self._by_job(rest):
+            return bulk_read_calls(rest)
+        return self._org.reader.calls_for(rest, "CampaignMember")
+
+    def _by_job(self, rest: int) -> bool:
+        return self._org.jobs is not None and rest >= BULK_READ_FROM
 
     def _members(self, firsts: Sequence[Page[Any]], selects: Sequence[Select]) -> Iterator[tuple[OrgMember, ...]]:
         for first, select in zip(firsts, selects, strict=True):
-            for rows in self._rest_pages(first, select, self._org.codec.members):
-                yield decode.members_of(rows)
+            rest = first.totalSize - len(first.records)
+            if self._org.jobs is None or not self._by_job(rest):
+                for rows in self._rest_pages(first, select, self._org.codec.members):
+                    yield decode.members_of(rows)
+                continue
+            yield decode.members_of(first.records)
+            codec = self._org.codec
+            after = select.having(f"Id > '{first.records[-1].Id}'")
+            for page in self._org.jobs.pages(after, rest):
+                yield tuple(one for one in map(codec.member_of_csv, page) if one is not None)
 
     def _rest_pages(self, first: Page[Any], select: Select, decoder: Any) -> Iterator[list[Any]]:
         """The first page, and what follows it in id order."""

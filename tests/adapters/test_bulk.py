@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from sync import packing
+from sync.clock import SystemClock
 from sync.errors import OutcomeUnknown, RemoteRejected
 from sync.http.channel import Budget, Channel, Session
 from sync.http.transport import Transport
@@ -17,8 +19,12 @@ from sync.ids import to18
 from sync.mapping import Mapping
 from sync.model import Side
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
-from sync.salesforce.bulk import Bulk, Waits, as_csv
+from sync.salesforce.bulk import Bulk, as_csv
+from sync.salesforce.bulk_query import BulkQuery
 from sync.salesforce.client import SalesforceOrg
+from sync.salesforce.jobs import Waits
+from sync.salesforce.soql import Select
+from tests.adapters.conftest import Sides
 from tests.adapters.support import Hidden, Records, StillClock
 
 BASE = "https://acme.my.salesforce.com"
@@ -198,3 +204,61 @@ def test_very_many_markers_go_as_one_job_and_locked_rows_once_more() -> None:
     assert jobs.rows[0]["PAM__Synced__c"] == "2026-11-23T01:00:00Z"
     assert len(jobs.requests) == 5, "create, upload, close, one poll, the failed rows"
     assert len(composites) == 1, "the locked row"
+
+
+def test_a_query_job_gives_the_same_members_as_pages(sides: Sides) -> None:
+    campaign = sides.first_campaign()
+    changed = [member for page in sides.org.read_members(campaign.id) for member in page][:1]
+    values = {"PAM__Level__c": "Opened", "PAM__Opens__c": 4, "PAM__Active__c": True, "PAM__Reason__c": 'a "b", c'}
+    sides.control("POST", "/records", {"object": "CampaignMember", "id": changed[0].member_id, "values": values})
+    members = [member for page in sides.org.read_members(campaign.id) for member in page]
+    before = sides.spent()
+    with Transport(sides.records, SystemClock()) as transport:
+        org = SalesforceOrg(
+            transport,
+            instance_url=sides.servers.instance_url,
+            mapping=Mapping(),
+            access_token=Hidden(sides.servers.access_token),
+        )
+        assert org.jobs is not None
+        select = org.queries.members((f"CampaignId = '{campaign.id}'",), None)
+        rows = [row for page in org.jobs.pages(select, len(members)) for row in page]
+    found = [org.codec.member_of_csv(row) for row in rows]
+    assert sorted(found, key=lambda one: one.member_id if one else "") == members
+    assert sides.spent() - before <= packing.bulk_read_calls(len(members))
+
+
+def test_results_are_read_page_by_page_to_the_word_null() -> None:
+    asked: list[str] = []
+
+    def network(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/results"):
+            return httpx.Response(200, json={"id": "750000000000001AAA", "state": "JobComplete"})
+        asked.append(request.url.params.get("locator", ""))
+        number = len(asked)
+        headers = {"Sforce-Locator": "null" if number == 3 else f"L{number}", "Content-Type": "text/csv"}
+        return httpx.Response(200, text=f'"Id","Name"\n"{number}","Ann ""A"" \n{number}"\n', headers=headers)
+
+    clock = StillClock()
+    with Transport(Records(), clock, sleep=clock.sleep, network=httpx.MockTransport(network)) as transport:
+        channel = Channel(transport, Side.SALESFORCE, BASE, "the org")
+        pages = list(BulkQuery(channel, "66.0").pages(Select(("Id", "Name"), "Lead"), 3))
+    assert asked == ["", "L1", "L2"]
+    assert [row["Id"] for page in pages for row in page] == ["1", "2", "3"]
+    assert pages[0][0]["Name"] == 'Ann "A" \n1'
+
+
+def test_a_failed_query_job_says_why() -> None:
+    body = {"id": "750000000000001AAA", "state": "Failed", "errorMessage": "no such column"}
+    clock = StillClock()
+    network = httpx.MockTransport(lambda request: httpx.Response(200, json=body))
+    with Transport(Records(), clock, sleep=clock.sleep, network=network) as transport:
+        channel = Channel(transport, Side.SALESFORCE, BASE, "the org")
+        with pytest.raises(RemoteRejected, match="no such column"):
+            list(BulkQuery(channel, "66.0").pages(Select(("Id",), "Lead"), 3))
+
+
+def test_when_a_read_leaves_composite() -> None:
+    assert packing.read_calls(40_000) == 4
+    assert packing.read_calls(100_000) == 4
+    assert packing.read_calls(2_000_000) == 11

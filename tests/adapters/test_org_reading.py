@@ -6,14 +6,18 @@ from datetime import timedelta
 
 import pytest
 
+from sync.clock import SystemClock
 from sync.embedded.process import start_embedded
 from sync.errors import ConfigError, NotWhatItShouldBe, QuotaExhausted, RemoteRejected, ServerDown, WrongCredentials
+from sync.http.channel import Budget
+from sync.http.transport import Transport
 from sync.ids import CampaignId, PersonId
 from sync.mapping import WITHOUT_PACKAGE, Mapping
 from sync.model import PersonKind
 from sync.ports import PollScope, Presence
+from sync.salesforce.client import SalesforceOrg
 from tests.adapters.conftest import MEMBERS, Sides
-from tests.adapters.support import Hidden
+from tests.adapters.support import Hidden, Records
 
 
 def test_all_campaigns_with_labels_and_counts_in_one_call(sides: Sides) -> None:
@@ -271,11 +275,6 @@ def test_a_refused_query_says_code_and_remedy(sides: Sides) -> None:
 
 def test_first_read_of_ten_thousand_members() -> None:
     with start_embedded(campaigns=1, members=10_000, only="org") as servers:
-        from sync.clock import SystemClock
-        from sync.http.transport import Transport
-        from sync.salesforce.client import SalesforceOrg
-        from tests.adapters.support import Records
-
         with Transport(Records(), SystemClock()) as transport:
             org = SalesforceOrg(
                 transport,
@@ -289,3 +288,12 @@ def test_first_read_of_ten_thousand_members() -> None:
             (campaign_id,) = poll.counts
             assert sum(len(page) for page in org.read_members(campaign_id)) == 10_000
             assert servers.control("GET", "/usage")["salesforce"] == 3
+
+
+def test_tls_with_an_authority_of_ones_own(sides: Sides) -> None:
+    servers = sides.servers
+    given = {"instance_url": servers.tls_url, "mapping": Mapping(), "access_token": Hidden(servers.access_token)}
+    with Transport(sides.records, SystemClock(), ca_file=servers.ca) as transport:
+        assert len(SalesforceOrg(transport, **given).list_campaigns()[0]) == 4
+    with Transport(sides.records, SystemClock()) as transport, pytest.raises(ServerDown, match="certificate"):
+        SalesforceOrg(transport, **given, budget=Budget(1, 0.0, 0.0)).list_campaigns()
