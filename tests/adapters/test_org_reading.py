@@ -274,20 +274,18 @@ def test_a_refused_query_says_code_and_remedy(sides: Sides) -> None:
 
 
 def test_first_read_of_ten_thousand_members() -> None:
-    with start_embedded(campaigns=1, members=10_000, only="org") as servers:
-        with Transport(Records(), SystemClock()) as transport:
-            org = SalesforceOrg(
-                transport,
-                instance_url=servers.instance_url,
-                mapping=Mapping(),
-                access_token=Hidden(servers.access_token),
-            )
-            poll = org.poll(PollScope(None, None))
-            assert sum(len(page) for page in poll.pages) == poll.changed == 10_000
-            assert servers.control("GET", "/usage")["salesforce"] == 2
-            (campaign_id,) = poll.counts
-            assert sum(len(page) for page in org.read_members(campaign_id)) == 10_000
-            assert servers.control("GET", "/usage")["salesforce"] == 3
+    with (
+        start_embedded(campaigns=1, members=10_000, only="org") as servers,
+        Transport(Records(), SystemClock()) as transport,
+    ):
+        token = Hidden(servers.access_token)
+        org = SalesforceOrg(transport, instance_url=servers.instance_url, mapping=Mapping(), access_token=token)
+        poll = org.poll(PollScope(None, None))
+        assert sum(len(page) for page in poll.pages) == poll.changed == 10_000
+        assert servers.control("GET", "/usage")["salesforce"] == 2
+        (campaign_id,) = poll.counts
+        assert sum(len(page) for page in org.read_members(campaign_id)) == 10_000
+        assert servers.control("GET", "/usage")["salesforce"] == 3
 
 
 def test_tls_with_an_authority_of_ones_own(sides: Sides) -> None:
