@@ -33,6 +33,7 @@ CHUNK = 1_000
 """Rows a bulk statement takes at once; more brings nothing, and the bound of parameters is far off."""
 
 _CACHE_KIB = 24_576
+_WAL_PAGES = 4_000
 
 _T = TypeVar("_T")
 
@@ -86,8 +87,13 @@ class Database:
     # ------------------------------------------------------------ transactions
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A write transaction, or the one this thread is in already. Rolled back when the block raises."""
+    def write(self, *, durable: bool = False) -> Iterator[Connection]:
+        """A write transaction, or the one this thread is in already. Rolled back when the block raises.
+
+        Args:
+            durable: the commit waits for the disk, so that it and all before it survive a power cut. A killed process
+                loses nothing either way. What can be read again (landed rows) need not wait; intents and outcomes do.
+        """
         outer: Connection | None = getattr(self._local, "writing", None)
         if outer is not None:
             yield outer
@@ -95,7 +101,7 @@ class Database:
         try:
             with self.engine.connect() as plain:
                 conn = plain.execution_options(immediate=True)
-                with conn.begin():
+                with self._synchronous(conn, durable), conn.begin():
                     self._local.writing = conn
                     try:
                         yield conn
@@ -103,6 +109,18 @@ class Database:
                         self._local.writing = None
         finally:
             self._run_later()
+
+    @contextmanager
+    def _synchronous(self, conn: Connection, durable: bool) -> Iterator[None]:
+        if not durable or not self.is_sqlite or self.temporary:
+            yield
+            return
+        raw: Any = conn.connection.dbapi_connection
+        raw.execute("PRAGMA synchronous=FULL")
+        try:
+            yield
+        finally:
+            raw.execute("PRAGMA synchronous=NORMAL")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -251,7 +269,7 @@ class Database:
             hide_parameters=True,
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "cached_statements": 256},
         )
-        synchronous = "OFF" if self._folder is not None else "FULL"
+        synchronous = "OFF" if self._folder is not None else "NORMAL"
 
         @event.listens_for(engine, "connect")
         def prepare(raw: Any, _record: object) -> None:
@@ -263,6 +281,7 @@ class Database:
                 f"synchronous={synchronous}",
                 "foreign_keys=ON",
                 f"cache_size=-{_CACHE_KIB}",
+                f"wal_autocheckpoint={_WAL_PAGES}",
             ):
                 raw.execute(f"PRAGMA {pragma}")
 

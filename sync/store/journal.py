@@ -156,7 +156,7 @@ class Journal:
             "state": "open",
             "intent_at": self._database.clock.now(),
         }
-        with self._database.write() as conn:
+        with self._database.write(durable=True) as conn:
             self._runs.check(conn, lease)
             conn.execute(self._database.upsert(batch, only=tuple(values)), [values])
 
@@ -185,7 +185,7 @@ class Journal:
         """
         now = self._database.clock.now()
         of = run or lease.run
-        with self._database.write() as conn:
+        with self._database.write(durable=True) as conn:
             self._runs.check(conn, lease)
             closed = conn.execute(
                 update(batch)

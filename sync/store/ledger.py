@@ -1,7 +1,7 @@
 """The call ledger: every HTTP request, kept at once, and the meter made of it.
 
-May import the schema. The ledger writes on a connection of its own that does not wait for the disk to confirm each
-commit: a killed process loses nothing, a power cut may lose the last calls, and no request waits for it.
+May import the schema. The ledger writes on a connection of its own, one insert a request, and does not wait for the
+disk: a killed process loses nothing, a power cut may lose the last calls.
 """
 
 from __future__ import annotations
@@ -107,11 +107,6 @@ class Ledger:
     def _own(self) -> Connection:
         if self._connection is None or self._connection.closed:
             conn = self._database.engine.connect().execution_options(immediate=True)
-            # A connection that comes back to the pool must not keep this setting, so it never does.
-            conn.detach()
-            if self._database.is_sqlite:
-                raw: Any = conn.connection.dbapi_connection
-                raw.execute("PRAGMA synchronous=NORMAL" if not self._database.temporary else "PRAGMA synchronous=OFF")
             self._connection = conn
         return self._connection
 

@@ -241,7 +241,7 @@ class Plans:
         Raises:
             BadPlanFile: it was applied before, or is not here.
         """
-        with self._database.write() as conn:
+        with self._database.write(durable=True) as conn:
             done = conn.execute(
                 update(plan)
                 .where(plan.c.plan_id == plan_id, plan.c.applied_by.is_(None), plan.c.header != _DRAFT)

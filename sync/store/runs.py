@@ -104,7 +104,7 @@ class Runs:
             if claim is not None:
                 self._free(claim, campaign_name)
             try:
-                with self._database.write() as conn, conn.begin_nested():
+                with self._database.write(durable=True) as conn, conn.begin_nested():
                     if claim is not None:
                         _refuse_locked_out(conn, campaign_id, campaign_name)
                     conn.execute(insert(run).values(self._new(lease, kind, campaign_name, simulated, claim)))
@@ -207,7 +207,7 @@ class Runs:
         }
         if predicted is not None:
             values |= {"predicted_salesforce": predicted.salesforce, "predicted_predictive": predicted.predictive}
-        with self._database.write() as conn:
+        with self._database.write(durable=True) as conn:
             self.check(conn, lease)
             conn.execute(update(run).where(run.c.run_id == lease.run).values(**values))
             if lease.campaign_id is not None:

@@ -63,7 +63,7 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything that this thread does in the block is one commit, or nothing. No request may be made in it."""
-        with self.database.write():
+        with self.database.write(durable=True):
             yield
 
     def apply_changes(self, changes: Changes) -> frozenset[CampaignId]:
@@ -74,7 +74,7 @@ class Store:
         Returns:
             Campaigns of which something new came.
         """
-        with self.database.write() as conn:
+        with self.database.write(durable=True) as conn:
             _, touched = landing.land_service(self.database, conn, changes.members)
             # Within a page the order of versions is lost; what was removed and added again is among the members.
             alive = {(row.campaign_id, row.person_id) for row in changes.members}

@@ -148,7 +148,8 @@ def test_transactions_join_and_roll_back_together(store: Store) -> None:
 def test_writers_of_many_threads_queue(store: Store) -> None:
     def work(number: int) -> None:
         for step in range(10):
-            with store.transaction():
+            with store.database.write() as conn:
+                store.database.one_at_a_time(conn, "count")
                 known = int(store.facts.get("count") or 0)
                 store.facts.set("count", str(known + 1))
                 store.facts.set(f"{number}.{step}", "x")
