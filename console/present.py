@@ -212,6 +212,16 @@ def ago(then: datetime | None, now: datetime) -> str:
     return f"{then:%d %b}".lstrip("0") if days < 300 else f"{then:%b %Y}"
 
 
+def since(then: datetime | None, now: datetime) -> str:
+    """The age in a sentence: ``just now``, ``2m ago``, ``yesterday``, ``on 12 Mar``, ``never``."""
+    age = ago(then, now)
+    if age == "now":
+        return "just now"
+    if age in ("never", "yesterday"):
+        return age
+    return f"{age} ago" if age[-1] in "mhd" and age[0].isdigit() else f"on {age}"
+
+
 def until(due: datetime | None, now: datetime) -> str:
     """Time left to *due*: ``40s``, ``14m``, ``13h``, ``3d``; ``due now`` when it has come; ``–`` for none."""
     if due is None:

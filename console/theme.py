@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich.style import Style
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 DARK, LIGHT, ANSI = "predictive-dark", "predictive-light", "predictive-16"
 
@@ -75,6 +75,8 @@ def textual_theme(dress: Dress) -> Theme:
         panel=_ansi(dress.raised),
         boost=_ansi(dress.raised),
         variables={
+            # Textual's own sheets ask an ANSI theme for names that others do not have.
+            **(BUILTIN_THEMES["ansi-dark"].variables if dress.ground == "default" else {}),
             "quiet": _ansi(dress.dim),
             "faint": _ansi(dress.faint),
             "input-cursor-background": _ansi(dress.accent),

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from textual.app import ComposeResult
 
-from console.present import Line, ago, cells, count, crop, fit, instant, meter, percent
+from console.present import Line, cells, count, crop, fit, instant, meter, percent, since
 from console.screens.base import ConsoleScreen, bindings_for
 from console.screens.topline_view import meter_tone
 from console.widgets.paint import Lines
@@ -61,7 +61,7 @@ def lines(limits: LimitsView | None, now: datetime, width: int) -> tuple[Line, .
         )
     share = limits.used / limits.limit
     left = limits.limit - limits.used
-    told = f"told {instant(limits.at)}, {ago(limits.at, now)} ago" if limits.at else "never told"
+    told = f"told {instant(limits.at)}, {since(limits.at, now)}" if limits.at else "never told"
     out: list[Line] = [
         (("   API calls of the org, rolling 24 hours", "strong"), (f"   {crop(told, max(10, width - 46))}", "dim")),
         (),

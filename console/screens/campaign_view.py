@@ -21,6 +21,7 @@ from console.present import (
     instant,
     meter,
     percent,
+    since,
     sparkline,
     spread,
     status_bar,
@@ -43,7 +44,7 @@ def title_line(view: CampaignView | None, now: datetime, width: int) -> Line:
     elif view.running:
         right = [("◐ ", "accent"), ("a run is live ", "")]
     elif view.verified:
-        right = [("✔ ", "good"), (f"verified {ago(view.verified, now)} ago ", "dim")]
+        right = [("✔ ", "good"), (f"verified {since(view.verified, now)} ", "dim")]
     else:
         right = [("never verified ", "dim")] if view.started else [("not started ", "dim")]
     name = crop(campaign.name, max(12, width - 46))
@@ -97,7 +98,7 @@ def editions_head(width: int) -> Line:
 
 
 def _edition_width(width: int) -> int:
-    return 18 if width < 100 else 22
+    return 16 if width < 72 else 18 if width < 100 else 22
 
 
 def edition_row(edition: Edition, history: Sequence[HistoryHour], width: int) -> Line:
@@ -119,6 +120,8 @@ def edition_row(edition: Edition, history: Sequence[HistoryHour], width: int) ->
             (fit(percent(stats.bounced, stats.sent), 9, "right"), "dim"),
             (fit(count(stats.opted_out or None), 6, "right"), "dim"),
         ]
+    if width < 72:
+        return crop_line(line, width)
     curve = over_time(history, edition, 9)
     last = (fit(curve, 9), "accent") if curve else (crop(_why(edition), 12 if width < 116 else 20), "dim")
     line += [("  ", ""), last]
@@ -132,19 +135,28 @@ def edition_row(edition: Edition, history: Sequence[HistoryHour], width: int) ->
 
 
 _SHORT = {
-    "not-tested": "not tested",
-    "no-subject": "no subject",
-    "no-content": "empty",
-    "inactive": "inactive",
-    "not-due": "not due yet",
+    "edition_inactive": "inactive",
+    "content_missing": "no content",
+    "not_tested": "not tested",
+    "address_missing": "no address",
+    "campaign_inactive": "campaign off",
+    "campaign_not_started": "starts later",
+    "campaign_closed": "closed",
+    "campaign_ended": "closed",
+    "campaign_deleted": "closed",
+    "edition_dates_missing": "no dates",
+    "edition_not_started": "starts later",
+    "edition_ended": "ended",
+    "hourly_limit": "hour's limit",
+    "outside_hours": "not now",
+    "wrong_weekday": "not today",
 }
+_KEYS = {"not_tested": "  t test-send", "content_missing": "  e subject", "edition_inactive": "  a activates it"}
 
 
 def _why(edition: Edition) -> str:
-    if not edition.blocked_by:
-        return "not due yet" if edition.active else "inactive"
-    blocked = edition.blocked_by[0]
-    return _SHORT.get(blocked.rule, blocked.rule.replace("-", " "))
+    words = [_SHORT.get(blocked.rule, blocked.rule.replace("_", " ")) for blocked in edition.blocked_by]
+    return next((word for word in words if word != "inactive"), words[0] if words else "not due yet")
 
 
 def edition_lines(edition: Edition | None, view: CampaignView, width: int) -> tuple[Line, ...]:
@@ -153,13 +165,9 @@ def edition_lines(edition: Edition | None, view: CampaignView, width: int) -> tu
     if edition is not None:
         subject = f"“{edition.subject}”" if edition.subject else "no subject"
         lines.append(crop_line((("   ", ""), (edition.name, "strong"), (f"  {subject}", "dim")), width))
-        for blocked in edition.blocked_by[:2]:
-            key = "  t test-send" if "test" in blocked.rule else "  e subject" if "subject" in blocked.rule else ""
-            lines.append(
-                crop_line(
-                    (("   ", ""), ("▲ ", "attention"), (f"Does not send: {blocked.text}", ""), (key, "key")), width
-                )
-            )
+        for blocked in edition.blocked_by[:3]:
+            words = (("   ", ""), ("▲ ", "attention"), (f"Does not send: {blocked.text}", ""))
+            lines.append(crop_line((*words, (_KEYS.get(blocked.rule, ""), "key")), width))
         if not edition.blocked_by and not edition.active:
             lines.append((("   ", ""), ("Does not send: it is not active.", "dim"), ("  a activates it", "key")))
     lines += [(), rates_line(view, width)]
@@ -355,7 +363,7 @@ def overview_lines(view: CampaignView, now: datetime, width: int) -> tuple[Line,
                 (meter(share, min(24, bar)).rstrip(), "bar"),
             )
         )
-    read = f"org read {ago(view.read_at, now)} ago" if view.read_at else "org not read yet"
+    read = f"org read {since(view.read_at, now)}" if view.read_at else "org not read yet"
     lines += [(), (("   ", ""), (f"{view.campaign.id} · owner {view.campaign.owner or NONE} · {read}", "dim"))]
     return tuple(crop_line(line, width) for line in lines)
 

@@ -34,6 +34,7 @@ class OverviewScreen(ConsoleScreen):
 
     def body(self) -> ComposeResult:
         """The list, the side panel of wide terminals, warnings, legend."""
+        yield Lines(id="filter")
         with Horizontal(id="list"):
             yield Grid(self._row, self._head, id="grid")
             yield Lines(id="side")
@@ -48,12 +49,15 @@ class OverviewScreen(ConsoleScreen):
         self.rows = visible(self.state, shared.campaigns)
         grid = self.query_one(Grid)
         self.set_class(self.size.width >= 168, "sided")
+        total, found = len(shared.campaigns), len(self.rows)
+        self.query_one("#filter", Lines).show(look.filter_line(self.state.text, found, total))
         place = next((i for i, view in enumerate(self.rows) if view.campaign.id == self.state.chosen), 0)
         if not self.rows:
             grid.empty = look.nothing_found(self.state.text) if self.state.text else look.teaching(shared.loaded)
         grid.show(len(self.rows), cursor=place)
         self._paint_chosen()
         below = sum(len(self.query_one(name, Lines).lines) + 1 for name in ("#warnings", "#legend"))
+        below += len(self.query_one("#filter", Lines).lines)
         high = len(self.rows) + 1 if self.rows else self.room
         self.query_one("#list").styles.height = max(3, min(high, self.room - below))
 

@@ -199,6 +199,14 @@ def detail_lines(view: CampaignView | None, now: datetime, width: int) -> tuple[
     return tuple(lines)
 
 
+def filter_line(text: str, found: int, total: int) -> tuple[Line, ...]:
+    """The filter in force and how much it leaves; nothing without one."""
+    if not text:
+        return ()
+    left = f"  {count(found)} of {count(total)}; "
+    return ((("   / ", "key"), (text, "strong"), (left, "dim"), ("esc", "key"), (" shows all", "dim")), ())
+
+
 def teaching(loaded: bool) -> tuple[Line, ...]:
     """What an empty overview says: what would be here, and the key that makes it so."""
     if not loaded:

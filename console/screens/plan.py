@@ -105,7 +105,7 @@ class PlanScreen(ConsoleScreen):
         if plan is not None:
             lines.append(look.cost_line(plan, self._left(), shared.limits, width))
             lines.append(())
-            if plan.guards:
+            if plan.rows:
                 lines.append(look.guard_line(plan.guards, width))
             if plan.counts.conflicts:
                 lines.append(look.conflict_line(plan, width))

@@ -177,7 +177,7 @@ def guard_line(verdicts: tuple[GuardVerdict, ...], width: int) -> Line:
             line += [(" ▲ ", "attention"), (f"{word} refuses: ", "strong"), (verdict.text, "")]
             return crop_line(line, width)
     passed = dict.fromkeys(_RULES.get(verdict.rule, verdict.rule) for verdict in verdicts)
-    line += [(" ✔ ", "good"), (", ".join(passed), "dim")]
+    line += [(" ✔ ", "good"), (", ".join(passed) or "none objects", "dim")]
     return crop_line(line, width)
 
 

@@ -117,7 +117,7 @@ def step_lines(run: RunProgress, width: int) -> tuple[Line, ...]:
         step = run.step(phase)
         if phase is Phase.SEND and step is None:
             continue
-        if phase is Phase.CHECK and step is None and not run.live:
+        if step is None and not run.live:
             continue
         lines.append(_step_line(phase, step, width))
     return tuple(lines)

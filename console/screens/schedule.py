@@ -10,7 +10,7 @@ from datetime import datetime
 from textual.app import ComposeResult
 
 from console.messages import RowOpened
-from console.present import Line, ago, crop, fit, hhmm, instant, plural, run_state, until
+from console.present import Line, crop, fit, hhmm, instant, plural, run_state, since, until
 from console.screens.base import ConsoleScreen, bindings_for
 from console.screens.dialogs import AskText
 from console.widgets.grid import Grid
@@ -41,7 +41,7 @@ def row(timer: TimerView, now: datetime, width: int) -> Line:
     else:
         simulated = " simulated" if timer.simulated else ""
         line += [(fit(f"{instant(timer.due)}{simulated}", 26), ""), (fit(until(timer.due, now), 8), "accent")]
-    last = f"{ago(timer.last_due, now)} ago" if timer.last_due else ""
+    last = since(timer.last_due, now) if timer.last_due else ""
     line += [(f"{glyph} ", tone), (crop(f"{word} {last}", max(10, width - 52)), "" if timer.last_due else "dim")]
     return tuple(line)
 

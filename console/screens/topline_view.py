@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from console.present import Line, ago, cells, count, crop, hhmm, meter, percent, plural, spread, until
+from console.present import Line, cells, count, crop, hhmm, meter, percent, plural, since, spread, until
 from console.viewstate import RunProgress, Shared, needing
 from sync.model import RunKind
 
@@ -34,7 +34,7 @@ def top_lines(shared: Shared, width: int) -> Line:
         glyph = "" if share < 0.8 else "▲ "
         bar = 10 if width >= 80 else 5
         stale = limits.at is not None and shared.now - limits.at > STALE
-        age = f" {ago(limits.at, shared.now)} ago" if stale and width >= 76 else ""
+        age = f" {since(limits.at, shared.now)}" if stale and width >= 76 else ""
         figures = (
             f"{count(limits.used)} of {count(limits.limit)}" if width >= 72 else percent(limits.used, limits.limit)
         )

@@ -287,9 +287,11 @@ def editions(campaign: CampaignId) -> tuple[Edition, ...]:
     return (
         edition(1, "Initial", True, Statistics(12311, 12104, 4140, 981, 242, 207, 31)),
         edition(2, "Not Opened", True, Statistics(6020, 5988, 743, 132, 24, 32, 8)),
-        edition(3, "Not Clicked", False, Statistics(), Blocked("not-tested", "It was never sent to a test member.")),
+        edition(3, "Not Clicked", False, Statistics(), Blocked("not_tested", "It was never sent to a test member.")),
         edition(4, "Not Complete", True, Statistics(812, 806, 177, 80, 25, 6, 1)),
-        edition(5, "Complete", False, Statistics(), Blocked("no-subject", "It has no subject yet.")),
+        edition(
+            5, "Complete", False, Statistics(), Blocked("content_missing", "The edition has no subject or no HTML.")
+        ),
     )
 
 
