@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +33,20 @@ def opened(invocation: Invocation) -> int:
     try:
         from console.app import run_console
 
+        listed = threading.Lock()
+        known: list[bool] = []
+
         def backend() -> Backend:
             from console.bridge import shell_backends
 
-            return shell_backends(
-                offline.settings(), clock=invocation.clock, read_only=invocation.options.read_only or None
-            )()
+            settings = offline.settings()
+            with listed:
+                if not known:
+                    # A new store knows no campaign; an empty list would be a poor first sight.
+                    with offline.shell(clock=invocation.clock, on_event=lambda _: None) as shell:
+                        shell.load_campaigns()
+                    known.append(True)
+            return shell_backends(settings, clock=invocation.clock, read_only=invocation.options.read_only or None)()
 
         return run_console(
             backend,

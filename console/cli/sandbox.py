@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from console.cli.offline import Offline
 from console.cli.signals import Stopping
 from sync.errors import Cancelled, FatalError, UsageError
-from sync.model import RunKind, RunState
+from sync.model import Campaign, RunKind, RunState
 from sync.views import RunResult
 
 if TYPE_CHECKING:
-    from sync.bootstrap import Shell
-
     from console.cli.invocation import Invocation
+    from sync.bootstrap import Shell
 
 _OPTIONS = ("port", "service_port", "campaigns", "members", "seed", "quota", "package")
 
@@ -75,13 +74,28 @@ def bring_in_step(offline: Offline, invocation: Invocation, cancel: threading.Ev
     shell = offline.shell(clock=invocation.clock, on_event=lambda _: None)
     try:
         for view in shell.load_campaigns():
-            if view.state == "closed" or view.campaign.type is None:
-                continue
-            settled(shell.new_edition(view.campaign.id, cancel=cancel))
+            if view.state != "closed":
+                _start(offline, shell, view.campaign, cancel)
         for kind in (RunKind.NIGHTLY, RunKind.HOURLY):
             _until_nothing(shell, kind, cancel)
     finally:
         shell.close()
+
+
+def _start(offline: Offline, shell: Shell, campaign: Campaign, cancel: threading.Event) -> None:
+    """New Edition; what it needs is completed in Salesforce before, and a planned campaign is planned again after."""
+    lacks: dict[str, object] = {}
+    if campaign.type is None:
+        lacks["Type"] = "Scheduled"
+    if not campaign.is_active:
+        lacks["IsActive"] = True
+    org, record = offline.org(), f"/sobjects/Campaign/{campaign.id}"
+    if lacks:
+        org.request("PATCH", record, lacks)
+    settled(shell.new_edition(campaign.id, cancel=cancel))
+    if not campaign.is_active:
+        org.request("PATCH", record, {"IsActive": False})
+        settled(shell.sync((campaign.id,), cancel=cancel))
 
 
 def _until_nothing(shell: Shell, kind: RunKind, cancel: threading.Event) -> None:

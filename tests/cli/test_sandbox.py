@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import stat
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def test_the_line_and_the_configuration(box: Box) -> None:
     for path in config.parent.iterdir():
         if path.name.startswith("secrets"):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    trusted = httpx.Client(verify=line["salesforce"]["ca"])
+    trusted = httpx.Client(verify=ssl.create_default_context(cafile=line["salesforce"]["ca"]))
     assert trusted.get(f"{line['salesforce']['tls_url']}/services/data").status_code == 200
     trusted.close()
 
@@ -76,7 +77,7 @@ def test_the_servers_end_with_a_sandbox_that_was_killed(home: Path) -> None:
 
 
 def test_synced_leaves_nothing_to_do(home: Path) -> None:
-    box = Box.start(home, "--campaigns", "5", "--members", "30", "--synced")
+    box = Box.start(home, "--campaigns", "9", "--members", "15", "--synced")
     try:
         assert box.usage() == (0, 0)
         nightly = box.run("batch", "nightly")
