@@ -147,6 +147,8 @@ class Views:
     ) -> tuple[MemberView, ...]:
         """A window of members in person-id order: the org's rows, then those that only the service has.
 
+        A person's second row stands beside the primary one.
+
         Args:
             campaign_id: the campaign.
             text: looked for in names and e-mail, upper and lower case alike.
@@ -198,6 +200,10 @@ _the_level: ColumnElement[str | None] = case(
 )
 
 
+# The order of the index itself, so that a window far down is reached by walking it and nothing is sorted.
+_ORDER = (org_member.c.person_id, org_member.c.is_primary, org_member.c.digest, org_member.c.member_id)
+
+
 def _may_differ(conn: Connection, campaign_id: CampaignId) -> bool:
     """False where all members were agreed on when last counted: then the service has nobody whom the org has not."""
     touched = conn.execute(select(campaign.c.touched).where(campaign.c.campaign_id == campaign_id)).scalar()
@@ -238,7 +244,7 @@ def _org_window(
         select(org_member.c.member_id)
         .select_from(source)
         .where(*where)
-        .order_by(org_member.c.person_id, org_member.c.member_id)
+        .order_by(*_ORDER)
         .offset(offset)
         .limit(limit)
         .subquery()
@@ -270,7 +276,7 @@ def _org_window(
         .select_from(_ALL)
         .join(inner, inner.c.member_id == org_member.c.member_id)
         .where(org_member.c.campaign_id == campaign_id)
-        .order_by(org_member.c.person_id, org_member.c.member_id)
+        .order_by(*_ORDER)
     )
 
 

@@ -308,14 +308,14 @@ def test_members_of_both_sides_are_listed_with_what_differs(store: Store) -> Non
         [service(1, level="Opened", active=True), service(2, last_name="Åland", active=False), service(9)]
     )
     store.members.put_base([base(org(1), service(1), invisible=True)])
-    one, twin, two, three, gone = store.views.members(C1)
+    twin, one, two, three, gone = store.views.members(C1)
     assert (one.member_id, one.level, one.invisible, one.difference) == (member_id(1), "Opened", True, "level, active")
     assert (two.difference, three.difference) == ("", "not in Predictive")
     assert (twin.difference, gone.difference) == ("second row of this person", "not in Salesforce")
     assert store.views.count_members(C1) == 5
     assert store.views.members(C1, text="åLAND") == (two,)
     assert store.views.members(C1, text="p3@") == (three,)
-    assert store.views.members(C1, level="Opened") == (one, twin)
+    assert store.views.members(C1, level="Opened") == (twin, one)
     assert store.views.count_members(C1, level="", status="Sent") == 3
     for offset in range(6):
-        assert store.views.members(C1, offset=offset, limit=2) == (one, twin, two, three, gone)[offset : offset + 2]
+        assert store.views.members(C1, offset=offset, limit=2) == (twin, one, two, three, gone)[offset : offset + 2]
