@@ -17,6 +17,7 @@ from sync.engine import editions, timers
 from sync.engine.gate import Choice, check_writable
 from sync.engine.hourly import hourly
 from sync.engine.initial import new_edition
+from sync.engine.live import wait
 from sync.engine.nightly import nightly
 from sync.engine.parts import Cancel, Parts
 from sync.engine.reads import StoreReads
@@ -117,7 +118,7 @@ class Shell(StoreReads):
         return self._parts
 
     def _transport(self, ca: Path | None) -> Transport:
-        transport = Transport(self.store.ledger, self.clock, ca_file=str(ca) if ca else None)
+        transport = Transport(self.store.ledger, self.clock, ca_file=str(ca) if ca else None, sleep=wait)
         self._transports.append(transport)
         return transport
 

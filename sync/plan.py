@@ -110,6 +110,15 @@ class PlanRow:
             raise ValueError(f"{self.field} is owned by {self.side.value} and cannot be written there")
 
 
+def numbered(row: PlanRow, seq: int) -> PlanRow:
+    """Give a row that nobody else holds yet its place in the plan.
+
+    In place: a plan has as many rows as members, and a checked copy of each costs more than making it.
+    """
+    object.__setattr__(row, "seq", seq)
+    return row
+
+
 @dataclass(frozen=True, slots=True)
 class GuardVerdict:
     """What one guard says of a plan.

@@ -20,7 +20,7 @@ from sync.errors import OutcomeUnknown, PredictiveError, QuotaExhausted
 from sync.events import Event, Phase, RowFailed
 from sync.ids import CampaignId, PersonId
 from sync.model import BaseMember, Campaign, OrgMember, ServiceMember, Side, TestPerson
-from sync.plan import Change, PlanRow
+from sync.plan import Change, PlanRow, numbered
 from sync.ports import MemberOutcome, MemberWrite
 from sync.settle import settle
 from sync.store.journal import JournalRow, Landing
@@ -48,9 +48,11 @@ class Applying:
         return self.done.setdefault(campaign_id, Done())
 
     def numbered(self, group: Sequence[PlanRow]) -> tuple[PlanRow, ...]:
-        """Rows with numbers of the run's journal."""
+        """Rows with numbers of the run's journal: the plan's own, or new ones for rows that are in no plan."""
+        if group[0].seq:
+            return tuple(group)
         first = self.live.number_rows(len(group))
-        return tuple(replace(row, seq=first + index) for index, row in enumerate(group))
+        return tuple(numbered(row, first + index) for index, row in enumerate(group))
 
 
 def write_header(applying: Applying, row: PlanRow) -> None:

@@ -12,7 +12,7 @@ from sync.engine.live import LiveRun
 from sync.events import Phase
 from sync.ids import CampaignId
 from sync.ports import CursorExpired
-from sync.store.facts import SERVICE_CURSOR
+from sync.store.facts import SERVICE_CURSOR, SERVICE_ID
 
 _EPOCH = "service_epoch"
 
@@ -39,6 +39,8 @@ def follow(live: LiveRun, done: list[int] | None = None) -> frozenset[CampaignId
             page = parts.service.changes(cursor)
         except CursorExpired:
             live.note("the service's change feed no longer goes back far enough; its lists are read anew")
+            parts.store.facts.set(SERVICE_ID, None)
+            parts.store.people.set_test_people_pushed(None)
             _begin(live)
             return touched
         touched |= parts.store.apply_changes(page)
@@ -79,6 +81,10 @@ def _snapshots(live: LiveRun, campaign_ids: Collection[CampaignId], done: list[i
             parts.store.content.land_editions(parts.service.editions(campaign_id))
             parts.store.content.land_clicks(parts.service.click_throughs(campaign_id))
             parts.store.content.land_history(parts.service.history(campaign_id))
+        else:
+            # A service that does not know the campaign has none of its members, whatever was landed before.
+            parts.store.members.land_service_snapshot(campaign_id, ())
+            parts.store.campaigns.set_pushed(campaign_id, None)
         mark_read(live, campaign_id)
         live.breathe()
 

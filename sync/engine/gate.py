@@ -120,6 +120,13 @@ def ladder_of(parts: Parts) -> Ladder:
     return Ladder(warn=budget.warn, pause=budget.pause, stop=budget.stop, resume=budget.resume)
 
 
+def gear_of(parts: Parts) -> Gear:
+    """The governor's gear now, by the meter and what it was before."""
+    meter = meter_of(parts)
+    before = Gear(parts.store.facts.get(_GOVERNOR) or Gear.NORMAL.value)
+    return ladder_of(parts).gear(meter.used, meter.limit, before)
+
+
 def check_budget(live: LiveRun, needed: int, choice: Choice, *, essential: bool = False) -> GuardVerdict | None:
     """Whether the calls still needed may be spent; reserves them. The refusing verdict, or None.
 

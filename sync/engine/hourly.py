@@ -7,15 +7,16 @@ release it with its count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from sync.budget import Gear
 from sync.digest import header_digest
 from sync.engine.apply_service import Applying, write_header, write_members
 from sync.engine.claims import Claims, Ended, open_claims
 from sync.engine.feed import follow, read_service
-from sync.engine.gate import Choice, check_writable, decide
+from sync.engine.gate import Choice, check_writable, decide, gear_of
 from sync.engine.live import LiveRun, overlap
 from sync.engine.parts import Parts
 from sync.engine.planning import Wanted, header_row
@@ -75,11 +76,10 @@ def hourly(parts: Parts, choice: Choice) -> RunResult:
                 claims.skip(record.campaign.id, record.campaign.name, record.locked or record.paused or "")
             else:
                 claims.claim(record.campaign.id, record.campaign.name)
-        if not claims.held and not parts.store.people.to_tick():
-            return
         read_service(live, claims.held)
-        read_headers(hour)
-        _safety_first(hour)
+        if claims.held:
+            read_headers(hour)
+            _safety_first(hour)
         _send(hour, choice)
         follow(live)
         _write(hour, choice)
@@ -264,16 +264,20 @@ def _write(hour: Hour, choice: Choice) -> None:
     claims = hour.claims
     for campaign_id, verdicts in hour.refused.items():
         claims.finish(campaign_id, Ended(RunState.REFUSED, PlanCounts(), verdicts[0].text, verdicts))
-    plan, campaigns = hourly_plan(hour)
+    gear = gear_of(claims.live.parts)
+    if gear is Gear.STOP:
+        claims.live.note("the org's calls are nearly used up: only opt-outs are written", level="warning")
+        hour.late |= set(hour.headers)
+    plan, campaigns = hourly_plan(hour, statistics=gear in (Gear.NORMAL, Gear.WARN))
     claims.extra = _mails(hour)
-    apply_plan(claims, plan, campaigns, choice)
+    apply_plan(claims, plan, campaigns, choice, essential=gear is Gear.STOP)
 
 
-def hourly_plan(hour: Hour) -> tuple[Plan, Sequence[Campaign]]:
-    """The plan of what goes to the org."""
+def hourly_plan(hour: Hour, *, statistics: bool = True) -> tuple[Plan, Sequence[Campaign]]:
+    """The plan of what goes to the org; at high usage without *statistics*."""
     claims = hour.claims
     live = claims.live
-    ticks = tuple(person.person_id for person in live.parts.store.people.to_tick())
+    ticks = tuple(_unticked(live.parts))
     campaigns = [hour.headers[key] for key in claims.held if key in hour.headers and key not in hour.refused]
     wanted = Wanted(
         RunKind.HOURLY,
@@ -281,8 +285,24 @@ def hourly_plan(hour: Hour) -> tuple[Plan, Sequence[Campaign]]:
         hour.at or live.parts.clock.now(),
         closed=frozenset(hour.late),
         ticks=ticks,
+        statistics=statistics,
     )
     return draw_plan(claims, wanted), campaigns
+
+
+def _unticked(parts: Parts) -> Iterator[PersonId]:
+    """People to tick; whose box is seen ticked already is only noted."""
+    members = parts.store.members
+    for person in (each.person_id for each in parts.store.people.to_tick()):
+        rows = [
+            row
+            for campaign_id in members.campaigns_of(person)
+            for row in members.org_rows(campaign_id, (person,)).get(person, ())
+        ]
+        if any(row.opted_out for row in rows):
+            parts.store.people.mark_ticked((person,))
+        else:
+            yield person
 
 
 def _mails(hour: Hour) -> PlanCounts:

@@ -42,7 +42,7 @@ def new_edition(parts: Parts, campaign_id: CampaignId, name: str, choice: Choice
     live = claims.live
 
     def work() -> None:
-        reading = read_both(live, claims.held)
+        reading = read_both(live, claims.held, choice)
         campaign = reading.headers.get(campaign_id)
         check_preconditions(live, campaign, name)
         assert campaign is not None

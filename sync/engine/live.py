@@ -6,8 +6,10 @@ lease and ends the run when somebody asked for it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 
 from sync.engine.parts import Cancel, Parts
@@ -33,6 +35,13 @@ RENEW_SECONDS = 8.0
 """A lease lasts 30 s; it is renewed when this much has passed since the last time."""
 
 
+WAIT_STEP = 0.5
+"""Seconds after which a wait looks whether the run is to stop."""
+
+OWN_ROWS = 1_000_000_000
+"""Journal rows that belong to no row of the plan are numbered from here."""
+
+
 class LiveRun:
     """One claimed run. ``campaign_id`` is None for a batch."""
 
@@ -56,7 +65,7 @@ class LiveRun:
         self.cancel = cancel
         self._seq = 0
         self._batch = 0
-        self._row = 0
+        self._row = OWN_ROWS
         self._started = parts.clock.monotonic()
         self._renewed = self._started
         self.ended = False
@@ -160,6 +169,36 @@ class LiveRun:
         calls = self.calls()
         self.emit(RunEnded(self.run, state, counts, calls, self.seconds(), error))
         self.parts.store.runs.end(self.lease, state, counts=counts, calls=calls, error=error)
+
+
+_PRESENT: ContextVar[LiveRun | None] = ContextVar("sync.engine.run", default=None)
+
+
+@contextmanager
+def present(live: LiveRun) -> Iterator[None]:
+    """Within the block, waits of this thread keep *live* alive."""
+    token = _PRESENT.set(live)
+    try:
+        yield
+    finally:
+        _PRESENT.reset(token)
+
+
+def wait(seconds: float) -> None:
+    """Wait, as the transport does between attempts and polls of jobs, while the present run's lease is renewed.
+
+    Raises:
+        Cancelled, LeaseLost: as :meth:`LiveRun.breathe`.
+    """
+    live = _PRESENT.get()
+    left = seconds
+    idle = threading.Event()
+    while left > 0:
+        step = min(left, WAIT_STEP)
+        idle.wait(step)
+        left -= step
+        if live is not None and not live.ended:
+            live.breathe()
 
 
 def start(

@@ -16,7 +16,7 @@ from sync.engine.parts import Parts
 from sync.engine.presence import reconcile_ids
 from sync.engine.reading import Reading, check_absence, land, poll, read_auto_sync, scopes_of
 from sync.engine.reconcile import reconcile
-from sync.engine.sync_run import plan_and_apply, run_to_end
+from sync.engine.sync_run import check_governor, plan_and_apply, run_to_end
 from sync.ids import CampaignId
 from sync.model import Calls, Campaign, CampaignState, RunKind
 from sync.packing import id_read_calls, read_calls
@@ -38,6 +38,7 @@ def nightly(parts: Parts, choice: Choice) -> RunResult:
     claims = open_claims(parts, RunKind.NIGHTLY, {}, cancel=choice.cancel, batch=True)
 
     def work() -> None:
+        check_governor(claims.live, choice)
         reconcile(claims.live)
         reading = read_night(claims)
         check_absence(claims.live, reading)

@@ -20,7 +20,7 @@ from sync.guard import judge_plan
 from sync.ids import CampaignId, PersonId
 from sync.merge import merge
 from sync.model import BaseMember, Calls, Campaign, OrgMember, RunKind, ServiceMember, Side, TestPerson
-from sync.plan import Change, Plan, PlanCounts, PlanRow, Subject
+from sync.plan import Change, Plan, PlanCounts, PlanRow, Subject, numbered
 from sync.ports import OrgWrite
 
 
@@ -33,6 +33,7 @@ class Wanted:
         test_people: the org's global test members, None to leave the service's list alone.
         incomplete: reads that did not finish. closed: campaigns of which only opt-outs still go to the org.
         extra: calls that follow the writes (statistics, edition ids). further: org rows that the run will add.
+        statistics: editions, clicks and history go to the org, too.
         ticks: people whose opt-out box is to be ticked.
     """
 
@@ -44,6 +45,7 @@ class Wanted:
     closed: frozenset[CampaignId] = frozenset()
     extra: Calls = Calls()
     ticks: tuple[PersonId, ...] = ()
+    statistics: bool = True
     further: tuple[OrgWrite, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -75,7 +77,7 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
     def rows() -> Iterator[PlanRow]:
         for row in _rows(live, wanted, draw):
             draw.rows += 1
-            yield replace(row, seq=draw.rows)
+            yield numbered(row, draw.rows)
 
     def header() -> Plan:
         draw.writes += wanted.further
@@ -137,7 +139,7 @@ def _rows(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
             yield from _header_row(live, campaign, tally, draw)
         if campaign.id not in wanted.closed:
             yield from _member_rows(live, wanted, campaign, tally, draw)
-        if wanted.kind is RunKind.HOURLY:
+        if wanted.kind is RunKind.HOURLY and wanted.statistics:
             for row, write in content.rows(live.parts, campaign.id):
                 tally.row(row)
                 tally.editions_updated += row.change is Change.EDITION

@@ -49,7 +49,7 @@ def plan_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], kind: RunK
     made: list[Plan] = []
 
     def work() -> None:
-        reading = read_both(claims.live, claims.held)
+        reading = read_both(claims.live, claims.held, choice)
         wanted = wanted_of(claims, reading, kind)
         made.append(draw_plan(claims, wanted))
 

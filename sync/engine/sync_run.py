@@ -18,12 +18,12 @@ from sync.engine.claims import Claims, Ended, open_claims
 from sync.engine.feed import read_service
 from sync.engine.finish import settle_rest
 from sync.engine.gate import Choice, check_budget, check_writable, decide
-from sync.engine.live import LiveRun
+from sync.engine.live import LiveRun, present
 from sync.engine.parts import Parts
 from sync.engine.planning import Wanted, make_plan
 from sync.engine.reading import Reading, read_campaigns
 from sync.engine.reconcile import reconcile
-from sync.errors import PredictiveError, QuotaExhausted, Refused
+from sync.errors import FatalError, PredictiveError, QuotaExhausted, Refused
 from sync.events import Phase, PlanMade
 from sync.ids import CampaignId
 from sync.model import Calls, Campaign, RunKind, RunState, Side, TestPerson
@@ -52,7 +52,7 @@ def sync_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: Ch
     claims = open_claims(parts, RunKind.MANUAL, campaigns, cancel=choice.cancel)
 
     def work() -> None:
-        reading = read_both(claims.live, claims.held)
+        reading = read_both(claims.live, claims.held, choice)
         plan_and_apply(claims, reading, choice, RunKind.MANUAL)
 
     return run_to_end(claims, work)
@@ -76,7 +76,7 @@ def require_started(parts: Parts, campaigns: Mapping[CampaignId, str]) -> None:
 def run_to_end(claims: Claims, work: Callable[[], None]) -> RunResult:
     """Do *work* as the claimed run and end the run, whatever happens."""
     live = claims.live
-    with live.parts.made_for(live.kind.value, run=live.run, cancel=_event(live)):
+    with live.parts.made_for(live.kind.value, run=live.run, cancel=_event(live)), present(live):
         try:
             work()
         except PredictiveError as error:
@@ -93,12 +93,25 @@ def _event(live: LiveRun) -> threading.Event | None:
     return live.cancel if isinstance(live.cancel, threading.Event) else None
 
 
-def read_both(live: LiveRun, campaign_ids: Collection[CampaignId]) -> Reading:
-    """Reconcile what an earlier run left open, then read the org and the service."""
+def read_both(live: LiveRun, campaign_ids: Collection[CampaignId], choice: Choice) -> Reading:
+    """Reconcile what an earlier run left open, then read the org and the service.
+
+    Raises:
+        Refused: the governor stopped everything but opt-outs; not even the poll was made.
+    """
+    check_governor(live, choice)
     reconcile(live)
     reading = read_campaigns(live, campaign_ids)
     read_service(live, campaign_ids)
     return reading
+
+
+def check_governor(live: LiveRun, choice: Choice) -> None:
+    """Raises Refused when there is no call left for anything but opt-outs."""
+    stopped = check_budget(live, 1, choice)
+    if stopped:
+        live.guarded((stopped,))
+        raise refusal((stopped,))
 
 
 def wanted_of(claims: Claims, reading: Reading, kind: RunKind) -> Wanted:
@@ -120,8 +133,16 @@ def plan_and_apply(
 ) -> Plan:
     """Plan what was read, pass the gate, apply."""
     for campaign_id in claims.held:
-        if campaign_id not in reading.headers:
-            claims.skip(campaign_id, claims.names[campaign_id], "Salesforce does not show this campaign")
+        if campaign_id in reading.headers:
+            continue
+        if claims.single:
+            raise FatalError(
+                f"Salesforce does not show {claims.names[campaign_id]} any more",
+                where=campaign_id,
+                left_undone="nothing was written",
+                remedy="it was deleted, or is not shared with the integration user",
+            )
+        claims.skip(campaign_id, claims.names[campaign_id], "Salesforce does not show this campaign")
     wanted = replace(wanted_of(claims, reading, kind), extra=extra, further=tuple(write for _, write in further))
     plan = draw_plan(claims, wanted)
     apply_plan(claims, plan, wanted.campaigns, choice, people=reading.test_people, between=between)
@@ -152,8 +173,11 @@ def apply_plan(
     people: tuple[TestPerson, ...] | None = None,
     between: Further | None = None,
     moved: Sequence[PlanRow] = (),
+    essential: bool = False,
 ) -> None:
     """Take a plan through the gate and write it, but for rows that have *moved* since it was made.
+
+    *essential* writes (opt-outs) go on when the governor stops everything else.
 
     Raises:
         Refused: the run as a whole may not be applied; nothing was written.
@@ -165,18 +189,16 @@ def apply_plan(
     needed = max(0, plan.cost.predicted.salesforce - live.calls().salesforce)
     whole = passage.whole
     if not whole and needed:
-        stopped = check_budget(live, needed, choice)
+        stopped = check_budget(live, needed, choice, essential=essential)
         whole = (stopped,) if stopped else ()
     if whole:
         raise refusal(whole)
     by_id = {campaign.id: campaign for campaign in campaigns}
-    planned = {each.campaign_id: each.counts for each in plan.campaigns}
     for campaign_id, verdicts in passage.refused.items():
         by_id.pop(campaign_id, None)
-        claims.finish(
-            campaign_id,
-            Ended(RunState.REFUSED, planned.get(campaign_id, PlanCounts()), verdicts[0].text, verdicts),
-        )
+        claims.finish(campaign_id, Ended(RunState.REFUSED, PlanCounts(), verdicts[0].text, verdicts))
+    if passage.refused and not by_id:
+        raise refusal([verdict for verdicts in passage.refused.values() for verdict in verdicts])
     if choice.allow:
         live.note(f"let through by the operator: {dict(choice.allow)}; reason: {choice.reason}", level="warning")
     live.parts.store.plans.mark_applied(plan.plan_id, live.run)

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sync.ids import CONTACT_PREFIX, MemberId, PersonId
+from sync.ids import CONTACT_PREFIX, CampaignId, MemberId, PersonId
 from sync.mapping import Mapping
 from sync.model import OrgMember, PersonKind, ServiceMember
 from sync.plan import Change, PlanRow, Subject
@@ -73,34 +73,28 @@ def service_write(group: Group) -> MemberWrite:
 
 
 def patched_service(
-    before: ServiceMember | None, write: MemberWrite, outcome: MemberOutcome, campaign: str
+    before: ServiceMember | None, write: MemberWrite, outcome: MemberOutcome, campaign: CampaignId
 ) -> ServiceMember:
     """The service's row after *outcome*: what was written, and what the service decided."""
-    start = before or ServiceMember(
-        campaign_id=campaign,  # type: ignore[arg-type]
-        person_id=write.person_id,
-        member_id=write.member_id,
-        kind=write.kind,
-        first_name=None,
-        last_name=None,
-        email=None,
-        status=None,
-    )
     known = {name: write.fields[name] for name in (*_PUSHED, *_WHOLE) if name in write.fields}
     if "opted_out" in known:
         # A false never opts anybody in.
-        known["opted_out"] = bool(known["opted_out"]) or start.opted_out
-    changed = replace(start, person_id=write.person_id, kind=write.kind, **known)
+        known["opted_out"] = bool(known["opted_out"]) or (before is not None and before.opted_out)
+    known |= {
+        "person_id": write.person_id,
+        "kind": write.kind,
+        "reason": outcome.reason,
+        "level": outcome.level,
+    }
     if write.member_id is not None:
-        changed = replace(changed, member_id=write.member_id)
-    return replace(
-        changed,
-        active=changed.active if outcome.active is None else outcome.active,
-        reason=outcome.reason,
-        level=outcome.level,
-        status=outcome.status if outcome.status is not None else changed.status,
-        version=changed.version if outcome.version is None else outcome.version,
-    )
+        known["member_id"] = write.member_id
+    for name in ("active", "status", "version"):
+        if getattr(outcome, name) is not None:
+            known[name] = getattr(outcome, name)
+    if before is not None:
+        return replace(before, **known)
+    nothing: dict[str, Any] = dict.fromkeys(("member_id", "first_name", "last_name", "email", "status"))
+    return ServiceMember(campaign_id=campaign, **(nothing | known))
 
 
 def api_names(mapping: Mapping) -> dict[str, str]:
