@@ -18,7 +18,7 @@ from sync.model import Campaign, CampaignType, StatusLabel, StatusState
 from sync.ports import CampaignStats
 from sync.store import compare
 from sync.store.database import Database, chunks
-from sync.store.schema import base_member, campaign, edition, org_member, service_member
+from sync.store.schema import base_member, campaign, org_member, service_member
 
 LABELS: Codec[tuple[StatusLabel, ...]] = Codec(tuple[StatusLabel, ...])
 COUNTS: Codec[dict[str, int]] = Codec(dict[str, int])
@@ -309,11 +309,3 @@ def record_of(row: Row[Any]) -> CampaignRecord:
         last_run=row.last_run,
         header_at=row.header_at,
     )
-
-
-EDITION_COUNT = (
-    select(edition.c.campaign_id, func.count().label("editions"))
-    .group_by(edition.c.campaign_id)
-    .subquery("edition_count")
-)
-"""Editions by campaign, to join with."""
