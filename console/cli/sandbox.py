@@ -16,6 +16,7 @@ from sync.views import RunResult
 
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation
+    from console.cli.strangers import PlainOrg
     from sync.bootstrap import Shell
 
 _OPTIONS = ("port", "service_port", "campaigns", "members", "seed", "quota", "package")
@@ -72,24 +73,25 @@ def bring_in_step(offline: Offline, invocation: Invocation, cancel: threading.Ev
         FatalError: a campaign could not be started or the batches did not settle.
     """
     shell = offline.shell(clock=invocation.clock, on_event=lambda _: None)
+    org = offline.org()
     try:
         for view in shell.load_campaigns():
             if view.state != "closed":
-                _start(offline, shell, view.campaign, cancel)
+                _start(org, shell, view.campaign, cancel)
         for kind in (RunKind.NIGHTLY, RunKind.HOURLY):
             _until_nothing(shell, kind, cancel)
     finally:
         shell.close()
 
 
-def _start(offline: Offline, shell: Shell, campaign: Campaign, cancel: threading.Event) -> None:
+def _start(org: PlainOrg, shell: Shell, campaign: Campaign, cancel: threading.Event) -> None:
     """New Edition; what it needs is completed in Salesforce before, and a planned campaign is planned again after."""
     lacks: dict[str, object] = {}
     if campaign.type is None:
         lacks["Type"] = "Scheduled"
     if not campaign.is_active:
         lacks["IsActive"] = True
-    org, record = offline.org(), f"/sobjects/Campaign/{campaign.id}"
+    record = f"/sobjects/Campaign/{campaign.id}"
     if lacks:
         org.request("PATCH", record, lacks)
     settled(shell.new_edition(campaign.id, cancel=cancel))

@@ -6,11 +6,17 @@ Shares nothing with the engine's adapter: the tour would prove little if the sam
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 PEOPLE = (("Amara", "Okafor"), ("Jean", "Dupont"), ("Lê", "Thị Hoa"))
 MORE_PEOPLE = (("Ana", "Kovač"), ("Tomás", "Ruiz"))
+
+
+def _client() -> Any:
+    import httpx
+
+    return httpx.Client(timeout=30, trust_env=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +26,16 @@ class PlainOrg:
     instance_url: str
     version: str
     token: str
+    http: Any = field(default_factory=_client, repr=False)
 
     def request(self, method: str, path: str, body: Any = None, **params: str) -> Any:
         """One request; its JSON answer, None when it has none. Raises httpx.HTTPError."""
-        import httpx
-
-        answer = httpx.request(
+        answer = self.http.request(
             method,
             f"{self.instance_url}/services/data/v{self.version}{path}",
             json=body,
             params=params,
             headers={"Authorization": f"Bearer {self.token}"},
-            timeout=30,
-            trust_env=False,
         )
         answer.raise_for_status()
         return answer.json() if answer.content else None

@@ -13,8 +13,6 @@ import pytest
 
 from tests.cli.sides import Box, Ended, predictive, spawned
 
-pytestmark = pytest.mark.xdist_group("cli")
-
 
 def one_line(ended: Ended, code: int, *expected: str, steps: bool = False) -> None:
     """One line that says *expected* (after the *steps* that a run told), no traceback, nothing on standard output."""

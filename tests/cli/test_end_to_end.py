@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.sides import PREDICTIVE, Box, Ended, Row, environment
+from tests.cli.sides import PREDICTIVE, Box, Ended, Row, environment, predictive
 from tests.cli.test_report import SUMMARY_KEYS
-
-pytestmark = pytest.mark.xdist_group("cli")
 
 HTML = '<p>See <a href="https://www.example.com/x">this</a></p>'
 
@@ -310,6 +308,8 @@ def test_lists_print_items_between_version_and_summary(box: Box, first: Row) -> 
     assert box.run("schedule", "resume").code == 0
     assert not any(item["paused"] for item in box.run("schedule").lines[1:-1])
     for words in (("campaigns",), ("members", campaign), ("editions", campaign), ("runs",), ("limits",), ("schedule",)):
+        after = predictive(*words, "--json", "--config", box.line["config"], home=box.home)
+        assert [line.keys() for line in after.lines] == [line.keys() for line in box.run(*words).lines]
         shown = box.people(*words)
         assert shown.code == 0, shown.talk
         assert shown.out
@@ -339,7 +339,10 @@ def slowed(box: Box, seconds: float) -> Iterator[None]:
         box.control("DELETE", "/faults")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGINT, id="ctrl-c", marks=pytest.mark.slow), pytest.param(signal.SIGTERM, id="terminate")],
+)
 def test_interrupted_then_continued(box: Box, first: Row, number: int) -> None:
     campaign = first["Id"]
     with slowed(box, 0.4):

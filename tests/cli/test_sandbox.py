@@ -14,8 +14,6 @@ import pytest
 
 from tests.cli.sides import Box, spawned
 
-pytestmark = pytest.mark.xdist_group("cli")
-
 
 def test_the_line_and_the_configuration(box: Box) -> None:
     line = box.line
@@ -45,7 +43,10 @@ def test_the_first_campaign_is_ready(box: Box) -> None:
     assert {bool(row["ContactId"]) for row in members.values()} == {True, False}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["terminate", "ctrl-c"])
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGINT, id="ctrl-c", marks=pytest.mark.slow), pytest.param(signal.SIGTERM, id="terminate")],
+)
 def test_it_ends_quickly_and_leaves_nothing(home: Path, number: int) -> None:
     box = Box.start(home, "--campaigns", "1", "--members", "10")
     folder = Path(box.line["config"]).parent
@@ -76,8 +77,11 @@ def test_the_servers_end_with_a_sandbox_that_was_killed(home: Path) -> None:
         pytest.fail("the servers outlived the sandbox")
 
 
-def test_synced_leaves_nothing_to_do(home: Path) -> None:
-    box = Box.start(home, "--campaigns", "9", "--members", "15", "--synced")
+@pytest.mark.parametrize(
+    "campaigns", [pytest.param("2", id="two"), pytest.param("12", id="every-kind", marks=pytest.mark.slow)]
+)
+def test_synced_leaves_nothing_to_do(home: Path, campaigns: str) -> None:
+    box = Box.start(home, "--campaigns", campaigns, "--members", "15", "--synced")
     try:
         assert box.usage() == (0, 0)
         nightly = box.run("batch", "nightly")
@@ -101,6 +105,7 @@ def test_the_tour_without_a_terminal(home: Path) -> None:
     assert "\x1b" not in told.out
 
 
+@pytest.mark.slow
 def test_the_tour_as_json(home: Path) -> None:
     told = spawned("demo", "--headless", "--json", home=home, timeout=120)
     assert told.code == 0, (told.out[-3000:], told.talk)
