@@ -26,6 +26,11 @@ BUDGET = "budget"
 RULES = (DELETES, DELETES_RUN, SIDE_EMPTY, CHANGED, BLANKED, FLOOD_FIRST, FLOOD, CANARY, INCOMPLETE, BUDGET)
 """Names as ``--allow`` takes them."""
 
+EXPECTED_OF_MANY = frozenset({"level", "active", "synced", "opens", "clicks", "completions", "bounces"})
+"""Fields that one ordinary release or a first sync moves for every member: what the service counts and marks. That
+they change for most is no sign of trouble, so the guard against "everything changed" leaves them out; a reason, a
+status or anything that Salesforce owns stays in."""
+
 
 @dataclass(frozen=True, slots=True)
 class GuardLimits:
@@ -191,6 +196,8 @@ def _campaign(figures: CampaignFigures, limits: GuardLimits, raised: Mapping[str
 def _fields(figures: CampaignFigures, limits: GuardLimits, raised: Mapping[str, float]) -> Iterable[GuardVerdict]:
     population = max(figures.members, figures.base)
     for name, count in sorted(figures.changed.items()):
+        if name in EXPECTED_OF_MANY:
+            continue
         if population >= limits.changed_from and count > limits.changed_share * population:
             yield _verdict(
                 CHANGED,

@@ -75,3 +75,10 @@ def test_limits_are_configurable() -> None:
     assert {v.rule for v in judge_plan([figures(deletes=5)], GuardLimits(delete_share=0.01, delete_floor=1))} == {
         "deletes"
     }
+
+
+def test_a_release_that_moves_every_level_and_counter_is_no_alarm() -> None:
+    first_release = {"level": 200, "opens": 150, "active": 200, "synced": 200}
+    assert refused(figures(changed=first_release)) == set()
+    assert refused(figures(changed=first_release | {"status": 101})) == {"changed"}
+    assert refused(figures(changed={"reason": 101})) == {"changed"}
