@@ -81,14 +81,14 @@ def read_night(claims: Claims, when: datetime | None = None) -> Reading:
 
 
 def _why_not(parts: Parts, record: CampaignRecord | None, state: CampaignState) -> str | None:
+    if state is CampaignState.CLOSED and not parts.settings.nightly_closed:
+        return "closed: costs nothing here; clear auto-sync, or set nightly_closed to sync it as the original does"
     if record is None or not record.started:
         return "never started: New Edition was not done"
     if record.paused:
         return f"paused: {record.paused}"
     if record.locked:
         return f"locked: {record.locked}"
-    if state is CampaignState.CLOSED and not parts.settings.nightly_closed:
-        return "closed: costs nothing here; clear auto-sync, or set nightly_closed to sync it as the original does"
     return None
 
 

@@ -16,7 +16,7 @@ from sync.engine.verify import DIFFERENCE, PENDING, Found, compare
 from sync.events import Phase
 from sync.ids import CampaignId
 from sync.model import Calls, RunKind, RunState
-from sync.packing import read_calls
+from sync.packing import ROWS_PER_PAGE, read_calls
 from sync.plan import Cost, PlanCounts
 from sync.views import Difference, RunResult
 
@@ -38,7 +38,8 @@ def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: 
     def work() -> None:
         known = parts.store.members.count_known(tuple(campaigns))
         rows = sum(known.values())
-        calls = read_calls(rows) + 1 if len(campaigns) > 1 else max(1, read_calls(rows))
+        shared = 1 + read_calls(max(0, rows - ROWS_PER_PAGE))
+        calls = shared if len(campaigns) > 1 else max(1, read_calls(rows))
         claims.cost = Cost(
             predicted=Calls(calls, len(campaigns)),
             maximum=Calls(2 * calls + 2 * len(campaigns), 2 * len(campaigns)),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sync.errors import Refused
-from sync.model import RunState
+from sync.errors import AmbiguousCampaign, Refused, UnknownCampaign
+from sync.model import RunKind, RunState
 from tests.engine.world import World
 
 
@@ -142,11 +142,20 @@ def test_an_unknown_status_is_rejected_told_and_not_tried_again(world: World) ->
     campaign = world.campaign(12)
     with world.shell() as shell:
         shell.new_edition(campaign.id)
-        world.servers.control("POST", "/settings", {})
         world.activity(campaign, campaign.leads[0], status="Bogus")
+        first = shell.batch(RunKind.HOURLY)
+        assert (first.exit_code, first.state, first.counts.rejected) == (4, RunState.PARTIAL, 1)
+        (failed,) = first.failed_rows
+        assert (failed.field, failed.code, failed.state) == ("status", "UNKNOWN_STATUS", "rejected")
+        assert "sync again" in failed.remedy
+        second = shell.batch(RunKind.HOURLY)
+        assert (second.exit_code, second.counts.rejected, second.counts.held) == (0, 0, 1)
+        assert second.state is RunState.NOTHING_TO_DO
+        checked = shell.verify([campaign.id])
+        assert (checked.exit_code, checked.counts.rejected) == (0, 1)
+        assert world.org_members(campaign)[campaign.members[0]]["Status"] == "Sent"
         world.update("CampaignMember", campaign.members[0], Status="Attended")
-        first = shell.sync([campaign.id])
-        assert first.counts.conflicts == 1
+        assert shell.sync([campaign.id]).counts.conflicts == 1
     assert world.service_members(campaign)[campaign.leads[0]]["status"] == "Attended"
 
 
@@ -187,3 +196,115 @@ def test_several_campaigns_are_one_run_with_a_child_each(world: World) -> None:
     assert (result.counts.added, result.exit_code, len(result.campaigns)) == (2, 0, 2)
     assert {run.state for run in children} == {RunState.DONE}
     assert sum(run.counts.added for run in children) == 2
+
+
+def test_a_ticked_box_reaches_every_campaign_of_the_person(world: World) -> None:
+    one, two = world.campaign(3), world.campaign(3)
+    person = one.leads[0]
+    world.records(
+        {
+            "op": "create",
+            "object": "CampaignMember",
+            "values": {"CampaignId": two.id, "LeadId": person, "Status": "Sent"},
+        }
+    )
+    with world.shell() as shell:
+        shell.new_edition(one.id)
+        shell.new_edition(two.id)
+        world.update("Lead", person, HasOptedOutOfEmail=True)
+        shell.sync([one.id])
+        assert world.service_members(two)[person]["reason"] == "Opt Out Indirect"
+        both = shell.batch(RunKind.HOURLY)
+        assert both.exit_code == 0
+        assert shell.verify([one.id, two.id]).exit_code == 0
+    for campaign in (one, two):
+        row = next(row for row in world.org_members(campaign).values() if row["LeadId"] == person)
+        assert (row["PAM__Reason__c"], row["PAM__Active__c"]) == ("Opt Out Indirect", False)
+
+
+def test_a_changed_header_is_pushed_with_the_next_sync(world: World) -> None:
+    campaign = world.campaign(2)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.update("Campaign", campaign.id, EndDate="2031-05-01", Name="Renamed")
+        result = shell.sync([campaign.id])
+        assert (result.state, result.exit_code) == (RunState.DONE, 0)
+        assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO
+    header = world.service("GET", f"/v1/campaigns/{campaign.id}")
+    assert (header["end_date"], header["name"]) == ("2031-05-01", "Renamed")
+
+
+def test_a_campaign_of_elsewhere_is_adopted_with_what_salesforce_holds(world: World) -> None:
+    campaign = world.campaign(3)
+    world.update(
+        "CampaignMember",
+        campaign.members[0],
+        PAM__Synced__c="2026-01-01T00:00:00Z",
+        PAM__Level__c="Clicked",
+        PAM__Reason__c="Opt Out Direct",
+        PAM__Active__c=False,
+        PAM__Opens__c=4,
+    )
+    with world.shell() as shell:
+        assert shell.new_edition(campaign.id).exit_code == 0
+        shell.batch(RunKind.HOURLY)
+        assert shell.verify([campaign.id]).exit_code == 0
+    member = world.service_members(campaign)[campaign.leads[0]]
+    assert (member["level"], member["reason"], member["active"], member["opens"]) == (
+        "Clicked",
+        "Opt Out Direct",
+        False,
+        4,
+    )
+    row = world.org_members(campaign)[campaign.members[0]]
+    assert (row["PAM__Level__c"], row["PAM__Reason__c"], row["PAM__Opens__c"]) == ("Clicked", "Opt Out Direct", 4)
+
+
+def test_members_without_usable_addresses_arrive_inactive(world: World) -> None:
+    campaign = world.campaign(2)
+    world.update("Lead", campaign.leads[0], Email=None)
+    world.update("Lead", campaign.leads[1], HasOptedOutOfEmail=True)
+    with world.shell() as shell:
+        assert shell.new_edition(campaign.id).exit_code == 0
+        rows = world.org_members(campaign)
+        assert [(rows[key]["PAM__Reason__c"], rows[key]["PAM__Active__c"]) for key in campaign.members] == [
+            ("No Email", False),
+            ("Opt Out Previous", False),
+        ]
+        world.update("Lead", campaign.leads[0], Email="now@example.org")
+        assert shell.sync([campaign.id]).counts.changed == 1
+        assert shell.refresh([campaign.id]).counts.changed == 1
+    row = world.org_members(campaign)[campaign.members[0]]
+    assert (row["PAM__Reason__c"], row["PAM__Active__c"]) == (None, True)
+
+
+def test_values_changed_by_hand_that_predictive_owns_are_set_again(world: World) -> None:
+    campaign = world.campaign(3)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.activity(campaign, campaign.leads[0], level="Clicked", clicks=2)
+        shell.batch(RunKind.HOURLY)
+        world.update("CampaignMember", campaign.members[0], PAM__Level__c="Sent", PAM__Clicks__c=0)
+        waiting = shell.sync([campaign.id])
+        assert (waiting.counts.pending, waiting.exit_code) == (1, 0)
+        assert shell.batch(RunKind.HOURLY).counts.changed == 1
+    row = world.org_members(campaign)[campaign.members[0]]
+    assert (row["PAM__Level__c"], row["PAM__Clicks__c"]) == ("Clicked", 2)
+
+
+def test_campaigns_are_found_by_id_and_name_and_told_when_not(world: World) -> None:
+    one = world.campaign(1)
+    world.campaign(1, Name="Twice the same")
+    world.campaign(1, Name="Twice the same")
+    with world.shell() as shell:
+        assert shell.resolve(one.id[:15]).id == one.id
+        assert shell.resolve(one.name).id == one.id
+        with pytest.raises(AmbiguousCampaign, match="Twice"):
+            shell.resolve("Twice the same")
+        with pytest.raises(UnknownCampaign) as missing:
+            shell.resolve("Twice the sam")
+        assert "Twice the same" in missing.value.remedy
+        assert shell.load_members(one.id) == 1
+        assert [member.email for member in shell.members(one.id)] == [
+            row["Email"] for row in world.org_members(one).values()
+        ]
