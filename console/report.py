@@ -54,15 +54,19 @@ class Report(Protocol):
     def failure(self, error: PredictiveError, run: RunKind | None, *, simulated: bool) -> None:
         """The command ended with an error."""
 
+    def lost(self) -> OSError | None:
+        """Why standard output did not take everything; a reader that had enough is no reason."""
+
 
 class _Out:
     """A stream that survives its reader."""
 
-    __slots__ = ("_gone", "_lock", "_stream")
+    __slots__ = ("_gone", "_lock", "_stream", "lost")
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._gone = False
+        self.lost: OSError | None = None
         self._lock = threading.Lock()
 
     def write(self, text: str) -> None:
@@ -75,6 +79,9 @@ class _Out:
                 self._stream.flush()
             except (BrokenPipeError, ValueError):
                 self._gone = True
+            except OSError as error:
+                # A full disk, or a terminal that went away: the run goes on, the exit code tells.
+                self._gone, self.lost = True, error
 
 
 class JsonReport:
@@ -84,7 +91,6 @@ class JsonReport:
         self._out = _Out(out)
         self._talk = _Out(talk)
         self._summed = False
-        self._phase: object = None
         self._print(wire.version(program))
 
     def _print(self, line: wire.Line) -> None:
@@ -146,6 +152,10 @@ class JsonReport:
         else:
             self._print({"type": "summary", "items": 0, "error": error.line(), "exit_code": error.exit_code})
 
+    def lost(self) -> OSError | None:
+        """What kept a line from standard output."""
+        return self._out.lost
+
 
 class HumanReport:
     """Aligned text; what a run is doing goes to standard error while it does it."""
@@ -153,7 +163,6 @@ class HumanReport:
     def __init__(self, out: TextIO, talk: TextIO) -> None:
         self._out = _Out(out)
         self._talk = _Out(talk)
-        self._failed = 0
 
     def event(self, told: Event) -> None:
         """The few events that a person wants to read as they come."""
@@ -206,6 +215,10 @@ class HumanReport:
     def failure(self, error: PredictiveError, run: RunKind | None, *, simulated: bool) -> None:
         """One line on standard error."""
         self._talk.write(safe(error.line()))
+
+    def lost(self) -> OSError | None:
+        """What kept a line from standard output."""
+        return self._out.lost
 
 
 def _refusals(plan: Plan) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from console.cli.offline import Offline
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from console.cli.tour import Step
 
 NAME = "demo"
-CAMPAIGNS, MEMBERS = 12, 90
+CAMPAIGNS, MEMBERS = 12, 120
 
 
 def demo(invocation: Invocation) -> int:
@@ -32,7 +33,10 @@ def opened(invocation: Invocation) -> int:
     offline = Offline(name=NAME, campaigns=CAMPAIGNS, members=MEMBERS)
     try:
         from console.app import run_console
+        from console.cli.prompt import commands
 
+        own = copy(invocation.options)
+        own.config, own.org = str(offline.config), NAME
         listed = threading.Lock()
         known: list[bool] = []
 
@@ -54,6 +58,7 @@ def opened(invocation: Invocation) -> int:
             mode="read-only" if invocation.options.read_only else "writes",
             clock=invocation.clock,
             mouse=not invocation.options.no_mouse,
+            commands=commands(own),
         )
     finally:
         offline.close()

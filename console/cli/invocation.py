@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.cli.signals import INTERRUPTED, Stopping, interrupt
+from console.cli.signals import INTERRUPTED, Stopping, endings, interrupt
 from sync.clock import Clock, SystemClock
 from sync.errors import Cancelled, PredictiveError
 from sync.ids import RunId
@@ -160,7 +160,7 @@ def run_command(options: Namespace) -> int:
     from console.cli.parser import program
     from console.report import HumanReport, JsonReport
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, interrupt) for number in endings()}
     report: Report = (
         JsonReport(sys.stdout, sys.stderr, program()) if options.json else HumanReport(sys.stdout, sys.stderr)
     )
@@ -178,7 +178,16 @@ def run_command(options: Namespace) -> int:
         invocation.close()
         for number, handler in before.items():
             signal.signal(number, handler)
-    return code
+    return code if code else _all_said(invocation)
+
+
+def _all_said(invocation: Invocation) -> int:
+    """0, or 1 when standard output took less than was said, e.g. into a file on a full disk."""
+    lost = invocation.report.lost()
+    if lost is None:
+        return 0
+    invocation.report.talk(f"standard output cannot be written: {lost.strerror}. What was printed is not complete.")
+    return 1
 
 
 def _failed(invocation: Invocation, error: PredictiveError) -> int:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends a run after the batch in flight, the second stops at once.
+"""Ctrl-C, SIGTERM, SIGHUP: the first ends a run after the batch in flight, the second stops at once.
 
 The one place that installs signal handlers. A handler runs between two instructions of the main thread, which may
 hold the event's own lock just then; so the event is set by a thread of its own.
@@ -7,6 +7,7 @@ hold the event's own lock just then; so the event is set by a thread of its own.
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import signal
 import sys
@@ -14,6 +15,12 @@ import threading
 from types import FrameType, TracebackType
 
 INTERRUPTED = 130
+
+
+def endings() -> tuple[signal.Signals, ...]:
+    """Signals that end a command: Ctrl-C, SIGTERM, and the terminal's going away unless nohup took that out."""
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    return (signal.SIGINT, signal.SIGTERM, *hangup)
 
 
 class Stopping:
@@ -35,7 +42,7 @@ class Stopping:
     def __enter__(self) -> Stopping:
         # Only the main thread may set handlers; elsewhere a run is stopped by who started it.
         here = threading.current_thread() is threading.main_thread()
-        for number in (signal.SIGINT, signal.SIGTERM) if here else ():
+        for number in endings() if here else ():
             self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -51,7 +58,9 @@ class Stopping:
         self._seen = True
         _thread.start_new_thread(self.cancel.set, ())
         if not self.quiet:
-            os.write(sys.stderr.fileno(), b"stopping after the batch in flight; once more stops at once\n")
+            # The terminal itself may be what went away.
+            with contextlib.suppress(OSError, ValueError):
+                os.write(sys.stderr.fileno(), b"stopping after the batch in flight; once more stops at once\n")
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:

@@ -77,6 +77,23 @@ def test_a_reader_that_goes_away_leaves_no_traceback(tmp_path: Path) -> None:
     process.wait(20)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+def test_a_full_disk_is_said_and_is_no_success(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [*PREDICTIVE, "init", "--config", str(tmp_path / "c.toml")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(tmp_path),
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "No space left" in done.stderr
+
+
 def test_an_encoding_without_glyphs_is_no_error(tmp_path: Path) -> None:
     told = spawned("--help", home=tmp_path, PYTHONIOENCODING="ascii")
     assert told.code == 0
