@@ -98,6 +98,10 @@ class Shell(StoreReads):
         self._parts = None
         self.store.close()
 
+    def listen(self, on_event: Callable[[Event], None]) -> None:
+        """Where events go from now on."""
+        self._on_event = on_event
+
     def is_read_only(self) -> bool:
         """True when nothing may be written to this org."""
         return self._read_only
@@ -111,11 +115,14 @@ class Shell(StoreReads):
                 service=self._service(),
                 settings=self.settings,
                 clock=self.clock,
-                tell=self._on_event,
+                tell=self._tell,
                 made_for=made_for,
                 read_only=self._read_only,
             )
         return self._parts
+
+    def _tell(self, event: Event) -> None:
+        self._on_event(event)
 
     def _transport(self, ca: Path | None) -> Transport:
         transport = Transport(self.store.ledger, self.clock, ca_file=str(ca) if ca else None, sleep=wait)

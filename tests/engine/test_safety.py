@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from sync.engine.gate import Choice
+from sync.engine.sync_run import sync_campaigns
 from sync.errors import BadPlanFile, Locked, Refused, UsageError
-from sync.events import Guarded
+from sync.events import Event, Guarded, PlanMade
+from sync.ids import CampaignId
 from sync.merge import INVISIBLE_HOLD, ORPHAN_HOLD
 from sync.model import RunKind, RunState
+from sync.ports import IdRead, Org
 from sync.settings import BudgetSettings
 from tests.engine.world import World
 
@@ -303,3 +311,91 @@ def test_the_verifier_finds_a_planted_difference(world: World) -> None:
         record = shell.store.campaigns.get(shell.resolve(campaign.id).id)
         assert record is not None
         assert record.verified_at is None
+
+
+def test_a_run_that_was_taken_over_writes_nothing_more(world: World) -> None:
+    campaign = world.campaign(3)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+    world.join(campaign, 1)
+    with world.shell() as frozen, world.shell() as other:
+
+        def steal(event: Event) -> None:
+            if isinstance(event.body, PlanMade):
+                world.clock.advance(60)
+                other.store.runs.start(RunKind.MANUAL, campaign_id=other.resolve(campaign.id).id)
+
+        frozen.listen(steal)
+        with pytest.raises(Locked):
+            frozen.sync([campaign.id])
+    assert len(world.service_members(campaign)) == 3
+
+
+def test_at_the_stop_only_opt_outs_go_on(world: World) -> None:
+    campaign = world.campaign(4)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        quota = world.servers.control("GET", "/quota")
+        world.activity(campaign, campaign.leads[0], level="Opened", opens=1)
+        world.service("POST", f"/v1/people/{campaign.leads[1]}:opt-out", {"scope": "global"})
+        world.join(campaign, 1)
+        try:
+            world.servers.control("POST", "/quota", {"max": quota["used"] + 1000, "remaining": 40})
+            shell.load_limits()
+            refused = shell.sync([campaign.id])
+            assert (refused.exit_code, refused.calls.salesforce) == (5, 0)
+            hour = shell.batch(RunKind.HOURLY)
+            assert (hour.exit_code, hour.counts.changed) == (0, 1)
+        finally:
+            world.servers.control("POST", "/quota", {"max": quota["max"]})
+        box = f"SELECT HasOptedOutOfEmail FROM Lead WHERE Id = '{campaign.leads[1]}'"
+        assert world.query(box)[0]["HasOptedOutOfEmail"]
+        assert world.org_members(campaign)[campaign.members[0]]["PAM__Level__c"] is None
+        shell.load_limits()
+        assert shell.batch(RunKind.HOURLY).counts.changed == 2
+
+
+def test_an_incomplete_read_of_ids_concludes_nothing_and_refuses(world: World) -> None:
+    """The service's rows stay although ids seem to be missing."""
+    campaign = world.campaign(12)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.delete("CampaignMember", campaign.members[0])
+        parts = replace(shell.parts(), org=ShortReads(shell.parts().org))  # type: ignore[arg-type]
+        result = sync_campaigns(parts, {shell.resolve(campaign.id).id: campaign.name}, Choice())
+        assert (result.exit_code, result.state) == (5, RunState.REFUSED)
+        assert "incomplete" in {body.verdict.rule for body in world.told(Guarded)}
+        assert len(world.service_members(campaign)) == 12
+        assert shell.sync([campaign.id]).counts.removed == 1
+
+
+class ShortReads:
+    """An org whose reads of ids lose a page on the way."""
+
+    def __init__(self, org: Org) -> None:
+        self._org = org
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._org, name)
+
+    def read_ids(self, campaign_ids: Sequence[CampaignId]) -> Iterator[IdRead]:
+        for read in self._org.read_ids(campaign_ids):
+            kept = dict(list(read.ids.items())[:-3])
+            yield replace(read, ids=kept, complete=len(kept) == read.count)
+
+
+def test_a_service_that_forgot_a_campaign_is_refused_not_filled_blindly(world: World) -> None:
+    """Its lists are read anew when the feed's cursor is not its own any more; the guard sees the empty side."""
+    campaign = world.campaign(12)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        for person in campaign.leads:
+            row = {"op": "delete", "lead_id": person, "member_id": None, "fields": {}}
+            world.service("POST", f"/v1/campaigns/{campaign.id}/members:batch", {"rows": [row]})
+        shell.store.facts.set("service.cursor", "00000000-999999")
+        result = shell.sync([campaign.id])
+        assert result.exit_code == 5
+        assert {body.verdict.rule for body in world.told(Guarded)} == {"side-empty"}
+        again = shell.sync([campaign.id], allow={"side-empty": 12}, reason="the service was restored")
+        assert (again.exit_code, again.counts.added) == (0, 12)
+        assert shell.verify([campaign.id]).exit_code == 0
