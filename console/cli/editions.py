@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.cli import wire
 from console.cli.prose import instant, plural, safe
-from sync.errors import UsageError
+from sync.errors import RemoteRejected, UsageError
+from sync.ids import CampaignId
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from console.cli.invocation import Invocation
-    from sync.model import Edition
+    from sync.bootstrap import Shell
+    from sync.model import Campaign, Edition
 
 
 def edition(invocation: Invocation) -> int:
@@ -22,7 +26,14 @@ def edition(invocation: Invocation) -> int:
     fields = _fields(invocation.options)
     shell = invocation.shell()
     campaign = shell.resolve(invocation.options.campaign)
-    after = shell.edit_edition(campaign.id, invocation.options.edition, fields)
+    with _started(shell, campaign):
+        if fields:
+            after = shell.edit_edition(campaign.id, invocation.options.edition, fields)
+        else:
+            from sync.engine.editions import find_edition
+
+            load(shell, campaign.id)
+            after = find_edition(shell.parts(), campaign.id, invocation.options.edition)
     invocation.report.lines(_words(after), wire.edition(after))
     return 0
 
@@ -31,11 +42,44 @@ def test_send(invocation: Invocation) -> int:
     """Send to the test members; from then on the edition may go out."""
     shell = invocation.shell()
     campaign = shell.resolve(invocation.options.campaign)
-    sent, recipients, after = shell.test_send(campaign.id, invocation.options.edition)
+    with _started(shell, campaign):
+        sent, recipients, after = shell.test_send(campaign.id, invocation.options.edition)
     text = [f"{plural(sent, 'test mail')} sent: {safe(', '.join(recipients))}", *_words(after)]
     value = {"type": "test-send", "sent": sent, "recipients": list(recipients), "edition": wire.edition(after)}
     invocation.report.lines(text, value)
     return 0
+
+
+@contextmanager
+def _started(shell: Shell, campaign: Campaign) -> Iterator[None]:
+    """Says of a campaign without New Edition that it has no editions yet, whatever the service called it."""
+    try:
+        yield
+    except RemoteRejected:
+        if shell.detail(campaign.id).view.started:
+            raise
+        raise UsageError(
+            f"{campaign.name} has no editions",
+            left_undone="nothing was changed or sent",
+            remedy="predictive new-edition makes them",
+        ) from None
+
+
+def load(shell: Shell, campaign_id: CampaignId) -> tuple[Edition, ...]:
+    """A campaign's editions as the service has them now; no Salesforce call.
+
+    Raises:
+        RemoteRejected: the service refused, for another reason than that New Edition was never done.
+    """
+    parts = shell.parts()
+    try:
+        with parts.made_for("editions", campaign_id=campaign_id):
+            parts.store.content.land_editions(parts.service.editions(campaign_id))
+    except RemoteRejected:
+        # Before New Edition the service does not know the campaign: it has no editions.
+        if shell.detail(campaign_id).view.started:
+            raise
+    return shell.detail(campaign_id).editions
 
 
 def _fields(options: Namespace) -> dict[str, Any]:

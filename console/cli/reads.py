@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from console.cli import wire
+from console.cli.editions import load
 from console.cli.prose import instant, number, state
 from console.report import counted
 from sync.errors import UsageError
@@ -99,10 +100,9 @@ def editions(invocation: Invocation) -> int:
     """A campaign's editions, with what keeps each from sending."""
     shell = invocation.shell()
     campaign = shell.resolve(invocation.options.campaign)
-    shell.load_members(campaign.id)
-    detail = shell.detail(campaign.id)
+    listed = load(shell, campaign.id)
     invocation.report.items(
-        map(wire.edition, detail.editions),
+        map(wire.edition, listed),
         [
             "#>",
             "Edition",

@@ -77,6 +77,14 @@ def test_ambiguous_name_lists_the_ids(box: Box) -> None:
     one_line(box.people("sync", "The same name"), 2, *twins)
 
 
+@pytest.mark.parametrize(
+    "words", [("edition", "1"), ("edition", "1", "--active", "on"), ("test-send", "1")], ids=" ".join
+)
+def test_an_edition_of_a_campaign_that_was_never_started(box: Box, words: tuple[str, ...]) -> None:
+    command, *rest = words
+    one_line(box.people(command, box.campaigns()[1]["Id"], *rest), 2, "predictive new-edition")
+
+
 # ---------------------------------------------------------------- configuration
 
 

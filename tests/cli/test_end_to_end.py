@@ -295,6 +295,8 @@ def test_lists_print_items_between_version_and_summary(box: Box, first: Row) -> 
     members = box.run("members", first["Name"]).lines[1:-1]
     assert {item["person_id"] for item in members} == set(box.service_members(campaign))
     assert len(box.run("editions", campaign[:15]).lines[1:-1]) == 5
+    one_edition = box.run("--read-only", "edition", campaign, "initial")
+    assert (one_edition.code, one_edition.lines[1]["slot"]) == (0, 1), one_edition.talk
     runs = box.run("runs").lines[1:-1]
     initial = next(item for item in runs if item["kind"] == "initial")
     one = box.run("runs", initial["run"]).lines[1]
