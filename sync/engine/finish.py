@@ -46,7 +46,6 @@ def settle_rest(live: LiveRun, campaign: Campaign, kind: RunKind) -> set[str]:
         members.drop_base(gone)
     if rejected:
         _journal(live, campaign.id, rejected)
-    live.parts.store.campaigns.recount(campaign.id)
     return {org.person_id for org, _ in rejected}
 
 

@@ -244,6 +244,7 @@ def _settle(claims: Claims, applying: Applying, plan: Plan, *, error: Predictive
     planned = {each.campaign_id: each.counts for each in plan.campaigns}
     for campaign_id, campaign in applying.campaigns.items():
         done = applying.of(campaign_id)
+        # The store counts the campaign anew when its run ends.
         rejected = settle_rest(applying.live, campaign, plan.kind)
         done.failed |= rejected
         plans = planned.get(campaign_id, PlanCounts())

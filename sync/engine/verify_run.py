@@ -23,6 +23,9 @@ from sync.views import Difference, RunResult
 DIFFERENT = 3
 """Exit code when a difference was found."""
 
+MEMBERS_PER_PAGE = 10_000
+"""Members that one request to the service reads."""
+
 TOLD_APART = 200
 """Most pending, held, invisible and rejected fields that are told one by one, per campaign."""
 
@@ -40,10 +43,11 @@ def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: 
         rows = sum(known.values())
         shared = 1 + read_calls(max(0, rows - ROWS_PER_PAGE))
         calls = shared if len(campaigns) > 1 else max(1, read_calls(rows))
+        pages = sum(max(1, -(-known.get(key, 0) // MEMBERS_PER_PAGE)) for key in campaigns)
         claims.cost = Cost(
-            predicted=Calls(calls, len(campaigns)),
-            maximum=Calls(2 * calls + 2 * len(campaigns), 2 * len(campaigns)),
-            lower_bound=Calls(max(1, read_calls(rows)), len(campaigns)),
+            predicted=Calls(calls, pages),
+            maximum=Calls(2 * calls + 2 * len(campaigns), 2 * pages + len(campaigns)),
+            lower_bound=Calls(max(1, read_calls(rows)), pages),
         )
         live.note(
             f"verifying {rows} members of {len(campaigns)} campaigns: about {calls} Salesforce calls, "

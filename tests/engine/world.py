@@ -19,7 +19,7 @@ from sync.bootstrap import Shell, open_shell
 from sync.clock import ControlledClock
 from sync.embedded.process import EmbeddedServers
 from sync.events import Event
-from sync.settings import OrgSettings, parse_settings
+from sync.settings import OrgSettings, load_settings
 
 _TOML = """
 [orgs.t]
@@ -56,13 +56,19 @@ class World:
 
     # ------------------------------------------------------------ the engine
 
-    def settings(self, **changes: Any) -> OrgSettings:
+    def config(self) -> tuple[Path, dict[str, str]]:
+        """A configuration file and the environment that holds its secrets."""
         text = _TOML.format(org=self.servers.instance_url, service=self.servers.service_url, state=self.folder / "s.db")
-        env = {
+        path = self.folder / "c.toml"
+        path.write_text(text)
+        return path, {
             "PREDICTIVE_T_SALESFORCE_ACCESS_TOKEN": self.servers.access_token,
             "PREDICTIVE_T_PREDICTIVE_TOKEN": self.servers.service_token,
         }
-        return replace(parse_settings(text.encode(), self.folder / "c.toml", env=env).org(), **changes)
+
+    def settings(self, **changes: Any) -> OrgSettings:
+        path, env = self.config()
+        return replace(load_settings(path, env=env).org(), **changes)
 
     @contextmanager
     def shell(self, *, read_only: bool | None = None, **changes: Any) -> Iterator[Shell]:
