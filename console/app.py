@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
 
+KEPT = 20
+"""Jobs whose progress stays in memory; older ones are read from the journal."""
+
+
 def _palette() -> type[Provider]:
     from console.palette import ConsoleCommands
 
@@ -89,6 +93,10 @@ class ConsoleApp(Work):
         if job is None or not self.in_front:
             return
         self._conclude(message.job, job)
+        for old in sorted(self.progress)[:-KEPT]:
+            # A console stays open for weeks; what ended long ago is in the journal.
+            self.progress.pop(old)
+            self.results.pop(old, None)
         self.front.paint_top()
         if self.front.ready:
             self.front.run_went_on(message.job)

@@ -359,7 +359,9 @@ class Work(Host):
             except PredictiveError as error:
                 self.front.say_error(error)
             else:
-                self.front.say(said(value), "✔", "good")
+                words = said(value)
+                if words:
+                    self.front.say(words, "✔", "good")
 
         self.run_worker(wait(), group=f"small-{job.number}")
 
@@ -377,10 +379,19 @@ class Work(Host):
             self.run_worker(self._with_campaigns(found, words), group="command", exclusive=True)
         elif name in self.extra_commands:
             run = self.extra_commands[name]
-            self.small(line, lambda backend, cancel: run(words), lambda text: text or f"{name}: done.")
+            self.small(line, lambda backend, cancel: run(words), lambda text: self._printed(line, text))
         else:
             known = ", ".join([*(command.name for command in COMMANDS), *self.extra_commands])
             self.front.say(f"No command is called {name}. Commands: {known}.", "·", "attention")
+
+    def _printed(self, line: str, text: str) -> str:
+        """What a command printed: a line is a note, more is a screen of its own."""
+        if "\n" not in text:
+            return text or f"{line}: done."
+        from console.screens.text import TextScreen
+
+        self.push_screen(TextScreen(line, text))
+        return ""
 
     async def _with_campaigns(self, found: Command, words: tuple[str, ...]) -> None:
         names = words if len(words) > 1 and self._all_known(words) else (" ".join(words),)

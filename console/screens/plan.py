@@ -107,6 +107,8 @@ class PlanScreen(ConsoleScreen):
             lines.append(())
             if plan.rows:
                 lines.append(look.guard_line(plan.guards, width))
+            if plan.rows and any(part.skipped for part in plan.campaigns):
+                lines.append(look.skipped_line(plan, width))
             if plan.counts.conflicts:
                 lines.append(look.conflict_line(plan, width))
             if self.text:
@@ -119,7 +121,14 @@ class PlanScreen(ConsoleScreen):
         row = self._row_of(item) if item else None
         group = self.outline.group((item.side, item.change)) if item and item.change else None
         out = row is not None and row.seq in self.out
-        self.query_one("#detail", Lines).show(((), *look.detail_lines(row, group, out, self.size.width)))
+        self.query_one("#detail", Lines).show(
+            ((), *look.detail_lines(row, group, out, self.size.width, self._where(row)))
+        )
+
+    def _where(self, row: PlanRow | None) -> str:
+        if row is None or self.plan is None or len(self.plan.campaigns) < 2:
+            return ""
+        return next((part.name for part in self.plan.campaigns if part.campaign_id == row.campaign_id), "")
 
     def _line(self, index: int, width: int) -> Line | None:
         item = self.outline.at(index)

@@ -155,6 +155,14 @@ def cost_line(plan: Plan, left: int, limits: LimitsView | None, width: int) -> L
     return crop_line((("   ", ""), (parts[0], "strong"), (" · " + " · ".join(parts[1:]), "dim")), width)
 
 
+def skipped_line(plan: Plan, width: int) -> Line:
+    """Campaigns that the plan leaves out, with the first one's reason."""
+    skipped = [part for part in plan.campaigns if part.skipped]
+    first = f"{skipped[0].name}: {skipped[0].skipped}"
+    text = first if len(skipped) == 1 else f"{plural(len(skipped), 'campaign')} left out; {first}"
+    return crop_line((("   ", ""), ("▲ ", "attention"), (text, "")), width)
+
+
 def title_line(title: str, plan: Plan | None, now: datetime, width: int) -> Line:
     """Campaign and when the plan was made; an old one says what that means."""
     if plan is None:
@@ -275,7 +283,7 @@ def row_line(row: PlanRow, out: bool, width: int) -> Line:
     return crop_line(line, width)
 
 
-def detail_lines(row: PlanRow | None, group: Group | None, out: bool, width: int) -> tuple[Line, ...]:
+def detail_lines(row: PlanRow | None, group: Group | None, out: bool, width: int, where: str = "") -> tuple[Line, ...]:
     """Two lines about what is under the cursor: who, what, why, and by which rule."""
     if row is not None:
         what = "".join(text for text, _ in change_words(row))
@@ -283,7 +291,8 @@ def detail_lines(row: PlanRow | None, group: Group | None, out: bool, width: int
         if what:
             first += [("  ", ""), (f"{row.field}: ", "dim"), (what, "")]
         why = f"{row.reason} · rule {row.rule}" + (" · the service decides it in this run" if row.on_arrival else "")
-        second = [("   ", ""), ("left out · " if out else "", "attention"), (why, "dim")]
+        second = [("   ", ""), ("left out · " if out else "", "attention"), (f"{where} · " if where else "", "")]
+        second.append((why, "dim"))
         return (crop_line(first, width), crop_line(second, width))
     if group is not None:
         words = "space puts them back" if group.out == group.rows else "space leaves all of them out"

@@ -122,17 +122,23 @@ class RunScreen(ConsoleScreen):
         if self._details:
             return len(self.run_state.failures)
         result = self.result
+        if result is not None and result.differences:
+            return len(result.differences)
         return len(result.campaigns) if result is not None and len(result.campaigns) > 1 else 0
 
     def _head(self, width: int) -> Line:
         if self._details:
             return (("   ", ""), ("Rows that were left", "head"))
+        if self.result is not None and self.result.differences:
+            return (("   ", ""), ("What differs; pending, held and hidden members are no difference", "head"))
         return batch_view.head(width, self.run_state.simulated)
 
     def _line(self, index: int, width: int) -> Line:
         if self._details:
             return look.failed_row(self.run_state.failures[index], width)
         result = self.result
+        if result is not None and result.differences:
+            return look.difference_row(result.differences[index], width)
         return batch_view.row(result.campaigns[index], width) if result is not None else ()
 
     def _detail(self) -> Line:

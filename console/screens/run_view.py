@@ -9,6 +9,7 @@ from collections import Counter
 from datetime import datetime
 
 from console.present import (
+    NONE,
     Line,
     count,
     crop,
@@ -26,7 +27,7 @@ from console.present import (
 from console.viewstate import RunProgress, StepState
 from sync.events import Phase, RowFailed
 from sync.model import Side
-from sync.views import RunResult
+from sync.views import Difference, RunResult
 
 WRITING = (Phase.SEND, Phase.WRITE_PREDICTIVE, Phase.WRITE_SALESFORCE)
 UNITS = {
@@ -207,6 +208,9 @@ def end_lines(run: RunProgress, result: RunResult | None, width: int) -> tuple[L
     end = run.end
     glyph, word, tone = run_state(end.state)
     parts = _did(run)
+    if result is not None and result.differences:
+        parts = [plural(len(result.differences), "difference"), *parts]
+        glyph, tone = "▲", "attention"
     said = ", ".join(parts) or "both sides agree"
     first, *more = wrap(f"{word}: {said}.", width - 6)
     lines: list[Line] = [(("   ", ""), (f"{glyph} ", tone), (word, "strong"), (first[len(word) :], ""))]
@@ -217,6 +221,22 @@ def end_lines(run: RunProgress, result: RunResult | None, width: int) -> tuple[L
     if error:
         lines.append(crop_line((("   ", ""), (error, "")), width))
     return tuple(lines)
+
+
+def difference_row(difference: Difference, width: int) -> Line:
+    """One field in which the sides differ: what stands on either."""
+    name = 34 if width >= 100 else 24
+    left, right = difference.salesforce or NONE, difference.predictive or NONE
+    line = [
+        ("   ", ""),
+        ("≠ ", "attention"),
+        (fit(difference.label, name), ""),
+        (" ", ""),
+        (fit(difference.field, 10), "dim"),
+    ]
+    sides = [("Salesforce ", "dim"), (left, ""), ("  Predictive ", "dim"), (right, "")]
+    kind = [] if difference.kind == "difference" else [(f"  {difference.kind}", "dim")]
+    return crop_line([*line, *sides, *kind], width)
 
 
 def failed_row(row: RowFailed, width: int) -> Line:

@@ -33,10 +33,35 @@ def style_of(tones: Mapping[str, Style], tone: str) -> Style:
     return style
 
 
+_MARKED = frozenset(("gone", "badge", "tab"))
+"""Tones that show on spaces too: struck through, underlined, on a ground of their own."""
+
+
+def joined(line: Line) -> list[tuple[str, str]]:
+    """*line* in the fewest spans that look the same: a space has no colour, so it goes with its neighbour.
+
+    Each span costs some twenty bytes of colour codes on the wire, and half of a table is spaces.
+    """
+    out: list[tuple[str, str]] = []
+    for text, tone in line:
+        if not text:
+            continue
+        if out:
+            before, last = out[-1]
+            free = last not in _MARKED and tone not in _MARKED
+            if tone == last or (free and text.isspace()):
+                out[-1] = (before + text, last)
+                continue
+            if free and before.isspace():
+                out[-1] = (before + text, tone)
+                continue
+        out.append((text, tone))
+    return out
+
+
 def strip_of(line: Line, width: int, tones: Mapping[str, Style], base: Style) -> Strip:
     """*line* as a strip of exactly *width* cells over *base*."""
-    segments = [Segment(text, base + style_of(tones, tone)) for text, tone in line if text]
-    strip = Strip(segments)
+    strip = Strip([Segment(text, base + style_of(tones, tone)) for text, tone in joined(line)])
     return strip.crop(0, width) if strip.cell_length > width else strip.extend_cell_length(width, base)
 
 

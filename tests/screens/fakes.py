@@ -580,6 +580,7 @@ class FakeBackend:
         self.halfway = threading.Event()
         self.on_event: Callable[[Event], None] = lambda event: None
         self.paused: str | None = None
+        self.due: TimerView | None = None
         self._lock = threading.Lock()
 
     def __call__(self) -> FakeBackend:
@@ -917,10 +918,12 @@ class FakeBackend:
         )
 
     def due_tick(self, now: datetime) -> TimerView | None:
-        return None
+        return self.due
 
     def fire(self, kind: RunKind, due: datetime, *, cancel: Any = None) -> RunResult | None:
-        return None
+        self._did("fire", kind=kind, due=due)
+        self.due = None
+        return self._run(None, kind, cancel=cancel)
 
 
 def batch_results(views: Sequence[CampaignView]) -> Iterator[CampaignResult]:

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from console.app import ConsoleApp
 from console.theme import DARK
 from tests.screens.fakes import FakeBackend, StillClock, many_campaigns
-from tests.screens.waiting import press, send, settle, until
+from tests.screens.waiting import half_way, press, send, settle
 
 Drive = Callable[[Pilot[Any], FakeBackend], Awaitable[None]]
 
@@ -45,8 +45,7 @@ async def running(pilot: Pilot[Any], backend: FakeBackend) -> None:
     await send(pilot, "y")
     app = pilot.app
     assert isinstance(app, ConsoleApp)
-    await until(backend.halfway.is_set, "the run to be half-way")
-    await until(lambda: any(run.failures for run in app.progress.values()), "its events")
+    await half_way(app)
     await send(pilot)
 
 

@@ -43,7 +43,7 @@ def picture(svg: str, family: str) -> bytes | None:
             sans_serif_family=family,
             serif_family=family,
             font_family=family,
-            zoom=2,
+            zoom=1,
         )
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from textual.pilot import Pilot
@@ -14,9 +15,11 @@ from console.screens.run import RunScreen
 from console.widgets.bars import Note
 from console.widgets.grid import Grid
 from sync.errors import ServerDown
+from sync.model import RunState
+from sync.views import Difference
 from tests.screens.fakes import FakeBackend, campaign_id, many_campaigns
 from tests.screens.scenes import console
-from tests.screens.waiting import frame, press, send, settle, until
+from tests.screens.waiting import frame, half_way, press, send, settle, until
 
 
 def text_of(app: ConsoleApp) -> str:
@@ -170,6 +173,22 @@ async def test_simulate_nightly() -> None:
         assert "Nothing was written and nothing was sent." in shown
 
 
+async def test_verify_lists_what_differs() -> None:
+    class Differing(FakeBackend):
+        def verify(self, campaign_ids: Any = None, *, cancel: Any = None) -> Any:
+            found = Difference(campaign_id(1), "003x", "Olga Ivanova <o@x.example>", "email", "new@x.example", None)
+            return replace(super().verify(campaign_ids), state=RunState.DONE, differences=(found,))
+
+    app = console(Differing())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "v", "o")
+        shown = text_of(app)
+        assert "Olga Ivanova" in shown
+        assert "Salesforce new@x.example" in shown
+        assert "1 difference" in shown
+
+
 async def test_filter_and_back_where_one_was() -> None:
     app = console(FakeBackend(many_campaigns()))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -244,7 +263,7 @@ async def test_a_run_goes_on_behind_other_screens_and_is_cancelled() -> None:
         backend.hold.clear()
         await send(pilot, "r")
         await until(backend.halfway.is_set, "the run to be half-way")
-        await until(lambda: any(run.failures for run in app.progress.values()), "its events")
+        await half_way(app)
         await send(pilot, "escape")
         assert isinstance(app.screen, OverviewScreen)
         assert "Spring launch 2027 › Refresh 39%" in text_of(app)
@@ -324,6 +343,30 @@ async def test_the_waste_is_cleared_by_one_key() -> None:
         assert "is off" in note(app)
 
 
+async def test_a_due_timer_is_fired_once_and_watched_on_request() -> None:
+    backend = FakeBackend()
+    app = console(backend)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.look_at_timers()
+        await settle(pilot)
+        assert "fire" not in backend.calls
+        backend.due = backend.schedule()[0]
+        backend.hold.clear()
+        app.look_at_timers()
+        await until(backend.halfway.is_set, "the hourly run to be half-way")
+        await half_way(app)
+        app.look_at_timers()
+        await send(pilot)
+        assert "◐ Hourly 39%" in text_of(app)
+        assert isinstance(app.screen, OverviewScreen), "a timer takes nobody's screen away"
+        backend.hold.set()
+        await until(lambda: app.bridge.writing is None, "the run to end")
+        await settle(pilot)
+        assert backend.calls.count("fire") == 1
+        assert "nothing running" in text_of(app)
+
+
 async def test_schedule_is_paused_with_a_note_and_resumed() -> None:
     backend = FakeBackend()
     app = console(backend)
@@ -346,7 +389,10 @@ async def test_commands_equal_the_command_line() -> None:
         said.append(tuple(words))
         return "Because it was unsubscribed."
 
-    app = console(backend, commands={"why": why})
+    def bundle(words: Any) -> str:
+        return "first line\nsecond [b]line[/b]"
+
+    app = console(backend, commands={"why": why, "bundle": bundle})
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "colon")
@@ -364,6 +410,10 @@ async def test_commands_equal_the_command_line() -> None:
         assert said == [("a", "b")]
         assert "unsubscribed" in note(app)
         await press(pilot, "colon")
+        await typed(pilot, "bundle")
+        await press(pilot, "enter")
+        assert "second [b]line[/b]" in text_of(app)
+        await press(pilot, "escape", "colon")
         await typed(pilot, "frobnicate")
         await press(pilot, "enter")
         assert "No command is called frobnicate" in note(app)

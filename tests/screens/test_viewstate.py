@@ -9,6 +9,7 @@ from console.screens.plan_view import Group, Item, Outline, said, split_label
 from console.screens.run_view import progress_words, share_done
 from console.viewstate import ORDERS, OverviewState, RunProgress, matches, needing, replayed, told, visible
 from console.widgets.bars import hint_line
+from console.widgets.paint import joined
 from console.window import Window
 from sync.events import Phase
 from sync.ids import RunId
@@ -154,6 +155,21 @@ def test_key_bar_leaves_out_what_does_not_fit_but_never_help() -> None:
     narrow = "".join(text for text, _ in hint_line(hints, 30))
     assert narrow == " s Synchronize  ? all keys"
     assert "".join(text for text, _ in hint_line(hints, 12)) == " ? all keys"
+
+
+def test_spaces_go_with_their_neighbour_unless_it_is_marked() -> None:
+    line = (
+        ("   ", ""),
+        ("Spring", "strong"),
+        ("  ", ""),
+        ("12", "dim"),
+        (" ", "dim"),
+        ("x", "gone"),
+        ("  ", ""),
+        ("y", ""),
+    )
+    assert joined(line) == [("   Spring  ", "strong"), ("12 ", "dim"), ("x", "gone"), ("  y", "")]
+    assert "".join(text for text, _ in joined(line)) == "".join(text for text, _ in line)
 
 
 def test_last_view_comes_back_and_a_damaged_one_is_none(tmp_path) -> None:  # type: ignore[no-untyped-def]

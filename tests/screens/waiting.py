@@ -13,6 +13,7 @@ from textual.keys import REPLACED_KEYS, _character_to_key, _get_unicode_name_fro
 from textual.pilot import Pilot
 
 from console.app import ConsoleApp
+from sync.events import Phase
 
 
 async def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> None:
@@ -75,6 +76,16 @@ async def press(pilot: Pilot[Any], *keys: str) -> None:
     for key in keys:
         await send(pilot, key)
         await settle(pilot)
+
+
+async def half_way(app: ConsoleApp) -> None:
+    """Wait until a held run has told all of its first half."""
+
+    def told() -> bool:
+        steps = [run.step(Phase.WRITE_SALESFORCE) for run in app.progress.values()]
+        return any(step is not None and step.done == 200 for step in steps)
+
+    await until(told, "the run to have told its first half")
 
 
 def frame(app: ConsoleApp) -> list[str]:
