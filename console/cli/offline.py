@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 ORG = "sandbox"
 
+SEEDED_A_SECOND = 2_000
+"""Members that even a slow machine seeds in a second; a sandbox of millions is given the time it needs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -55,7 +58,9 @@ class Offline:
         from sync.embedded.process import EmbeddedError, start_embedded
 
         try:
-            servers = start_embedded(data_dir=self.folder / "servers", **options)
+            rows = (options.get("campaigns") or 12) * (options.get("members") or 60)
+            patience = 60.0 + rows / SEEDED_A_SECOND
+            servers = start_embedded(timeout=patience, data_dir=self.folder / "servers", **options)
             self._configure(servers)
         except EmbeddedError as error:
             asked = [str(options[name]) for name in ("port", "service_port") if options.get(name)]
