@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+os.environ.setdefault("TEXTUAL_FPS", "500")  # read once, at Textual's import: tests need not wait for a frame's time
+
 from collections.abc import Callable
 
 import pytest
