@@ -82,7 +82,7 @@ class Shell(StoreReads):
         self._on_event = on_event
         self._read_only = settings.read_only if read_only is None else read_only or settings.read_only
         self._parts: Parts | None = None
-        self._transports: list[Transport] = []
+        self._transports: dict[tuple[str | None, bool], Transport] = {}
 
     def __enter__(self) -> Shell:
         return self
@@ -92,7 +92,7 @@ class Shell(StoreReads):
 
     def close(self) -> None:
         """Let go of connections and the store."""
-        for transport in self._transports:
+        for transport in self._transports.values():
             transport.close()
         self._transports.clear()
         self._parts = None
@@ -124,16 +124,20 @@ class Shell(StoreReads):
     def _tell(self, event: Event) -> None:
         self._on_event(event)
 
-    def _transport(self, ca: Path | None) -> Transport:
-        transport = Transport(self.store.ledger, self.clock, ca_file=str(ca) if ca else None, sleep=wait)
-        self._transports.append(transport)
-        return transport
+    def _transport(self, url: str, ca: Path | None) -> Transport:
+        """One transport for both sides, unless they trust different authorities."""
+        # Plain http has no certificate to check, and loading the authorities takes longer than a request.
+        verify = not url.lower().startswith("http://")
+        key = (str(ca) if ca and verify else None, verify)
+        if key not in self._transports:
+            self._transports[key] = Transport(self.store.ledger, self.clock, ca_file=key[0], verify=verify, sleep=wait)
+        return self._transports[key]
 
     def _org(self) -> SalesforceOrg:
         settings = self.settings.salesforce
         token = settings.auth == "token"
         return SalesforceOrg(
-            self._transport(settings.ca),
+            self._transport(settings.instance_url, settings.ca),
             instance_url=settings.instance_url,
             mapping=self.settings.mapping,
             access_token=settings.access_token.require() if token else None,
@@ -146,7 +150,7 @@ class Shell(StoreReads):
     def _service(self) -> PredictiveService:
         settings = self.settings.predictive
         return PredictiveService(
-            self._transport(settings.ca),
+            self._transport(settings.base_url, settings.ca),
             base_url=settings.base_url,
             token=settings.token.require(),
             client=self.store.facts.client_id(),

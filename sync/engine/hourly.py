@@ -82,7 +82,8 @@ def hourly(parts: Parts, choice: Choice) -> RunResult:
             _safety_first(hour)
         _send(hour, choice)
         follow(live)
-        _write(hour, choice)
+        if claims.held or parts.store.people.to_tick():
+            _write(hour, choice)
 
     return run_to_end(claims, work)
 

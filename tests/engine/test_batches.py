@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from sync.events import Noted, RowFailed
 from sync.guard import GuardLimits
 from sync.model import RunKind, RunState
@@ -32,14 +34,14 @@ def ready_to_send(world: World, shell, campaign: Campaign, number: int = 1) -> N
 
 def test_an_idle_night_is_one_call_for_all_campaigns(world: World) -> None:
     with world.shell() as shell:
-        for _ in range(3):
+        for _ in range(2):
             started(world, shell, 3)
         shell.batch(RunKind.NIGHTLY)
         before = world.org_calls()
         result = shell.batch(RunKind.NIGHTLY)
         assert world.org_calls() - before == 1
     assert (result.state, result.calls.salesforce, result.predicted.salesforce) == (RunState.NOTHING_TO_DO, 1, 1)
-    assert result.counts.unchanged == 9
+    assert result.counts.unchanged == 6
 
 
 def test_the_night_syncs_open_campaigns_and_lists_the_others(world: World) -> None:
@@ -61,6 +63,7 @@ def test_the_night_syncs_open_campaigns_and_lists_the_others(world: World) -> No
     assert (result.exit_code, result.counts.added) == (0, 1)
 
 
+@pytest.mark.slow
 def test_the_original_behaviour_takes_closed_campaigns_too(world: World) -> None:
     with world.shell(nightly_closed=True) as shell:
         closed = started(world, shell, 3)
@@ -73,11 +76,11 @@ def test_the_original_behaviour_takes_closed_campaigns_too(world: World) -> None
 
 def test_many_changed_campaigns_share_their_calls(world: World) -> None:
     with world.shell() as shell:
-        campaigns = [started(world, shell, 2) for _ in range(4)]
+        campaigns = [started(world, shell, 2) for _ in range(2)]
         for campaign in campaigns:
             world.join(campaign, 1)
         result = shell.batch(RunKind.NIGHTLY)
-    assert (result.counts.added, result.calls.salesforce) == (4, 2)
+    assert (result.counts.added, result.calls.salesforce) == (2, 2)
     assert result.predicted == result.calls
 
 
@@ -152,6 +155,7 @@ def test_nobody_who_opted_out_in_the_org_is_mailed(world: World) -> None:
     assert (result.counts.mails_sent, member["opted_out"], member["active"]) == (3, True, False)
 
 
+@pytest.mark.slow
 def test_a_campaign_stopped_in_the_org_is_not_mailed(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 4)

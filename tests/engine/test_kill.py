@@ -17,10 +17,10 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("kind", "phase"),
     [
-        ("PhaseStarted", "write Predictive"),
-        ("Progress", "write Predictive"),
+        pytest.param("PhaseStarted", "write Predictive", marks=pytest.mark.slow),
+        pytest.param("Progress", "write Predictive", marks=pytest.mark.slow),
         ("PhaseStarted", "write Salesforce"),
-        ("Progress", "write Salesforce"),
+        pytest.param("Progress", "write Salesforce", marks=pytest.mark.slow),
     ],
 )
 def test_the_next_click_finishes_what_a_kill_left(world: World, kind: str, phase: str) -> None:

@@ -246,6 +246,7 @@ def test_an_old_plan_is_refused_whole(world: World) -> None:
             shell.apply(plan.plan_id)
 
 
+@pytest.mark.slow  # waits between the attempts
 def test_a_lost_answer_of_the_service_duplicates_nothing(world: World) -> None:
     campaign = world.campaign(6)
     world.servers.control(
@@ -384,6 +385,7 @@ class ShortReads:
             yield replace(read, ids=kept, complete=len(kept) == read.count)
 
 
+@pytest.mark.slow
 def test_a_service_that_forgot_a_campaign_is_refused_not_filled_blindly(world: World) -> None:
     """Its lists are read anew when the feed's cursor is not its own any more; the guard sees the empty side."""
     campaign = world.campaign(12)
