@@ -90,12 +90,16 @@ class Shell(StoreReads):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Let go of connections and the store."""
+    def disconnect(self) -> None:
+        """Let go of connections; the next request makes new ones."""
         for transport in self._transports.values():
             transport.close()
         self._transports.clear()
         self._parts = None
+
+    def close(self) -> None:
+        """Let go of connections and the store."""
+        self.disconnect()
         self.store.close()
 
     def listen(self, on_event: Callable[[Event], None]) -> None:

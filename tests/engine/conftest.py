@@ -1,4 +1,4 @@
-"""One pair of servers for all tests of the engine; a world with a state of its own for each test."""
+"""One pair of servers and one state for all tests of the engine; the state is emptied for each test."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from sync.clock import ControlledClock
 from sync.embedded.process import EmbeddedServers, start_embedded
-from tests.engine.world import World
+from sync.store.store import Store, open_store
+from tests.engine.world import STATE, World, empty
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +19,15 @@ def servers() -> Iterator[EmbeddedServers]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with open_store(tmp_path_factory.mktemp("engine") / STATE) as store:
+        yield store
+
+
 @pytest.fixture
-def world(servers: EmbeddedServers, tmp_path: Path) -> Iterator[World]:
-    yield World(servers, tmp_path)
+def world(servers: EmbeddedServers, state: Store, tmp_path: Path) -> Iterator[World]:
+    clock = ControlledClock()
+    empty(state, clock)
+    yield World(servers, tmp_path, state, clock=clock)
     servers.control("DELETE", "/faults")

@@ -15,11 +15,13 @@ from typing import Any
 
 import httpx
 
-from sync.bootstrap import Shell, open_shell
+from sync.bootstrap import Shell
 from sync.clock import ControlledClock
 from sync.embedded.process import EmbeddedServers
 from sync.events import Event
 from sync.settings import OrgSettings, load_settings
+from sync.store.schema import metadata
+from sync.store.store import Store
 
 _TOML = """
 [orgs.t]
@@ -32,7 +34,16 @@ base_url = "{service}"
 [orgs.t.state]
 url = "{state}"
 """
+STATE = "state.db"
 _numbers = itertools.count(1)
+
+
+def empty(store: Store, clock: ControlledClock) -> None:
+    """A state as if it were new, at another clock."""
+    store.database.clock = clock
+    with store.transaction(), store.database.write() as conn:
+        for table in reversed(metadata.sorted_tables):
+            conn.execute(table.delete())
 
 
 @dataclass(slots=True)
@@ -51,14 +62,20 @@ class World:
 
     servers: EmbeddedServers
     folder: Path
+    store: Store
     events: list[Event] = field(default_factory=list)
     clock: ControlledClock = field(default_factory=ControlledClock)
 
     # ------------------------------------------------------------ the engine
 
+    @property
+    def state(self) -> Path:
+        """The state's file; emptied for each test, because a new database each time takes longer than most tests."""
+        return Path(self.store.url.removeprefix("sqlite:///"))
+
     def config(self) -> tuple[Path, dict[str, str]]:
         """A configuration file and the environment that holds its secrets."""
-        text = _TOML.format(org=self.servers.instance_url, service=self.servers.service_url, state=self.folder / "s.db")
+        text = _TOML.format(org=self.servers.instance_url, service=self.servers.service_url, state=self.state)
         path = self.folder / "c.toml"
         path.write_text(text)
         return path, {
@@ -72,11 +89,11 @@ class World:
 
     @contextmanager
     def shell(self, *, read_only: bool | None = None, **changes: Any) -> Iterator[Shell]:
-        shell = open_shell(self.settings(**changes), clock=self.clock, on_event=self.events.append, read_only=read_only)
+        shell = Shell(self.settings(**changes), self.store, self.clock, self.events.append, read_only)
         try:
             yield shell
         finally:
-            shell.close()
+            shell.disconnect()
 
     def told(self, kind: type) -> list[Any]:
         """Bodies of a kind among the events told so far."""
