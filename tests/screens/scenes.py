@@ -46,7 +46,7 @@ async def running(pilot: Pilot[Any], backend: FakeBackend) -> None:
     app = pilot.app
     assert isinstance(app, ConsoleApp)
     await half_way(app)
-    await send(pilot)
+    await settle(pilot)
 
 
 def refusing() -> FakeBackend:

@@ -357,7 +357,7 @@ async def test_a_due_timer_is_fired_once_and_watched_on_request() -> None:
         await until(backend.halfway.is_set, "the hourly run to be half-way")
         await half_way(app)
         app.look_at_timers()
-        await send(pilot)
+        await settle(pilot)
         assert "◐ Hourly 39%" in text_of(app)
         assert isinstance(app.screen, OverviewScreen), "a timer takes nobody's screen away"
         backend.hold.set()
