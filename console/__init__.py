@@ -1,1 +1,1 @@
-"""The operator console of Predictive Console: command line, screens, widgets. May import sync; sync never imports it."""
+"""The operator console: command line, screens, widgets. May import sync; sync never imports it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from sync.errors import PredictiveError, ServerDown, WrongCredentials
+from sync.errors import NotWhatItShouldBe, PredictiveError, ServerDown, WrongCredentials
 from sync.http.channel import Secret
 from sync.http.transport import Transport
 from sync.salesforce.session_adapter import session_for
@@ -48,6 +48,7 @@ class Login:
 
         Raises:
             WrongCredentials: the org refused id or secret.
+            NotWhatItShouldBe: a page or something foreign came where JSON belongs.
             ServerDown: no usable answer came.
         """
         import requests
@@ -72,12 +73,24 @@ class Login:
         return token
 
     def _refused(self, error: Exception) -> PredictiveError:
-        code = str(getattr(error, "code", "") or "refused")
+        code = getattr(error, "code", None) or "refused"
+        if isinstance(code, int):
+            # simple-salesforce gives the HTTP status, no OAuth error, exactly when the answer was no JSON.
+            return self._no_json(code)
         return WrongCredentials(
             f"the Salesforce org refused the login: {code}",
             where=f"{self._instance_url}/services/oauth2/token",
             left_undone="nothing was read or written",
             remedy="check client id and secret, and that the app's client credentials flow has a run-as user",
+        )
+
+    def _no_json(self, status: int) -> PredictiveError:
+        kind = ServerDown if status >= 500 else NotWhatItShouldBe
+        return kind(
+            f"the login of the Salesforce org answered HTTP {status} with something else than JSON",
+            where=f"{self._instance_url}/services/oauth2/token",
+            left_undone="nothing was read or written",
+            remedy="check that the instance address is the org's My Domain, and that no proxy or maintenance page answers",
         )
 
     def _no_answer(self, error: Exception) -> PredictiveError:
