@@ -18,7 +18,7 @@ from console.keys import EVERYWHERE, KEYS
 from console.present import clean, crop
 
 if TYPE_CHECKING:
-    from console.app import ConsoleApp
+    from console.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,17 @@ class Command:
     name: str
     usage: str
     text: str
-    do: Callable[[ConsoleApp, tuple[str, ...]], None]
+    do: Callable[[Work, tuple[str, ...]], None]
     campaigns: bool = False
 
 
-def _view(app: ConsoleApp, ids: tuple[str, ...], act: str) -> None:
+def _view(app: Work, ids: tuple[str, ...], act: str) -> None:
     view = app.campaign(ids[0]) if ids else None
     if view is not None:
         getattr(app, act)(view)
 
 
-def _batch(app: ConsoleApp, words: tuple[str, ...]) -> None:
+def _batch(app: Work, words: tuple[str, ...]) -> None:
     kind = next((word for word in words if word in ("hourly", "nightly")), "")
     if not kind:
         app.do_batch()
@@ -54,11 +54,11 @@ def _batch(app: ConsoleApp, words: tuple[str, ...]) -> None:
     app.start_batch(f"simulate {kind}" if "--simulate" in words else kind)
 
 
-def _schedule(app: ConsoleApp, words: tuple[str, ...]) -> None:
+def _schedule(app: Work, words: tuple[str, ...]) -> None:
     app.do_view_schedule()
 
 
-def _open(app: ConsoleApp, ids: tuple[str, ...]) -> None:
+def _open(app: Work, ids: tuple[str, ...]) -> None:
     if ids:
         app.open_campaign(ids[0])
 
@@ -116,8 +116,8 @@ class ConsoleCommands(Provider):
     """Palette: what the keys of this screen do, the views, and campaigns by name."""
 
     @property
-    def _host(self) -> ConsoleApp:
-        return cast("ConsoleApp", self.app)
+    def _host(self) -> Work:
+        return cast("Work", self.app)
 
     def _entries(self) -> list[tuple[str, str, Callable[[], None]]]:
         host = self._host

@@ -6,7 +6,7 @@ same state and the same frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -73,7 +73,7 @@ def _last(view: CampaignView) -> str:
     return "" if view.last_state is None else view.last_state.value
 
 
-_FIELDS = {
+_FIELDS: dict[str, Callable[[CampaignView], str]] = {
     "state": lambda view: view.state,
     "type": lambda view: view.campaign.type_label or "",
     "status": lambda view: view.campaign.status or "",
@@ -223,7 +223,6 @@ def told(run: RunProgress, event: Event) -> RunProgress:
         case RunEnded():
             finished = run.finished | {str(body.run)}
             return replace(run, finished=finished, end=body if body.run == run.root else run.end)
-    return run
 
 
 def _stepped(run: RunProgress, body: PhaseStarted | Progress | PhaseEnded) -> RunProgress:
