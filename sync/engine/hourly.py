@@ -7,7 +7,7 @@ release it with its count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -141,25 +141,47 @@ def _safety_first(hour: Hour) -> None:
         if record is not None and record.pushed_digest != header_digest(campaign):
             write_header(applying, header_row(campaign, first=False))
             parts.store.content.land_editions(parts.service.editions(campaign_id))
-    for campaign_id, rows in sorted(opt_out_rows(parts).items()):
-        if campaign_id in held:
-            write_members(applying, campaign_id, rows)
-    parts.store.people.mark_pushed([person.person_id for person in parts.store.people.to_push()])
+    _land_boxes(parts)
+    rows, nowhere = opt_out_rows(parts, held)
+    for campaign_id, here in sorted(rows.items()):
+        write_members(applying, campaign_id, here)
+    parts.store.people.mark_pushed(nowhere)
     hour.first = (applying,)
 
 
-def opt_out_rows(parts: Parts) -> dict[CampaignId, list[PlanRow]]:
-    """Rows that opt people out in the service because their box was ticked in the org; one campaign per person is
-    enough, the service takes it to all others."""
-    rows: dict[CampaignId, list[PlanRow]] = {}
+def _land_boxes(parts: Parts) -> None:
+    """The landed members of people newly ticked show the tick, so that it is not written back to the org."""
+    members = parts.store.members
     for person in parts.store.people.to_push():
-        for campaign_id in parts.store.members.campaigns_of(person.person_id):
-            member = parts.store.members.service_rows(campaign_id, (person.person_id,)).get(person.person_id)
-            if member is None or member.opted_out:
-                continue
-            rows.setdefault(campaign_id, []).append(_opt_out_row(campaign_id, person.person_id, member.version))
-            break
-    return rows
+        for campaign_id in members.campaigns_of(person.person_id):
+            found = members.org_rows(campaign_id, (person.person_id,)).get(person.person_id, ())
+            members.land_org(replace(row, opted_out=True) for row in found if not row.opted_out)
+
+
+def opt_out_rows(parts: Parts, held: Collection[CampaignId]) -> tuple[dict[CampaignId, list[PlanRow]], list[PersonId]]:
+    """What opts people out in the service because their box was ticked in the org.
+
+    One campaign per person is enough, the service takes it to all others. Whoever is a member only of campaigns that
+    another run has stays due for the next hour.
+
+    Returns:
+        Rows by campaign, and the people of whom the service has no member that could be mailed.
+    """
+    rows: dict[CampaignId, list[PlanRow]] = {}
+    nowhere: list[PersonId] = []
+    for person in parts.store.people.to_push():
+        members = {
+            campaign_id: row
+            for campaign_id in parts.store.members.campaigns_of(person.person_id)
+            for row in parts.store.members.service_rows(campaign_id, (person.person_id,)).values()
+            if not row.opted_out
+        }
+        mine = next((campaign_id for campaign_id in members if campaign_id in held), None)
+        if mine is not None:
+            rows.setdefault(mine, []).append(_opt_out_row(mine, person.person_id, members[mine].version))
+        elif not members:
+            nowhere.append(person.person_id)
+    return rows, nowhere
 
 
 def _opt_out_row(campaign_id: CampaignId, person_id: PersonId, version: int) -> PlanRow:

@@ -88,8 +88,8 @@ def check_plan(parts: Parts, plan: Plan) -> None:
         )
 
 
-def apply_saved(parts: Parts, plan_id: str, choice: Choice) -> RunResult:
-    """Apply a stored plan.
+def apply_saved(parts: Parts, plan_id: str, choice: Choice, *, reread: bool = False) -> RunResult:
+    """Apply a stored plan; one that was saved (*reread*), or made more than a minute ago, against a fresh read.
 
     Raises:
         BadPlanFile: it may not be applied at all. Refused: read-only. Locked: another run has a campaign.
@@ -108,15 +108,14 @@ def apply_saved(parts: Parts, plan_id: str, choice: Choice) -> RunResult:
         reconcile(live)
         people = None
         moved: list[PlanRow] = []
-        fresh = parts.clock.now() - plan.made_at <= LOOKED_AT
-        if fresh:
+        if not reread and parts.clock.now() - plan.made_at <= LOOKED_AT:
             headers = [record.campaign for record in map(parts.store.campaigns.get, claims.held) if record]
         else:
             reading = read_again(live, claims, plan)
             headers = [reading.headers[key] for key in claims.held if key in reading.headers]
             people = reading.test_people
             moved = list(_moved(live, plan, {campaign.id: campaign for campaign in headers}))
-        claims.plan_id, claims.cost = plan.plan_id, plan.cost
+        claims.plan_id, claims.cost = plan.plan_id, plan.cost.still_to_come(live.calls())
         drift(live, moved)
         apply_plan(claims, plan, headers, choice, people=people, moved=moved)
 

@@ -151,8 +151,10 @@ def test_nobody_who_opted_out_in_the_org_is_mailed(world: World) -> None:
         shell.batch(RunKind.NIGHTLY)
         world.update("Lead", campaign.leads[0], HasOptedOutOfEmail=True)
         result = shell.batch(RunKind.HOURLY)
+        rows = shell.plan_rows(result.plan_id or "")
     member = world.service_members(campaign)[campaign.leads[0]]
     assert (result.counts.mails_sent, member["opted_out"], member["active"]) == (3, True, False)
+    assert not [row for row in rows if row.field == "opted_out"], "the box is not ticked once more"
 
 
 @pytest.mark.slow
