@@ -82,6 +82,7 @@ class Shell(StoreReads):
         self._on_event = on_event
         self._read_only = settings.read_only if read_only is None else read_only or settings.read_only
         self._parts: Parts | None = None
+        self._from_files: set[str] = set()
         self._transports: dict[tuple[str | None, bool], Transport] = {}
 
     def __enter__(self) -> Shell:
@@ -251,7 +252,13 @@ class Shell(StoreReads):
     ) -> RunResult:
         """Write what a kept plan says; see ``sync.engine.saved``."""
         choice = Choice(without_deletes, dict(allow or {}), reason, confirm_name, cancel)
-        return apply_saved(self.parts(), plan_id, choice)
+        return apply_saved(self.parts(), plan_id, choice, reread=plan_id in self._from_files)
+
+    def load_plan(self, path: Path) -> Plan:
+        """Take in a plan file; whoever applies it gets it held against a fresh read. Raises BadPlanFile."""
+        plan = super().load_plan(path)
+        self._from_files.add(plan.plan_id)
+        return plan
 
     def sync(
         self,

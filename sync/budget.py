@@ -159,4 +159,4 @@ def cost(
     )
     reading = min(1, spent.salesforce)
     least = Calls(reading + bound, min(1, spent.predictive) + min(predictive, predicted.predictive))
-    return Cost(predicted=predicted, maximum=worst, lower_bound=least, seconds=seconds)
+    return Cost(predicted=predicted, maximum=worst, lower_bound=least, seconds=seconds, spent=spent)

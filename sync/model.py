@@ -333,3 +333,7 @@ class Calls:
     def __add__(self, other: Calls) -> Calls:
         """Sum, side by side."""
         return Calls(self.salesforce + other.salesforce, self.predictive + other.predictive)
+
+    def __sub__(self, other: Calls) -> Calls:
+        """What is left after *other*, never below zero."""
+        return Calls(max(0, self.salesforce - other.salesforce), max(0, self.predictive - other.predictive))

@@ -146,13 +146,28 @@ class Cost:
     """What applying costs, said before the first write.
 
     ``predicted`` is fixed after the first poll; ``maximum`` assumes the most polls and retries; ``lower_bound`` is
-    the fewest calls that any engine could need. Calls already spent for reading are included in all three.
+    the fewest calls that any engine could need. Calls already spent for reading are included in all three; ``spent``
+    says how many those were, so that a plan applied later can say what is still to come. ``seconds`` is the time that
+    the calls still to come will take at the pace measured last.
     """
 
     predicted: Calls = Calls()
     maximum: Calls = Calls()
     lower_bound: Calls = Calls()
     seconds: float = 0.0
+    spent: Calls = Calls()
+
+    def still_to_come(self, spent: Calls) -> Cost:
+        """The cost of applying the plan in a run that has spent *spent* calls of its own so far."""
+        reading = Calls(min(1, self.spent.salesforce), min(1, self.spent.predictive))
+        again = Calls(min(1, spent.salesforce), min(1, spent.predictive))
+        return Cost(
+            predicted=self.predicted - self.spent + spent,
+            maximum=self.maximum - self.spent + spent,
+            lower_bound=self.lower_bound - reading + again,
+            seconds=self.seconds,
+            spent=spent,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,21 +43,23 @@ class Control:
     def __init__(self, clock: ControlledClock, faults: Faults, usage: Usage, built: BuiltOrg | None) -> None:
         self._clock, self._faults, self._usage, self._built = clock, faults, usage, built
         self._transactions = Transactions(built.org) if built is not None else None
-        self.app = Starlette(routes=[
-            self._route("/clock", GET=self._now, POST=self._set_clock),
-            self._route("/usage", GET=lambda _b, _p: self._counts()),
-            self._route("/usage:reset", POST=self._reset_usage),
-            self._route("/faults", GET=self._list_faults, POST=self._add_faults, DELETE=self._clear_faults),
-            self._route("/sharing", GET=self._shared, POST=self._share),
-            self._route("/records", POST=self._records),
-            self._route("/transactions", POST=self._begin),
-            self._route("/transactions/{name}:commit", POST=lambda _b, p: self._end(p, commit=True)),
-            self._route("/transactions/{name}:rollback", POST=lambda _b, p: self._end(p, commit=False)),
-            self._route("/rules", GET=self._list_rules, POST=self._add_rules, DELETE=self._clear_rules),
-            self._route("/settings", GET=self._settings, POST=self._set_settings),
-            self._route("/sessions:end", POST=self._end_sessions),
-            self._route("/quota", GET=self._quota, POST=self._set_quota),
-        ])
+        self.app = Starlette(
+            routes=[
+                self._route("/clock", GET=self._now, POST=self._set_clock),
+                self._route("/usage", GET=lambda _b, _p: self._counts()),
+                self._route("/usage:reset", POST=self._reset_usage),
+                self._route("/faults", GET=self._list_faults, POST=self._add_faults, DELETE=self._clear_faults),
+                self._route("/sharing", GET=self._shared, POST=self._share),
+                self._route("/records", POST=self._records),
+                self._route("/transactions", POST=self._begin),
+                self._route("/transactions/{name}:commit", POST=lambda _b, p: self._end(p, commit=True)),
+                self._route("/transactions/{name}:rollback", POST=lambda _b, p: self._end(p, commit=False)),
+                self._route("/rules", GET=self._list_rules, POST=self._add_rules, DELETE=self._clear_rules),
+                self._route("/settings", GET=self._settings, POST=self._set_settings),
+                self._route("/sessions:end", POST=self._end_sessions),
+                self._route("/quota", GET=self._quota, POST=self._set_quota),
+            ]
+        )
 
     def _route(self, path: str, **handlers: Handler) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -112,10 +114,16 @@ class Control:
         rules = [fault_of(one) for one in given]
         for rule in rules:
             if rule.kind == "row":
-                self._org.org.state.row_faults.append(RowFault(
-                    rule.object or "CampaignMember", rule.code or "UNABLE_TO_LOCK_ROW",
-                    rule.message or "unable to obtain exclusive access to this record or 1 records",
-                    rule.times, rule.after, rule.operation))
+                self._org.org.state.row_faults.append(
+                    RowFault(
+                        rule.object or "CampaignMember",
+                        rule.code or "UNABLE_TO_LOCK_ROW",
+                        rule.message or "unable to obtain exclusive access to this record or 1 records",
+                        rule.times,
+                        rule.after,
+                        rule.operation,
+                    )
+                )
         self._faults.add(rules)
 
     def _clear_faults(self, _body: Any, _path: Any) -> Any:

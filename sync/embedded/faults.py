@@ -19,8 +19,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sync.clock import Clock
 
-KINDS = ("status", "html", "drop_before", "drop_after", "truncate", "latency", "session_expired", "quota",
-         "concurrency", "row")
+KINDS = (
+    "status",
+    "html",
+    "drop_before",
+    "drop_after",
+    "truncate",
+    "latency",
+    "session_expired",
+    "quota",
+    "concurrency",
+    "row",
+)
 _HTML = b"""<!DOCTYPE html><html><head><title>Down for maintenance</title></head>
 <body><h1>We are down for maintenance.</h1><p>Sorry for the inconvenience. We'll be back shortly.</p></body></html>"""
 
@@ -178,8 +188,15 @@ class Wire:
     """The layer around one server's application. ``count`` names a counted request's kind, or is None for others."""
 
     def __init__(
-        self, app: ASGIApp, *, side: str, faults: Faults, clock: Clock, usage: Usage,
-        count: Callable[[str], str | None], counts_itself: bool = False,
+        self,
+        app: ASGIApp,
+        *,
+        side: str,
+        faults: Faults,
+        clock: Clock,
+        usage: Usage,
+        count: Callable[[str], str | None],
+        counts_itself: bool = False,
     ) -> None:
         self._app, self._side, self._faults, self._clock = app, side, faults, clock
         self._usage, self._count, self._counts_itself = usage, count, counts_itself

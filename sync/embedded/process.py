@@ -59,7 +59,8 @@ class EmbeddedServers:
         """One request to the control address; its JSON answer. Raises EmbeddedError."""
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(  # noqa: S310 - always the loopback address of the child
-            self.control_url + path, data=content, method=method, headers={"Content-Type": "application/json"})
+            self.control_url + path, data=content, method=method, headers={"Content-Type": "application/json"}
+        )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=60) as answer:
@@ -119,8 +120,14 @@ def start_embedded(*, timeout: float = 60.0, **options: Any) -> EmbeddedServers:
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed by stop
     process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-        _command(options), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, start_new_session=True,
+        _command(options),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        start_new_session=True,
     )
     line = _first_line(process, timeout)
     try:
@@ -140,9 +147,17 @@ def start_embedded(*, timeout: float = 60.0, **options: Any) -> EmbeddedServers:
 def _handle(ready: Mapping[str, Any], process: subprocess.Popen[str], errors: IO[str]) -> EmbeddedServers:
     org, service = ready.get("salesforce") or {}, ready.get("predictive") or {}
     return EmbeddedServers(
-        ready, process, errors, instance_url=org.get("instance_url", ""), tls_url=org.get("tls_url", ""),
-        ca=org.get("ca", ""), api_version=org.get("api_version", ""), access_token=org.get("access_token", ""),
-        client_id=org.get("client_id", ""), client_secret=org.get("client_secret", ""),
-        service_url=service.get("base_url", ""), service_token=service.get("token", ""),
+        ready,
+        process,
+        errors,
+        instance_url=org.get("instance_url", ""),
+        tls_url=org.get("tls_url", ""),
+        ca=org.get("ca", ""),
+        api_version=org.get("api_version", ""),
+        access_token=org.get("access_token", ""),
+        client_id=org.get("client_id", ""),
+        client_secret=org.get("client_secret", ""),
+        service_url=service.get("base_url", ""),
+        service_token=service.get("token", ""),
         control_url=ready["control_url"],
     )

@@ -74,10 +74,20 @@ def _server(app: ASGIApp, *, certificate: Path | None = None, lifespan: str = "o
             yield  # one handler for all servers is set by this module
 
     config = Config(
-        app, http="h11", ws="none", lifespan=lifespan, log_config=None, access_log=False,  # type: ignore[arg-type]
-        server_header=False, date_header=False, proxy_headers=False, timeout_keep_alive=120,
-        h11_max_incomplete_event_size=_LONGEST_HEAD, timeout_graceful_shutdown=1,
-        ssl_certfile=certificate, ssl_keyfile=certificate,
+        app,
+        http="h11",
+        ws="none",
+        lifespan=lifespan,
+        log_config=None,
+        access_log=False,  # type: ignore[arg-type]
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=120,
+        h11_max_incomplete_event_size=_LONGEST_HEAD,
+        timeout_graceful_shutdown=1,
+        ssl_certfile=certificate,
+        ssl_keyfile=certificate,
     )
     return Quiet(config)
 
@@ -124,8 +134,16 @@ def _org(options: argparse.Namespace, house: _House, clock: ControlledClock, fau
     from sync.embedded.serve_tls import make_certificates
 
     built = build_org(
-        OrgOptions(options.campaigns, options.members, options.seed, options.quota, options.package == "pam",
-                   house.directory / "org.sqlite"), clock)
+        OrgOptions(
+            options.campaigns,
+            options.members,
+            options.seed,
+            options.quota,
+            options.package == "pam",
+            house.directory / "org.sqlite",
+        ),
+        clock,
+    )
     schema = built.org.schema
 
     def count(path: str) -> str | None:
@@ -136,8 +154,12 @@ def _org(options: argparse.Namespace, house: _House, clock: ControlledClock, fau
     plain, tls = _listen(options.port), _listen(options.tls_port)
     house.served += [(_server(app), plain), (_server(app, certificate=certificate), tls)]
     house.ready["salesforce"] = {
-        "instance_url": _url(plain), "access_token": built.access_token, "api_version": API_VERSION,
-        "tls_url": _url(tls, "https"), "ca": str(ca.resolve()), "client_id": built.client.client_id,
+        "instance_url": _url(plain),
+        "access_token": built.access_token,
+        "api_version": API_VERSION,
+        "tls_url": _url(tls, "https"),
+        "ca": str(ca.resolve()),
+        "client_id": built.client.client_id,
         "client_secret": built.client.client_secret,
     }
     return built
@@ -150,8 +172,13 @@ def _service(options: argparse.Namespace, house: _House, clock: ControlledClock,
     sock = _listen(options.service_port)
     token = "".join(random.Random(f"service {options.seed}").choices("0123456789abcdef", k=48))  # noqa: S311
     app = create_app(
-        database=str(house.directory / "service.sqlite"), clock=clock, token=token, seed=options.seed,
-        outbox=house.directory / "outbox", audience_speed=options.audience_speed, public_url=_url(sock),
+        database=str(house.directory / "service.sqlite"),
+        clock=clock,
+        token=token,
+        seed=options.seed,
+        outbox=house.directory / "outbox",
+        audience_speed=options.audience_speed,
+        public_url=_url(sock),
         usage=lambda method, path: usage.add("predictive", method, service_template(path)),
     )
 

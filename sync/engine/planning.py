@@ -14,6 +14,7 @@ from sync.digest import header_digest, mapping_digest, test_people_digest
 from sync.draft import INBOUND, MergeContext, Merged, Rejection, member_label
 from sync.engine import content
 from sync.engine.live import LiveRun
+from sync.engine.parts import Parts
 from sync.engine.tally import Tally
 from sync.engine.writes import grouped, org_write
 from sync.guard import judge_plan
@@ -82,11 +83,10 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
     def header() -> Plan:
         draw.writes += wanted.further
         batches = service_batches(draw.service_rows.values()) + draw.single_calls
+        writes = parts.org.cost_of(draw.writes)
+        to_come = Calls(writes[0], batches) + wanted.extra
         plan_cost = cost(
-            live.calls(),
-            salesforce=parts.org.cost_of(draw.writes),
-            predictive=batches,
-            after=wanted.extra,
+            live.calls(), salesforce=writes, predictive=batches, after=wanted.extra, seconds=_seconds(parts, to_come)
         )
         tallies = draw.tallies.values()
         counts = sum((tally.counts for tally in tallies), start=PlanCounts())
@@ -113,6 +113,13 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
         )
 
     return parts.store.plans.save(plan_id, rows(), header), draw
+
+
+def _seconds(parts: Parts, to_come: Calls) -> float:
+    """How long so many requests take at the pace of the last ones."""
+    ledger = parts.store.ledger
+    salesforce, predictive = ledger.pace(Side.SALESFORCE) or 0.0, ledger.pace(Side.PREDICTIVE) or 0.0
+    return to_come.salesforce * salesforce + to_come.predictive * predictive
 
 
 def canaries_gone(live: LiveRun, present: tuple[TestPerson, ...] | None) -> tuple[str, ...]:

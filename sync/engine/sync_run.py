@@ -186,7 +186,7 @@ def apply_plan(
     live = claims.live
     passage = decide(plan, choice)
     live.guarded(passage.verdicts)
-    needed = max(0, plan.cost.predicted.salesforce - live.calls().salesforce)
+    needed = max(0, claims.cost.predicted.salesforce - live.calls().salesforce)
     whole = passage.whole
     if not whole and needed:
         stopped = check_budget(live, needed, choice, essential=essential)

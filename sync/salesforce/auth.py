@@ -90,7 +90,7 @@ class Login:
             f"the login of the Salesforce org answered HTTP {status} with something else than JSON",
             where=f"{self._instance_url}/services/oauth2/token",
             left_undone="nothing was read or written",
-            remedy="check that the instance address is the org's My Domain, and that no proxy or maintenance page answers",
+            remedy="check that the instance address is the org's My Domain and that no proxy answers in its place",
         )
 
     def _no_answer(self, error: Exception) -> PredictiveError:

@@ -124,6 +124,19 @@ class Ledger:
             found = {str(side): int(count) for side, count in conn.execute(statement)}
         return Calls(found.get(Side.SALESFORCE.value, 0), found.get(Side.PREDICTIVE.value, 0))
 
+    def pace(self, side: Side, last: int = 50) -> float | None:
+        """Mean seconds of the *last* answered requests to *side*; None before the first."""
+        recent = (
+            select(call.c.seconds)
+            .where(call.c.side == side.value, call.c.counted == true(), call.c.status.is_not(None))
+            .order_by(call.c.call_id.desc())
+            .limit(last)
+            .subquery()
+        )
+        with self._database.read() as conn:
+            found = conn.execute(select(func.avg(recent.c.seconds))).scalar()
+        return None if found is None else float(found)
+
     def meter(self, window_hours: int = 24) -> Meter:
         """The org's meter beside ours."""
         now = self._database.clock.now()

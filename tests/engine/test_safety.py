@@ -224,16 +224,29 @@ def test_a_saved_plan_writes_what_it_shows_and_only_once(world: World) -> None:
         path = world.folder / "plan.ndjson"
         shell.save_plan(plan.plan_id, path)
         world.update("Lead", campaign.leads[1], LastName="Elsewhere")
-        world.clock.advance(3600)
         loaded = shell.load_plan(path)
         result = shell.apply(loaded.plan_id)
         assert (result.state, result.exit_code, result.counts.drifted) == (RunState.PARTIAL, 4, 1)
+        assert (result.calls.salesforce, result.predicted.salesforce) == (1, 1)
         names = {person: member["last_name"] for person, member in world.service_members(campaign).items()}
         assert names[campaign.leads[0]] == "Planned"
         assert names[campaign.leads[1]].startswith("Nr ")
         assert names[campaign.leads[2]].startswith("Nr ")
         with pytest.raises(BadPlanFile, match="applied"):
             shell.apply(loaded.plan_id)
+
+
+def test_a_plan_looked_at_for_long_is_read_again_and_a_fresh_one_is_not(world: World) -> None:
+    campaign = world.campaign(12)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        for seconds, reads in ((0, 0), (3600, 1)):
+            world.update("Lead", campaign.leads[0], LastName=f"After {seconds}")
+            plan = shell.make_plan([campaign.id])
+            world.clock.advance(seconds)
+            result = shell.apply(plan.plan_id)
+            assert (result.state, result.counts.changed) == (RunState.DONE, 1)
+            assert (result.calls.salesforce, result.predicted.salesforce) == (reads, reads)
 
 
 def test_an_old_plan_is_refused_whole(world: World) -> None:

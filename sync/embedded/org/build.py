@@ -44,8 +44,11 @@ class BuiltOrg:
 def demo_client(seed: int) -> Client:
     """The External Client App of a sandbox: the same key and secret for the same seed."""
     source = random.Random(f"client {seed}")  # noqa: S311 - a sandbox's credentials are repeatable by intent
-    return Client("3MVG9" + "".join(source.choices(DIGITS, k=80)), "".join(source.choices("0123456789ABCDEF", k=64)),
-                  "5Aep861" + "".join(source.choices(DIGITS, k=80)))
+    return Client(
+        "3MVG9" + "".join(source.choices(DIGITS, k=80)),
+        "".join(source.choices("0123456789ABCDEF", k=64)),
+        "5Aep861" + "".join(source.choices(DIGITS, k=80)),
+    )
 
 
 def build_org(options: OrgOptions, clock: Clock, *, seeded_at: datetime | None = None) -> BuiltOrg:
@@ -53,8 +56,9 @@ def build_org(options: OrgOptions, clock: Clock, *, seeded_at: datetime | None =
     schema = org_schema(package=options.package)
     store = Store(schema, options.path)
     if store.fresh:
-        identity = load(store, campaigns=options.campaigns, members=options.members, seed=options.seed,
-                        now=seeded_at or clock.now())
+        identity = load(
+            store, campaigns=options.campaigns, members=options.members, seed=options.seed, now=seeded_at or clock.now()
+        )
     else:
         identity = known_identity(store)
     org = Org(schema, store, clock, identity, OrgState())

@@ -137,8 +137,14 @@ def _parts(call: Call) -> tuple[Mapping[str, Any], bytes]:
     """(job, data) of a multipart create. Raises OrgError."""
     head = f"Content-Type: {call.headers.get('content-type', '')}\r\n\r\n".encode()
     message = message_from_bytes(head + call.body, policy=policy.HTTP)
-    found = {str(p.get_param("name", header="content-disposition")): p.get_payload(decode=True)
-             for p in message.iter_parts()} if message.is_multipart() else {}
+    found = (
+        {
+            str(p.get_param("name", header="content-disposition")): p.get_payload(decode=True)
+            for p in message.iter_parts()
+        }
+        if message.is_multipart()
+        else {}
+    )
     job, content = found.get("job"), found.get("content")
     if not isinstance(job, bytes) or not isinstance(content, bytes):
         raise malformed_json("A multipart job has the parts job and content")

@@ -57,10 +57,18 @@ class Job:
         """The job as the list of jobs shows it."""
         base = f"services/data/v{self.version}/jobs/{self.kind}"
         body = {
-            "id": self.id, "operation": self.operation, "object": self.item.name, "createdById": user,
-            "createdDate": instant_text(self.created), "systemModstamp": instant_text(self.stamp or self.created),
-            "state": self.state, "concurrencyMode": "Parallel", "contentType": "CSV",
-            "apiVersion": float(self.version), "lineEnding": self.ending, "columnDelimiter": self.delimiter,
+            "id": self.id,
+            "operation": self.operation,
+            "object": self.item.name,
+            "createdById": user,
+            "createdDate": instant_text(self.created),
+            "systemModstamp": instant_text(self.stamp or self.created),
+            "state": self.state,
+            "concurrencyMode": "Parallel",
+            "contentType": "CSV",
+            "apiVersion": float(self.version),
+            "lineEnding": self.ending,
+            "columnDelimiter": self.delimiter,
         }
         if self.kind == "ingest":
             body["contentUrl"] = f"{base}/{self.id}/batches"
@@ -70,11 +78,17 @@ class Job:
 
     def told(self, user: str) -> dict[str, Any]:
         """The job with its counters, as its own address shows it."""
-        body = {**self.shown(user), "jobType": "V2Ingest" if self.kind == "ingest" else "V2Query", "retries": 0,
-                "numberRecordsProcessed": len(self.done) + len(self.failed), "totalProcessingTime": self.milliseconds}
+        body = {
+            **self.shown(user),
+            "jobType": "V2Ingest" if self.kind == "ingest" else "V2Query",
+            "retries": 0,
+            "numberRecordsProcessed": len(self.done) + len(self.failed),
+            "totalProcessingTime": self.milliseconds,
+        }
         if self.kind == "ingest":
-            body.update(numberRecordsFailed=len(self.failed), apiActiveProcessingTime=self.milliseconds,
-                        apexProcessingTime=0)
+            body.update(
+                numberRecordsFailed=len(self.failed), apiActiveProcessingTime=self.milliseconds, apexProcessingTime=0
+            )
         if self.message is not None:
             body["errorMessage"] = self.message
         return body

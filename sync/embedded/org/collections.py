@@ -66,16 +66,15 @@ def _carry_out(org: Org, call: Call, steps: Sequence[tuple[str | None, Step]], *
             if failed and all_or_none:
                 raise _Undone(results)
     except _Undone as undone:
-        results = [
-            _result(_ROLLED_BACK, one.get("id")) if one["success"] else one for one in undone.results
-        ]
+        results = [_result(_ROLLED_BACK, one.get("id")) if one["success"] else one for one in undone.results]
     return Answer(200, results)
 
 
 def _too_many(count: int, most: int = MOST_WRITTEN) -> None:
     if count > most:
-        raise OrgError("EXCEEDED_ID_LIMIT", (
-            f"record limit reached. cannot submit more than {most} records into this call"))
+        raise OrgError(
+            "EXCEEDED_ID_LIMIT", (f"record limit reached. cannot submit more than {most} records into this call")
+        )
 
 
 def _records(call: Call) -> tuple[list[Mapping[str, Any]], bool]:
@@ -86,8 +85,10 @@ def _records(call: Call) -> tuple[list[Mapping[str, Any]], bool]:
     _too_many(len(rows))
     kinds = [(r.get("attributes") or {}).get("type") for r in rows]
     if sum(1 for i, kind in enumerate(kinds) if not i or kind != kinds[i - 1]) > _MOST_CHUNKS:
-        raise OrgError("LIMIT_EXCEEDED", (
-            "Cannot have more than 10 chunks in a single operation. Please rearrange the data to reduce chunking."))
+        raise OrgError(
+            "LIMIT_EXCEEDED",
+            ("Cannot have more than 10 chunks in a single operation. Please rearrange the data to reduce chunking."),
+        )
     return rows, body.get("allOrNone") is True
 
 

@@ -80,23 +80,27 @@ class _Run:
             raise OrgError("PROCESSING_HALTED", f"Invalid reference specified. No value for {shown} found in {name}.")
         status, value = self.results[name]
         if status >= 400:
-            raise OrgError("PROCESSING_HALTED", (
-                f"Invalid reference specified. No value for {shown} found in {name}. Subrequest {name} failed."))
+            raise OrgError(
+                "PROCESSING_HALTED",
+                (f"Invalid reference specified. No value for {shown} found in {name}. Subrequest {name} failed."),
+            )
         for step in _STEP.finditer(path):
             try:
                 value = value[step.group(1)] if step.group(1) is not None else value[int(step.group(2))]
             except (KeyError, IndexError, TypeError):
                 value = None
             if value is None:
-                raise OrgError("PROCESSING_HALTED", (
-                    f"Invalid reference specified. No value for {shown} found in {name}."))
+                raise OrgError(
+                    "PROCESSING_HALTED", (f"Invalid reference specified. No value for {shown} found in {name}.")
+                )
         return value
 
 
 def _limit_answer(message: str) -> Answer:
     body = [{"errorCode": "LIMIT_EXCEEDED", "message": message}]
-    return Answer(200, {"compositeResponse": [
-        {"body": body, "httpHeaders": {}, "httpStatusCode": 400, "referenceId": None}]})
+    return Answer(
+        200, {"compositeResponse": [{"body": body, "httpHeaders": {}, "httpStatusCode": 400, "referenceId": None}]}
+    )
 
 
 def _parts(body: Mapping[str, Any]) -> list[_Part]:
@@ -112,11 +116,13 @@ def _parts(body: Mapping[str, Any]) -> list[_Part]:
             raise malformed_json("a subrequest needs method, url and referenceId")
         if not re.fullmatch(r"[A-Za-z0-9_]+", reference):
             raise malformed_json(
-                f"Provided referenceId '{reference}' must only contain letters, numbers and underscores")
+                f"Provided referenceId '{reference}' must only contain letters, numbers and underscores"
+            )
         headers = {str(n).lower(): str(v) for n, v in (one.get("httpHeaders") or {}).items()}
         if _BARRED & headers.keys():
-            raise OrgError("INVALID_HTTP_HEADER", (
-                "Accept, Authorization and Content-Type are not allowed in httpHeaders"))
+            raise OrgError(
+                "INVALID_HTTP_HEADER", ("Accept, Authorization and Content-Type are not allowed in httpHeaders")
+            )
         parts.append(_Part(method.upper(), url, reference, headers, one.get("body")))
     names = [p.reference for p in parts]
     if len(set(names)) != len(names):
@@ -131,15 +137,14 @@ def _allowed(path: tuple[str, ...]) -> bool:
     return path[:1] == ("sobjects",) or (len(path) == 1 and path[0].lower() in ("query", "queryall"))
 
 
-def _one(
-    org: Org, call: Call, part: _Part, run: _Run, dispatch: Dispatch, pinned: sqlite3.Connection | None
-) -> Answer:
+def _one(org: Org, call: Call, part: _Part, run: _Run, dispatch: Dispatch, pinned: sqlite3.Connection | None) -> Answer:
     try:
         version, path, query = split_url(run.resolve(part.url))
         if not _allowed(path):
             raise not_found()
-        inner = Call(part.method, path, query, {**_carried(call), **part.headers}, run.resolve(part.body),
-                     version, pinned)
+        inner = Call(
+            part.method, path, query, {**_carried(call), **part.headers}, run.resolve(part.body), version, pinned
+        )
         return dispatch(inner)
     except OrgError as error:
         return Answer(error.status, error.envelope())
@@ -150,13 +155,18 @@ def _carried(call: Call) -> dict[str, str]:
 
 
 def _shown(part: _Part, answer: Answer) -> dict[str, Any]:
-    return {"body": answer.body, "httpHeaders": dict(answer.headers), "httpStatusCode": answer.status,
-            "referenceId": part.reference}
+    return {
+        "body": answer.body,
+        "httpHeaders": dict(answer.headers),
+        "httpStatusCode": answer.status,
+        "referenceId": part.reference,
+    }
 
 
 def _failed(answer: Answer) -> bool:
     rows_failed = isinstance(answer.body, list) and any(
-        isinstance(r, Mapping) and r.get("success") is False for r in answer.body)
+        isinstance(r, Mapping) and r.get("success") is False for r in answer.body
+    )
     return answer.status >= 400 or rows_failed
 
 
@@ -168,7 +178,8 @@ def composite(org: Org, call: Call, dispatch: Dispatch) -> Answer:
         return _limit_answer(f"The request can’t contain more than {MOST} operations.")
     if sum(part.heavy for part in parts) > MOST_HEAVY:
         return _limit_answer(
-            f"The request can’t contain more than {MOST_HEAVY} sObject Collections or query operations.")
+            f"The request can’t contain more than {MOST_HEAVY} sObject Collections or query operations."
+        )
     run = _Run()
     shown: list[dict[str, Any]] = []
     if body.get("allOrNone") is not True:

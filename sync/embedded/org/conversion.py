@@ -31,11 +31,13 @@ def convert_lead(writer: Writer, lead: int) -> int:
     connection.execute(
         "UPDATE Lead SET IsConverted = 1, Status = 'Closed - Converted', ConvertedDate = ?, ConvertedContactId = ?, "
         "ConvertedAccountId = ?, LastModifiedDate = ?, SystemModstamp = ? WHERE Id = ?",
-        (writer.view.today.isoformat(), contact, account, writer.stamp, writer.stamp, lead))
+        (writer.view.today.isoformat(), contact, account, writer.stamp, writer.stamp, lead),
+    )
     given = ", ContactId = ?" if writer.state.switches.conversion_sets_contact else ""
     connection.execute(
         f"UPDATE CampaignMember SET _Converted = 1, SystemModstamp = ?{given} WHERE LeadId = ? AND IsDeleted = 0",
-        (writer.stamp, *([contact] if given else []), lead))
+        (writer.stamp, *([contact] if given else []), lead),
+    )
     return contact
 
 
@@ -51,10 +53,14 @@ def merge_people(writer: Writer, name: str, winner: int, loser: int) -> None:
     writer.require(item, loser, deleting=True)
     connection.execute(
         f"DELETE FROM CampaignMember WHERE {column} = ? AND CampaignId IN "
-        f"(SELECT CampaignId FROM CampaignMember WHERE {column} = ? AND IsDeleted = 0)", (loser, winner))
+        f"(SELECT CampaignId FROM CampaignMember WHERE {column} = ? AND IsDeleted = 0)",
+        (loser, winner),
+    )
     connection.execute(
-        f"UPDATE CampaignMember SET {column} = ?, SystemModstamp = ? WHERE {column} = ?", (winner, writer.stamp, loser))
+        f"UPDATE CampaignMember SET {column} = ?, SystemModstamp = ? WHERE {column} = ?", (winner, writer.stamp, loser)
+    )
     connection.execute(
         f"UPDATE {name} SET IsDeleted = 1, MasterRecordId = ?, SystemModstamp = ? WHERE Id = ?",
-        (winner, writer.stamp, loser))
+        (winner, writer.stamp, loser),
+    )
     connection.execute(f"UPDATE {name} SET SystemModstamp = ? WHERE Id = ?", (writer.stamp, winner))

@@ -131,7 +131,10 @@ class Org:
         call.pinned.execute("RELEASE part")
 
     def writer(
-        self, connection: sqlite3.Connection, *, stamp: int | None = None,
+        self,
+        connection: sqlite3.Connection,
+        *,
+        stamp: int | None = None,
         holds: frozenset[tuple[str, int]] = frozenset(),
     ) -> Writer:
         """A writer on a connection; ``stamp`` where it is not the present second."""

@@ -7,8 +7,15 @@ from typing import Any
 from sync.embedded.org.schema import NUMERIC, TEXTUAL, Field, ObjectType, Schema
 
 _SOAP = {
-    "id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "int": "xsd:int", "double": "xsd:double",
-    "percent": "xsd:double", "currency": "xsd:double", "date": "xsd:date", "datetime": "xsd:dateTime",
+    "id": "tns:ID",
+    "reference": "tns:ID",
+    "boolean": "xsd:boolean",
+    "int": "xsd:int",
+    "double": "xsd:double",
+    "percent": "xsd:double",
+    "currency": "xsd:double",
+    "date": "xsd:date",
+    "datetime": "xsd:dateTime",
 }
 _NOT_GROUPED = frozenset({"datetime", "textarea", "double", "percent", "currency"})
 _REPLICATED = frozenset({"Campaign", "CampaignMember", "CampaignMemberStatus", "Lead", "Contact", "Account", "User"})
@@ -91,15 +98,32 @@ def summary(item: ObjectType, version: str) -> dict[str, Any]:
     """An object as the list of all objects shows it."""
     base = f"/services/data/v{version}/sobjects/{item.name}"
     return {
-        "activateable": False, "associateEntityType": None, "associateParentEntity": None,
-        "createable": item.createable, "custom": item.custom, "customSetting": False,
-        "deepCloneable": False, "deletable": item.deletable, "deprecatedAndHidden": False, "feedEnabled": False,
-        "hasSubtypes": False, "isInterface": False, "isSubtype": False, "keyPrefix": item.prefix,
-        "label": item.label, "labelPlural": item.plural, "layoutable": True,
+        "activateable": False,
+        "associateEntityType": None,
+        "associateParentEntity": None,
+        "createable": item.createable,
+        "custom": item.custom,
+        "customSetting": False,
+        "deepCloneable": False,
+        "deletable": item.deletable,
+        "deprecatedAndHidden": False,
+        "feedEnabled": False,
+        "hasSubtypes": False,
+        "isInterface": False,
+        "isSubtype": False,
+        "keyPrefix": item.prefix,
+        "label": item.label,
+        "labelPlural": item.plural,
+        "layoutable": True,
         "mergeable": item.name in ("Lead", "Contact"),
-        "mruEnabled": True, "name": item.name, "queryable": True,
-        "replicateable": item.name in _REPLICATED or item.custom, "retrieveable": True, "searchable": True,
-        "triggerable": True, "undeletable": item.deletable and item.name != "CampaignMember",
+        "mruEnabled": True,
+        "name": item.name,
+        "queryable": True,
+        "replicateable": item.name in _REPLICATED or item.custom,
+        "retrieveable": True,
+        "searchable": True,
+        "triggerable": True,
+        "undeletable": item.deletable and item.name != "CampaignMember",
         "updateable": item.updateable,
         "urls": {"sobject": base, "describe": f"{base}/describe", "rowTemplate": base + "/{ID}"},
     }
@@ -113,26 +137,54 @@ def _children(item: ObjectType, schema: Schema) -> list[dict[str, Any]]:
                 continue
             stem = other.plural.replace(" ", "")
             name = f"PAM__{other.plural.replace(' ', '_')}__r" if other.custom else stem
-            found.append({
-                "cascadeDelete": field.cascade_delete, "childSObject": other.name, "deprecatedAndHidden": False,
-                "field": field.name, "junctionIdListNames": [], "junctionReferenceTo": [],
-                "relationshipName": name, "restrictedDelete": False,
-            })
+            found.append(
+                {
+                    "cascadeDelete": field.cascade_delete,
+                    "childSObject": other.name,
+                    "deprecatedAndHidden": False,
+                    "field": field.name,
+                    "junctionIdListNames": [],
+                    "junctionReferenceTo": [],
+                    "relationshipName": name,
+                    "restrictedDelete": False,
+                }
+            )
     return found
 
 
 def describe_object(item: ObjectType, schema: Schema, version: str) -> dict[str, Any]:
     """The full describe of an object."""
     answer = summary(item, version)
-    answer.update({
-        "actionOverrides": [], "childRelationships": _children(item, schema), "compactLayoutable": True,
-        "defaultImplementation": None, "extendedBy": None, "extendsInterfaces": None,
-        "fields": [describe_field(f, item) for f in item.fields], "implementedBy": None, "implementsInterfaces": None,
-        "listviewable": None, "lookupLayoutable": None, "namedLayoutInfos": [], "networkScopeFieldName": None,
-        "recordTypeInfos": [{
-            "active": True, "available": True, "defaultRecordTypeMapping": True, "developerName": "Master",
-            "master": True, "name": "Master", "recordTypeId": "012000000000000AAA", "urls": {},
-        }],
-        "searchLayoutable": True, "sobjectDescribeOption": "FULL", "supportedScopes": [],
-    })
+    answer.update(
+        {
+            "actionOverrides": [],
+            "childRelationships": _children(item, schema),
+            "compactLayoutable": True,
+            "defaultImplementation": None,
+            "extendedBy": None,
+            "extendsInterfaces": None,
+            "fields": [describe_field(f, item) for f in item.fields],
+            "implementedBy": None,
+            "implementsInterfaces": None,
+            "listviewable": None,
+            "lookupLayoutable": None,
+            "namedLayoutInfos": [],
+            "networkScopeFieldName": None,
+            "recordTypeInfos": [
+                {
+                    "active": True,
+                    "available": True,
+                    "defaultRecordTypeMapping": True,
+                    "developerName": "Master",
+                    "master": True,
+                    "name": "Master",
+                    "recordTypeId": "012000000000000AAA",
+                    "urls": {},
+                }
+            ],
+            "searchLayoutable": True,
+            "sobjectDescribeOption": "FULL",
+            "supportedScopes": [],
+        }
+    )
     return answer

@@ -22,8 +22,10 @@ from sync.embedded.org.values import no_column, split_row, stored_value
 
 _CHILDREN = {
     "Campaign": (
-        ("CampaignMember", "CampaignId"), ("CampaignMemberStatus", "CampaignId"),
-        ("PAM__Email_Edition__c", "PAM__Campaign__c"), ("PAM__Click_Through__c", "PAM__Campaign__c"),
+        ("CampaignMember", "CampaignId"),
+        ("CampaignMemberStatus", "CampaignId"),
+        ("PAM__Email_Edition__c", "PAM__Campaign__c"),
+        ("PAM__Click_Through__c", "PAM__Campaign__c"),
         ("PAM__Email_History__c", "PAM__Campaign__c"),
     ),
     "Lead": (("CampaignMember", "LeadId"),),
@@ -69,8 +71,14 @@ class Writer:
         self._uniques(item, row, None)
         self._rules(item, row)
         columns = tuple(f.name for f in item.stored)
-        row.update(Id=key, CreatedDate=self.stamp, CreatedById=self.user, LastModifiedDate=self.stamp,
-                   LastModifiedById=self.user, SystemModstamp=self.stamp)
+        row.update(
+            Id=key,
+            CreatedDate=self.stamp,
+            CreatedById=self.user,
+            LastModifiedDate=self.stamp,
+            LastModifiedById=self.user,
+            SystemModstamp=self.stamp,
+        )
         bound = [row.get(f.name, 0 if f.type == "boolean" else None) for f in item.stored]
         self.connection.execute(_insert_sql(item.name, columns), bound)
         if item.name == "Campaign":
@@ -90,8 +98,9 @@ class Writer:
                 elif each.required:
                     missing.append(each.name)
         if missing and item.name != "CampaignMember":
-            raise OrgError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]",
-                           tuple(missing))
+            raise OrgError(
+                "REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", tuple(missing)
+            )
         if item.name != "CampaignMember":
             self._references(item, row)
         return row
@@ -113,11 +122,23 @@ class Writer:
         item = self.view.schema.get("CampaignMemberStatus")
         columns = tuple(f.name for f in item.stored)
         first = self.store.take_keys(item.name, 2)
-        stamps = {"CreatedDate": self.stamp, "LastModifiedDate": self.stamp, "SystemModstamp": self.stamp,
-                  "CreatedById": self.user, "LastModifiedById": self.user, "CampaignId": campaign}
+        stamps = {
+            "CreatedDate": self.stamp,
+            "LastModifiedDate": self.stamp,
+            "SystemModstamp": self.stamp,
+            "CreatedById": self.user,
+            "LastModifiedById": self.user,
+            "CampaignId": campaign,
+        }
         for offset, (label, default, responded) in enumerate((("Sent", 1, 0), ("Responded", 0, 1))):
-            row = {"Id": first + offset, "Label": label, "SortOrder": offset + 1, "IsDefault": default,
-                   "HasResponded": responded, **stamps}
+            row = {
+                "Id": first + offset,
+                "Label": label,
+                "SortOrder": offset + 1,
+                "IsDefault": default,
+                "HasResponded": responded,
+                **stamps,
+            }
             self.connection.execute(_insert_sql(item.name, columns), [row.get(c, 0) for c in columns])
 
     def update(self, item: ObjectType, key: int, values: Mapping[str, Any]) -> None:
@@ -149,9 +170,7 @@ class Writer:
             (*changes.values(), self.stamp, self.user, self.stamp, key),
         )
 
-    def upsert(
-        self, item: ObjectType, external: Field, value: Any, values: Mapping[str, Any]
-    ) -> tuple[int, bool]:
+    def upsert(self, item: ObjectType, external: Field, value: Any, values: Mapping[str, Any]) -> tuple[int, bool]:
         """Update the row of that external id, or insert it; (key, created). Raises OrgError."""
         key = self.by_external(item, external, value)
         rest = {n: v for n, v in values.items() if n.lower() != external.name.lower()}
@@ -177,8 +196,11 @@ class Writer:
             f"SELECT Id FROM {item.name} WHERE {external.name} = ? AND IsDeleted = 0", (stored,)
         ).fetchall()
         if len(rows) > 1:
-            raise OrgError("DUPLICATE_EXTERNAL_ID", (
-                f"External ID {external.name}: more than one record found for external id field"), status=300)
+            raise OrgError(
+                "DUPLICATE_EXTERNAL_ID",
+                (f"External ID {external.name}: more than one record found for external id field"),
+                status=300,
+            )
         return rows[0][0] if rows else None
 
     def delete(self, item: ObjectType, key: int) -> None:
@@ -197,8 +219,7 @@ class Writer:
         self.connection.execute(f"UPDATE {item.name} SET {marks} WHERE Id = ?", bound)
         for child, column in _CHILDREN.get(item.name, ()):
             if self.view.schema.find(child) is not None:
-                self.connection.execute(
-                    f"UPDATE {child} SET {marks} WHERE {column} = ? AND IsDeleted = 0", bound)
+                self.connection.execute(f"UPDATE {child} SET {marks} WHERE {column} = ? AND IsDeleted = 0", bound)
         self._known.clear()
 
     def row(self, item: ObjectType, key: int) -> Row:
@@ -221,9 +242,10 @@ class Writer:
         if found[0]:
             raise deleted_error()
         if (item.name, key) in self.state.locked and (item.name, key) not in self.holds:
-            raise OrgError("UNABLE_TO_LOCK_ROW", (
-                "unable to obtain exclusive access to this record or 1 records: "
-                f"{encoder(item.prefix)(key)}"))
+            raise OrgError(
+                "UNABLE_TO_LOCK_ROW",
+                (f"unable to obtain exclusive access to this record or 1 records: {encoder(item.prefix)(key)}"),
+            )
         if item.name == "Lead" and found[1] and not deleting:
             raise OrgError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
 
@@ -235,16 +257,22 @@ class Writer:
             if external is None:
                 raise no_column(names[0] if names else link.name, target)
             if not external.external_id and external.type != "id":
-                raise OrgError("INVALID_FIELD", (
-                    f"Field name provided, {external.name} is not an External ID or indexed field for {target.name}"))
+                raise OrgError(
+                    "INVALID_FIELD",
+                    (f"Field name provided, {external.name} is not an External ID or indexed field for {target.name}"),
+                )
             if external.type == "id":
                 row[link.name] = stored_value(link, target, given[names[0]])
                 continue
             key = self.by_external(target, external, given[names[0]])
             if key is None:
-                raise OrgError("INVALID_FIELD", (
-                    f"Foreign key external ID: {given[names[0]]} not found for field {external.name} in entity "
-                    f"{target.name}"))
+                raise OrgError(
+                    "INVALID_FIELD",
+                    (
+                        f"Foreign key external ID: {given[names[0]]} not found for field {external.name} in entity "
+                        f"{target.name}"
+                    ),
+                )
             row[link.name] = key
 
     def _references(self, item: ObjectType, row: Row) -> None:
@@ -256,8 +284,10 @@ class Writer:
             known = self._known.get((target, value))
             if known is None:
                 deleted = "" if self.view.schema.get(target).find("IsDeleted") is None else " AND IsDeleted = 0"
-                known = self.connection.execute(
-                    f"SELECT 1 FROM {target} WHERE Id = ?{deleted}", (value,)).fetchone() is not None
+                known = (
+                    self.connection.execute(f"SELECT 1 FROM {target} WHERE Id = ?{deleted}", (value,)).fetchone()
+                    is not None
+                )
                 known = known and not self.state.is_hidden(target, value)
                 self._known[(target, value)] = known
             if not known:
@@ -273,8 +303,10 @@ class Writer:
             ).fetchone()
             if taken is not None and taken[0] != key:
                 text = encoder(item.prefix)(taken[0])[:15]
-                raise OrgError("DUPLICATE_VALUE", (
-                    f"duplicate value found: {each.name} duplicates value on record with id: {text}"))
+                raise OrgError(
+                    "DUPLICATE_VALUE",
+                    (f"duplicate value found: {each.name} duplicates value on record with id: {text}"),
+                )
 
     def _rules(self, item: ObjectType, row: Row) -> None:
         for rule in self.state.rules:

@@ -74,8 +74,13 @@ class Gateway:
         target = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").partition("?")[0]
         headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in request.scope["headers"]}
         host = headers.get("host", "127.0.0.1")
-        wire = _Wire(request.method, f"{target}?{query}" if query else target, headers, raw,
-                     f"{request.scope['scheme']}://{host}")
+        wire = _Wire(
+            request.method,
+            f"{target}?{query}" if query else target,
+            headers,
+            raw,
+            f"{request.scope['scheme']}://{host}",
+        )
         return await anyio.to_thread.run_sync(self._respond, wire)
 
     def _respond(self, wire: _Wire) -> Response:
@@ -120,8 +125,10 @@ class Gateway:
         if size > LONGEST_URI:
             raise OrgError("URI_TOO_LONG", "The length of the URI exceeds the 16,384 byte limit")
         if size + sum(len(n) + len(v) + 4 for n, v in wire.headers.items()) > LONGEST_URI:
-            raise OrgError("REQUEST_HEADER_FIELDS_TOO_LARGE", (
-                "The combined length of the URI and headers exceeds the 16,384 byte limit"))
+            raise OrgError(
+                "REQUEST_HEADER_FIELDS_TOO_LARGE",
+                ("The combined length of the URI and headers exceeds the 16,384 byte limit"),
+            )
 
     def _session(self, wire: _Wire) -> None:
         if not self.sessions.holds(wire.headers.get("authorization"), self.org.state.switches.session_seconds):
@@ -138,27 +145,55 @@ class Gateway:
     def _identity(self, wire: _Wire, path: str) -> Answer:
         org = self.org
         known = path == "/services/oauth2/userinfo" or path.split("/")[2:] in (
-            [org.organization_id, org.user_id], [org.organization_id[:15], org.user_id[:15]])
+            [org.organization_id, org.user_id],
+            [org.organization_id[:15], org.user_id[:15]],
+        )
         if not known:
             raise not_found()
         with org.store.reading() as connection:
             user = connection.execute(
                 "SELECT Username, FirstName, LastName, Email, IsActive, TimeZoneSidKey, LocaleSidKey, "
-                "LanguageLocaleKey, SystemModstamp FROM User WHERE Id = ?", (org.identity.user,)
+                "LanguageLocaleKey, SystemModstamp FROM User WHERE Id = ?",
+                (org.identity.user,),
             ).fetchone()
         name, first, last, email, active, zone, locale, language, stamp = user
         base = f"{wire.instance_url}/services/data/v{{version}}"
         identity = f"{wire.instance_url}/id/{org.organization_id}/{org.user_id}"
-        return Answer(200, {
-            "id": identity, "sub": identity, "asserted_user": True, "user_id": org.user_id,
-            "organization_id": org.organization_id, "username": name, "preferred_username": name,
-            "nick_name": first, "name": f"{first} {last}", "display_name": f"{first} {last}", "email": email,
-            "email_verified": True, "given_name": first, "family_name": last, "first_name": first, "last_name": last,
-            "zoneinfo": zone, "timezone": zone, "locale": locale, "language": language, "active": bool(active),
-            "user_type": "STANDARD", "utcOffset": 0, "updated_at": stamp,
-            "urls": {"rest": f"{base}/", "sobjects": f"{base}/sobjects/", "query": f"{base}/query/",
-                     "custom_domain": wire.instance_url},
-        })
+        return Answer(
+            200,
+            {
+                "id": identity,
+                "sub": identity,
+                "asserted_user": True,
+                "user_id": org.user_id,
+                "organization_id": org.organization_id,
+                "username": name,
+                "preferred_username": name,
+                "nick_name": first,
+                "name": f"{first} {last}",
+                "display_name": f"{first} {last}",
+                "email": email,
+                "email_verified": True,
+                "given_name": first,
+                "family_name": last,
+                "first_name": first,
+                "last_name": last,
+                "zoneinfo": zone,
+                "timezone": zone,
+                "locale": locale,
+                "language": language,
+                "active": bool(active),
+                "user_type": "STANDARD",
+                "utcOffset": 0,
+                "updated_at": stamp,
+                "urls": {
+                    "rest": f"{base}/",
+                    "sobjects": f"{base}/sobjects/",
+                    "query": f"{base}/query/",
+                    "custom_domain": wire.instance_url,
+                },
+            },
+        )
 
     def _data(self, wire: _Wire) -> Answer:
         found = _VERSION.match(wire.path)

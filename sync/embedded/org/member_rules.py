@@ -46,7 +46,8 @@ class MemberRules:
         if found is None:
             rows = self.connection.execute(
                 "SELECT Label, HasResponded, IsDefault FROM CampaignMemberStatus "
-                "WHERE CampaignId = ? AND IsDeleted = 0", (campaign,)
+                "WHERE CampaignId = ? AND IsDeleted = 0",
+                (campaign,),
             ).fetchall()
             default = next((label for label, _, is_default in rows if is_default), None)
             found = _Statuses({label.casefold(): (label, responded) for label, responded, _ in rows}, default)
@@ -80,8 +81,9 @@ class MemberRules:
         self._campaign(campaign)
         assert campaign is not None
         if lead is None and contact is None:
-            raise OrgError("REQUIRED_FIELD_MISSING", "Required fields are missing: [LeadId, ContactId]",
-                           ("LeadId", "ContactId"))
+            raise OrgError(
+                "REQUIRED_FIELD_MISSING", "Required fields are missing: [LeadId, ContactId]", ("LeadId", "ContactId")
+            )
         for name, key in (("Lead", lead), ("Contact", contact)):
             if key is not None:
                 self._person(name, key)
@@ -106,7 +108,8 @@ class MemberRules:
                 continue
             taken = self.connection.execute(
                 f"SELECT 1 FROM CampaignMember WHERE {name} = ? AND CampaignId = ? AND IsDeleted = 0 "
-                f"AND {name} IS NOT NULL", (key, campaign)
+                f"AND {name} IS NOT NULL",
+                (key, campaign),
             ).fetchone()
             if taken is not None:
                 raise OrgError("DUPLICATE_VALUE", "Already a campaign member.")
@@ -140,12 +143,15 @@ class MemberRules:
         if before is not None and before["IsDefault"] and not row["IsDefault"]:
             raise OrgError("FIELD_INTEGRITY_EXCEPTION", "A campaign needs a default status", ("IsDefault",))
         if row["IsDefault"]:
-            self.connection.execute(
-                "UPDATE CampaignMemberStatus SET IsDefault = 0 WHERE CampaignId = ?", (campaign,))
+            self.connection.execute("UPDATE CampaignMemberStatus SET IsDefault = 0 WHERE CampaignId = ?", (campaign,))
         if row.get("SortOrder") is None:
-            row["SortOrder"] = 1 + (self.connection.execute(
-                "SELECT max(SortOrder) FROM CampaignMemberStatus WHERE CampaignId = ? AND IsDeleted = 0", (campaign,)
-            ).fetchone()[0] or 0)
+            row["SortOrder"] = 1 + (
+                self.connection.execute(
+                    "SELECT max(SortOrder) FROM CampaignMemberStatus WHERE CampaignId = ? AND IsDeleted = 0",
+                    (campaign,),
+                ).fetchone()[0]
+                or 0
+            )
         if before is not None:
             self.connection.execute(
                 "UPDATE CampaignMember SET Status = ?, HasResponded = ? WHERE CampaignId = ? AND Status = ?",

@@ -21,22 +21,39 @@ from sync.embedded.org.schema import Field, ObjectType, Schema, build, schema_of
 
 def _counted(name: str, column: str, label: str) -> Field:
     return number(
-        name, expression=f"CAST((SELECT r.{column} FROM _rollup r WHERE r.CampaignId = {{t}}.Id) AS REAL)",
-        label=label, createable=False, updateable=False, calculated=True,
+        name,
+        expression=f"CAST((SELECT r.{column} FROM _rollup r WHERE r.CampaignId = {{t}}.Id) AS REAL)",
+        label=label,
+        createable=False,
+        updateable=False,
+        calculated=True,
     )
 
 
 def _share(name: str, part: str, whole: str, label: str) -> Field:
     return number(
-        name, "percent", label=label, createable=False, updateable=False, calculated=True, scale=2,
+        name,
+        "percent",
+        label=label,
+        createable=False,
+        updateable=False,
+        calculated=True,
+        scale=2,
         expression=f"(SELECT round(100.0 * r.{part} / nullif(r.{whole}, 0), 2) FROM _rollup r "
-        "WHERE r.CampaignId = {t}.Id)", formula=f"{part} / {whole}",
+        "WHERE r.CampaignId = {t}.Id)",
+        formula=f"{part} / {whole}",
     )
 
 
 def _edition_share(name: str, part: str, whole: str, label: str) -> Field:
     return number(
-        name, "percent", label=label, createable=False, updateable=False, calculated=True, scale=2,
+        name,
+        "percent",
+        label=label,
+        createable=False,
+        updateable=False,
+        calculated=True,
+        scale=2,
         expression=f"round(100.0 * {part} / nullif({whole}, 0), 2)",
         formula=f"{part} / {whole}".replace("{t}.", ""),
     )
@@ -49,19 +66,33 @@ _CAMPAIGN = (
     look("PAM__Business_Unit__c", "PAM__Business_Unit__c", "PAM__Business_Unit__r"),
     _counted("PAM__Active_Members__c", "Active", "Active Members"),
     number(
-        "PAM__Inactive_Members__c", label="Inactive Members", createable=False, updateable=False, calculated=True,
+        "PAM__Inactive_Members__c",
+        label="Inactive Members",
+        createable=False,
+        updateable=False,
+        calculated=True,
         expression="CAST((SELECT r.Leads + r.Contacts - r.Converted - r.Active FROM _rollup r "
-        "WHERE r.CampaignId = {t}.Id) AS REAL)", formula="PAM__Total_Members__c - PAM__Active_Members__c",
+        "WHERE r.CampaignId = {t}.Id) AS REAL)",
+        formula="PAM__Total_Members__c - PAM__Active_Members__c",
     ),
     number(
-        "PAM__Total_Members__c", label="Total Members", createable=False, updateable=False, calculated=True,
+        "PAM__Total_Members__c",
+        label="Total Members",
+        createable=False,
+        updateable=False,
+        calculated=True,
         expression="CAST((SELECT r.Leads + r.Contacts - r.Converted FROM _rollup r WHERE r.CampaignId = {t}.Id) "
-        "AS REAL)", formula="NumberOfLeads + NumberOfContacts - NumberOfConvertedLeads",
+        "AS REAL)",
+        formula="NumberOfLeads + NumberOfContacts - NumberOfConvertedLeads",
     ),
     _share("PAM__Click_to_Open_Rate__c", "Clicked", "Opened", "Clicked to Open Rate"),
     _share("PAM__Completion_to_Open_Rate__c", "Completed", "Opened", "Completed to Open Rate"),
     number(
-        "PAM__Delivered__c", label="Delivered Total", createable=False, updateable=False, calculated=True,
+        "PAM__Delivered__c",
+        label="Delivered Total",
+        createable=False,
+        updateable=False,
+        calculated=True,
         expression="(SELECT total(e.PAM__Delivered__c) FROM PAM__Email_Edition__c e "
         "WHERE e.PAM__Campaign__c = {t}.Id AND e.IsDeleted = 0)",
     ),
@@ -84,7 +115,12 @@ _MEMBER = (
 _PERSON = (text("PAM__Test_Group__c", 40), box("PAM__Test_Member__c"), number("PAM__Score__c"))
 _EXTERNAL = text("PAM__External_Id__c", 255, external_id=True, unique=True, indexed=True)
 _PARENT = look(
-    "PAM__Campaign__c", "Campaign", "PAM__Campaign__r", nillable=False, updateable=False, indexed=True,
+    "PAM__Campaign__c",
+    "Campaign",
+    "PAM__Campaign__r",
+    nillable=False,
+    updateable=False,
+    indexed=True,
     cascade_delete=True,
 )
 _EDITION = look("PAM__Email_Edition__c", "PAM__Email_Edition__c", "PAM__Email_Edition__r", indexed=True)
@@ -92,13 +128,22 @@ _EDITION = look("PAM__Email_Edition__c", "PAM__Email_Edition__c", "PAM__Email_Ed
 
 def _auto(pattern: str) -> Field:
     return text(
-        "Name", 80, nillable=False, name_field=True, auto_number=pattern, createable=False, updateable=False,
+        "Name",
+        80,
+        nillable=False,
+        name_field=True,
+        auto_number=pattern,
+        createable=False,
+        updateable=False,
         default="",
     )
 
 
 EDITION = ObjectType(
-    "PAM__Email_Edition__c", "Email Edition", "Email Editions", "a0E",
+    "PAM__Email_Edition__c",
+    "Email Edition",
+    "Email Editions",
+    "a0E",
     (
         *SYSTEM_START,
         text("Name", 80, name_field=True, label="Email Edition Name"),
@@ -124,7 +169,10 @@ EDITION = ObjectType(
 )
 
 CLICK_THROUGH = ObjectType(
-    "PAM__Click_Through__c", "Click Through", "Click Throughs", "a0C",
+    "PAM__Click_Through__c",
+    "Click Through",
+    "Click Throughs",
+    "a0C",
     (
         *SYSTEM_START,
         _auto("CT-{0:06d}"),
@@ -139,7 +187,10 @@ CLICK_THROUGH = ObjectType(
 )
 
 HISTORY = ObjectType(
-    "PAM__Email_History__c", "Email History", "Email History", "a0H",
+    "PAM__Email_History__c",
+    "Email History",
+    "Email History",
+    "a0H",
     (
         *SYSTEM_START,
         _auto("EH-{0:06d}"),
@@ -155,7 +206,10 @@ HISTORY = ObjectType(
 )
 
 BUSINESS_UNIT = ObjectType(
-    "PAM__Business_Unit__c", "Business Unit", "Business Units", "a0B",
+    "PAM__Business_Unit__c",
+    "Business Unit",
+    "Business Units",
+    "a0B",
     (
         *SYSTEM_START,
         text("Name", 80, name_field=True),

@@ -78,7 +78,10 @@ def _rollup(column: str) -> str:
 
 
 CAMPAIGN = ObjectType(
-    "Campaign", "Campaign", "Campaigns", "701",
+    "Campaign",
+    "Campaign",
+    "Campaigns",
+    "701",
     (
         *SYSTEM_START,
         text("Name", 80, nillable=False, name_field=True, label="Campaign Name"),
@@ -111,7 +114,10 @@ def _of_person(field: Field, on_contact: str | None = None) -> Field:
 
 
 CAMPAIGN_MEMBER = ObjectType(
-    "CampaignMember", "Campaign Member", "Campaign Members", "00v",
+    "CampaignMember",
+    "Campaign Member",
+    "Campaign Members",
+    "00v",
     (
         *SYSTEM_START,
         look("CampaignId", "Campaign", "Campaign", nillable=False, updateable=False, indexed=True, cascade_delete=True),
@@ -121,7 +127,10 @@ CAMPAIGN_MEMBER = ObjectType(
         box("HasResponded", **_READ),
         Field("FirstRespondedDate", "date", **_READ),  # type: ignore[arg-type]
         text(
-            "Name", 121, name_field=True, derived=True,
+            "Name",
+            121,
+            name_field=True,
+            derived=True,
             expression="CASE WHEN {t}.ContactId IS NOT NULL "
             "THEN trim(ifnull({Contact}.FirstName || ' ', '') || {Contact}.LastName) "
             "ELSE trim(ifnull({Lead}.FirstName || ' ', '') || {Lead}.LastName) END",
@@ -146,29 +155,48 @@ CAMPAIGN_MEMBER = ObjectType(
         _of_person(box("HasOptedOutOfFax", label="Fax Opt Out")),
         _of_person(_SOURCE),
         text(
-            "CompanyOrAccount", 255, derived=True,
+            "CompanyOrAccount",
+            255,
+            derived=True,
             expression="CASE WHEN {t}.ContactId IS NOT NULL THEN {Contact.Account}.Name ELSE {Lead}.Company END",
             **_READ,
         ),
         text(
-            "Type", 40, derived=True,
-            expression="CASE WHEN {t}.ContactId IS NOT NULL THEN 'Contact' ELSE 'Lead' END", **_READ,
+            "Type",
+            40,
+            derived=True,
+            expression="CASE WHEN {t}.ContactId IS NOT NULL THEN 'Contact' ELSE 'Lead' END",
+            **_READ,
         ),
         Field(
-            "LeadOrContactId", "reference", length=18, reference_to=("Contact", "Lead"), id_text=True, derived=True,
+            "LeadOrContactId",
+            "reference",
+            length=18,
+            reference_to=("Contact", "Lead"),
+            id_text=True,
+            derived=True,
             expression="CASE WHEN {t}.ContactId IS NOT NULL THEN id_text('003', {t}.ContactId) "
-            "ELSE id_text('00Q', {t}.LeadId) END", createable=False, updateable=False,
+            "ELSE id_text('00Q', {t}.LeadId) END",
+            createable=False,
+            updateable=False,
         ),
         look(
-            "LeadOrContactOwnerId", "User", None, derived=True,
-            expression="CASE WHEN {t}.ContactId IS NOT NULL THEN {Contact}.OwnerId ELSE {Lead}.OwnerId END", **_READ,
+            "LeadOrContactOwnerId",
+            "User",
+            None,
+            derived=True,
+            expression="CASE WHEN {t}.ContactId IS NOT NULL THEN {Contact}.OwnerId ELSE {Lead}.OwnerId END",
+            **_READ,
         ),
         *SYSTEM_END,
     ),
 )
 
 CAMPAIGN_MEMBER_STATUS = ObjectType(
-    "CampaignMemberStatus", "Campaign Member Status", "Campaign Member Status", "01Y",
+    "CampaignMemberStatus",
+    "Campaign Member Status",
+    "Campaign Member Status",
+    "01Y",
     (
         *SYSTEM_START,
         look("CampaignId", "Campaign", "Campaign", nillable=False, updateable=False, indexed=True, cascade_delete=True),
@@ -197,7 +225,10 @@ _PERSON_TAIL = (
 )
 
 LEAD = ObjectType(
-    "Lead", "Lead", "Leads", "00Q",
+    "Lead",
+    "Lead",
+    "Leads",
+    "00Q",
     (
         *SYSTEM_START,
         look("MasterRecordId", "Lead", "MasterRecord", **_READ),
@@ -208,8 +239,15 @@ LEAD = ObjectType(
         text("Company", 255, nillable=False),
         *_address(""),
         Field("Website", "url", length=255),
-        choice("Status", "Open - Not Contacted", "Working - Contacted", "Closed - Converted",
-               "Closed - Not Converted", default="Open - Not Contacted", nillable=False),
+        choice(
+            "Status",
+            "Open - Not Contacted",
+            "Working - Contacted",
+            "Closed - Converted",
+            "Closed - Not Converted",
+            default="Open - Not Contacted",
+            nillable=False,
+        ),
         choice("Industry", "Technology", "Manufacturing", "Healthcare", "Education", "Retail", "Other"),
         choice("Rating", "Hot", "Warm", "Cold"),
         *_PERSON_TAIL,
@@ -222,7 +260,10 @@ LEAD = ObjectType(
 )
 
 CONTACT = ObjectType(
-    "Contact", "Contact", "Contacts", "003",
+    "Contact",
+    "Contact",
+    "Contacts",
+    "003",
     (
         *SYSTEM_START,
         look("MasterRecordId", "Contact", "MasterRecord", **_READ),
@@ -240,7 +281,10 @@ CONTACT = ObjectType(
 )
 
 ACCOUNT = ObjectType(
-    "Account", "Account", "Accounts", "001",
+    "Account",
+    "Account",
+    "Accounts",
+    "001",
     (
         *SYSTEM_START,
         text("Name", 255, nillable=False, name_field=True, label="Account Name"),
@@ -256,7 +300,10 @@ ACCOUNT = ObjectType(
 )
 
 USER = ObjectType(
-    "User", "User", "Users", "005",
+    "User",
+    "User",
+    "Users",
+    "005",
     (
         SYSTEM_START[0],
         text("Username", 80, nillable=False, unique=True),
@@ -274,11 +321,16 @@ USER = ObjectType(
         box("UserPermissionsMarketingUser", label="Marketing User"),
         *SYSTEM_END,
     ),
-    createable=False, updateable=False, deletable=False,
+    createable=False,
+    updateable=False,
+    deletable=False,
 )
 
 ORGANIZATION = ObjectType(
-    "Organization", "Organization", "Organizations", "00D",
+    "Organization",
+    "Organization",
+    "Organizations",
+    "00D",
     (
         SYSTEM_START[0],
         text("Name", 80, nillable=False, name_field=True, label="Name"),
@@ -294,9 +346,18 @@ ORGANIZATION = ObjectType(
         Field("TrialExpirationDate", "datetime", createable=False, updateable=False),
         *SYSTEM_END,
     ),
-    createable=False, updateable=False, deletable=False,
+    createable=False,
+    updateable=False,
+    deletable=False,
 )
 
 STANDARD = (
-    CAMPAIGN, CAMPAIGN_MEMBER, CAMPAIGN_MEMBER_STATUS, LEAD, CONTACT, ACCOUNT, USER, ORGANIZATION,
+    CAMPAIGN,
+    CAMPAIGN_MEMBER,
+    CAMPAIGN_MEMBER_STATUS,
+    LEAD,
+    CONTACT,
+    ACCOUNT,
+    USER,
+    ORGANIZATION,
 )

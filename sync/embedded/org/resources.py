@@ -110,8 +110,11 @@ def _read(org: Org, call: Call, item: ObjectType, key: int) -> Answer:
     sql = f"SELECT {', '.join(columns)} FROM {scope.source()} WHERE {' AND '.join(['t.Id = ?', *conditions])}"
     with org.reading(call) as connection:
         row = connection.execute(sql, (key,)).fetchone()
-        gone = row is None and item.find("IsDeleted") is not None and connection.execute(
-            f"SELECT 1 FROM {item.name} WHERE Id = ? AND IsDeleted = 1", (key,)).fetchone()
+        gone = (
+            row is None
+            and item.find("IsDeleted") is not None
+            and connection.execute(f"SELECT 1 FROM {item.name} WHERE Id = ? AND IsDeleted = 1", (key,)).fetchone()
+        )
     if gone:
         raise OrgError("ENTITY_IS_DELETED", "entity is deleted", status=404)
     if row is None:
@@ -156,8 +159,11 @@ def external_row(org: Org, call: Call) -> Answer:
     if call.method == "PATCH":
         values = body_of(call)
         if any(name.lower() == external.name.lower() for name in values):
-            raise OrgError("INVALID_FIELD", (
-                f"The {external.name} field should not be specified in the sobject data."), (external.name,))
+            raise OrgError(
+                "INVALID_FIELD",
+                (f"The {external.name} field should not be specified in the sobject data."),
+                (external.name,),
+            )
         with org.writing(call) as writer:
             key, created = writer.upsert(item, external, value, values)
         text = encoder(item.prefix)(key)
@@ -191,4 +197,3 @@ def query_more(org: Org, call: Call) -> Answer:
     with org.reading(call) as connection:
         body = org.queries.more(connection, call.path[1], now, version=call.version, page=page)
     return Answer(200, body)
-

@@ -34,8 +34,10 @@ class Router:
         methods, handler = self._handler(call)
         method = "GET" if call.method == "HEAD" else call.method
         if method not in methods:
-            raise OrgError("METHOD_NOT_ALLOWED", (
-                f"HTTP Method '{call.method}' not allowed. Allowed are {','.join(sorted(methods))}"))
+            raise OrgError(
+                "METHOD_NOT_ALLOWED",
+                (f"HTTP Method '{call.method}' not allowed. Allowed are {','.join(sorted(methods))}"),
+            )
         return handler(self._org, call.inside(method=method))
 
     def _handler(self, call: Call) -> tuple[frozenset[str], Handler]:
@@ -81,7 +83,10 @@ class Router:
             raise not_found()
         if len(path) == 2:
             handlers: dict[str, Handler] = {
-                "POST": collections.create, "PATCH": collections.update, "DELETE": collections.delete}
+                "POST": collections.create,
+                "PATCH": collections.update,
+                "DELETE": collections.delete,
+            }
             return frozenset(handlers), handlers.get(method, collections.create)
         if len(path) == 3:
             return frozenset({"GET", "POST"}), collections.retrieve
@@ -120,8 +125,9 @@ def versions() -> list[dict[str, str]]:
     for number in range(OLDEST, NEWEST + 1):
         index = number - 66  # 66.0 is Spring '26
         year = 26 + index // 3 + (1 if index % 3 == 2 else 0)
-        found.append({"label": f"{seasons[index % 3]} '{year}", "url": f"/services/data/v{number}.0",
-                      "version": f"{number}.0"})
+        found.append(
+            {"label": f"{seasons[index % 3]} '{year}", "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
+        )
     return found
 
 

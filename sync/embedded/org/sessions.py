@@ -126,7 +126,12 @@ class Sessions:
         identity = instance_url + identity_path
         signed = hmac.new(self._client.client_secret.encode(), (identity + issued).encode(), hashlib.sha256)
         body = {
-            "access_token": token, "signature": base64.b64encode(signed.digest()).decode(), "scope": "api",
-            "instance_url": instance_url, "id": identity, "token_type": "Bearer", "issued_at": issued,
+            "access_token": token,
+            "signature": base64.b64encode(signed.digest()).decode(),
+            "scope": "api",
+            "instance_url": instance_url,
+            "id": identity,
+            "token_type": "Bearer",
+            "issued_at": issued,
         }
         return {**body, "refresh_token": self._client.refresh_token} if refresh else body

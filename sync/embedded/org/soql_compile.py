@@ -95,8 +95,7 @@ class Compiled:
 
     def by_keys(self) -> str:
         """The same columns for rows of given keys (one parameter, a JSON array)."""
-        return (f"SELECT {', '.join(self.columns)} FROM {self.source} "
-                "WHERE t.Id IN (SELECT value FROM json_each(?))")
+        return f"SELECT {', '.join(self.columns)} FROM {self.source} WHERE t.Id IN (SELECT value FROM json_each(?))"
 
 
 def _source_object(query: ast.Query, view: View) -> ObjectType:
@@ -192,8 +191,10 @@ class _Compiler:
                 found, _, expression, _ = self.scope.field(key.key)
             if found.type == "textarea" and found.length > 255:
                 at = key.key.at
-                raise OrgError("INVALID_FIELD", pointed(self.query.text, at, (
-                    f"field '{found.name}' can not be sorted in a query call")))
+                raise OrgError(
+                    "INVALID_FIELD",
+                    pointed(self.query.text, at, (f"field '{found.name}' can not be sorted in a query call")),
+                )
             text = expression + (" COLLATE NOCASE" if found.type in TEXTUAL else "")
             text += " DESC" if key.descending else ""
             first = key.nulls_first is not False
@@ -216,8 +217,14 @@ class _Compiler:
             node.function in ("MIN", "MAX") and found.type in (*TEXTUAL, "date", "datetime")
         )
         if not allowed:
-            raise OrgError("MALFORMED_QUERY", pointed(self.query.text, node.at, (
-                f"field {found.name} does not support aggregate operator {node.function}")))
+            raise OrgError(
+                "MALFORMED_QUERY",
+                pointed(
+                    self.query.text,
+                    node.at,
+                    (f"field {found.name} does not support aggregate operator {node.function}"),
+                ),
+            )
         return f"{node.function.lower()}({expression})", found
 
 
@@ -242,8 +249,12 @@ def _rows(compiler: _Compiler) -> Compiled:
     for selected in query.select:
         assert isinstance(selected, ast.Selected)
         if selected.alias is not None:
-            raise OrgError("MALFORMED_QUERY", pointed(query.text, selected.path.at, (
-                f"only aggregate expressions use field aliasing: {selected.alias}")))
+            raise OrgError(
+                "MALFORMED_QUERY",
+                pointed(
+                    query.text, selected.path.at, (f"only aggregate expressions use field aliasing: {selected.alias}")
+                ),
+            )
         found, owner, expression, chain = scope.field(selected.path)
         name = (*(c.lower() for c in chain), found.name)
         if name in seen:
@@ -266,8 +277,21 @@ def _rows(compiler: _Compiler) -> Compiled:
     where, order = compiler.where(), compiler.order()
     # A page in key order from a broad condition: stop after a page instead of sorting everything that fits.
     by_key = order == "t.Id" and query.limit is not None and not compiler.selective
-    return Compiled("rows", scope.base, tuple(columns), scope.source(by_key=by_key), where, order, "", "",
-                    tuple(compiler.params), query.limit, query.offset, shape, ())
+    return Compiled(
+        "rows",
+        scope.base,
+        tuple(columns),
+        scope.source(by_key=by_key),
+        where,
+        order,
+        "",
+        "",
+        tuple(compiler.params),
+        query.limit,
+        query.offset,
+        shape,
+        (),
+    )
 
 
 _NOT_GROUPABLE = frozenset({"datetime", "textarea", "double", "percent", "currency"})
@@ -279,8 +303,10 @@ def _grouped(compiler: _Compiler) -> Compiled:
     for path in query.group:
         found, _, expression, chain = scope.field(path)
         if found.type in _NOT_GROUPABLE:
-            raise OrgError("INVALID_FIELD", pointed(query.text, path.at, (
-                f"field '{found.name}' can not be grouped in a query call")))
+            raise OrgError(
+                "INVALID_FIELD",
+                pointed(query.text, path.at, (f"field '{found.name}' can not be grouped in a query call")),
+            )
         name = (*(c.lower() for c in chain), found.name)
         grouped[name] = expression + (" COLLATE NOCASE" if found.type in TEXTUAL else "")
     columns: list[str] = []
@@ -296,8 +322,14 @@ def _grouped(compiler: _Compiler) -> Compiled:
         else:
             found, owner, expression, chain = scope.field(selected.path)
             if (*(c.lower() for c in chain), found.name) not in grouped:
-                raise OrgError("MALFORMED_QUERY", pointed(query.text, selected.path.at, (
-                    f"Field must be grouped or aggregated: {'.'.join(selected.path.parts)}")))
+                raise OrgError(
+                    "MALFORMED_QUERY",
+                    pointed(
+                        query.text,
+                        selected.path.at,
+                        (f"Field must be grouped or aggregated: {'.'.join(selected.path.parts)}"),
+                    ),
+                )
             label = selected.alias or found.name
             keys.append((label, converter(found, owner)))
         if [k for k, _ in keys].count(label) > 1:
@@ -308,9 +340,21 @@ def _grouped(compiler: _Compiler) -> Compiled:
     if query.having is not None:
         having = Filter(scope, compiler.params, subselect).with_aggregates(compiler.aggregate).condition(query.having)
     order = compiler.order()
-    return Compiled("aggregate", scope.base, tuple(columns), scope.source(), where, order,
-                    ", ".join(grouped.values()), having, tuple(compiler.params), query.limit, query.offset, None,
-                    tuple(keys))
+    return Compiled(
+        "aggregate",
+        scope.base,
+        tuple(columns),
+        scope.source(),
+        where,
+        order,
+        ", ".join(grouped.values()),
+        having,
+        tuple(compiler.params),
+        query.limit,
+        query.offset,
+        None,
+        tuple(keys),
+    )
 
 
 def compile_query(query: ast.Query, view: View) -> Compiled:
@@ -323,8 +367,21 @@ def compile_query(query: ast.Query, view: View) -> Compiled:
         if aggregates[0].function != "COUNT" or query.group:
             raise OrgError("MALFORMED_QUERY", pointed(query.text, aggregates[0].at, "unexpected token: '('"))
         where = compiler.where()
-        return Compiled("count", compiler.scope.base, ("1",), compiler.scope.source(), where, "", "", "",
-                        tuple(compiler.params), query.limit, query.offset, None, ())
+        return Compiled(
+            "count",
+            compiler.scope.base,
+            ("1",),
+            compiler.scope.source(),
+            where,
+            "",
+            "",
+            "",
+            tuple(compiler.params),
+            query.limit,
+            query.offset,
+            None,
+            (),
+        )
     if aggregates or query.group:
         return _grouped(compiler)
     return _rows(compiler)

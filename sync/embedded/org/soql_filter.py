@@ -93,14 +93,22 @@ class Filter:
     def _comparison(self, node: ast.Comparison) -> str:
         if isinstance(node.left, ast.Aggregate):
             if self._aggregate is None:
-                raise OrgError("MALFORMED_QUERY", pointed(self._scope.text, node.left.at, (
-                    f"Aggregate function {node.left.function} not allowed in WHERE clause")))
+                raise OrgError(
+                    "MALFORMED_QUERY",
+                    pointed(
+                        self._scope.text,
+                        node.left.at,
+                        (f"Aggregate function {node.left.function} not allowed in WHERE clause"),
+                    ),
+                )
             expression, field = self._aggregate(node.left)
             return self.compare(expression, field, self._scope.base, node)
         field, owner, expression, _ = self._scope.field(node.left)
         if field.type == "textarea" and field.length > 255:
-            raise OrgError("INVALID_FIELD", pointed(self._scope.text, node.left.at, (
-                f"field '{field.name}' can not be filtered in a query call")))
+            raise OrgError(
+                "INVALID_FIELD",
+                pointed(self._scope.text, node.left.at, (f"field '{field.name}' can not be filtered in a query call")),
+            )
         return self.compare(expression, field, owner, node)
 
     def compare(self, expression: str, field: Field, owner: ObjectType, node: ast.Comparison) -> str:
@@ -173,8 +181,9 @@ class Filter:
         if value.kind != "string":
             raise self._wrong_type(field, value)
         if normalise(value.text) is None and value.text != "":
-            raise OrgError("INVALID_QUERY_FILTER_OPERATOR", pointed(
-                self._scope.text, value.at, f"invalid ID field: {value.text}"))
+            raise OrgError(
+                "INVALID_QUERY_FILTER_OPERATOR", pointed(self._scope.text, value.at, f"invalid ID field: {value.text}")
+            )
         return value.text
 
     def _times(self, expression: str, field: Field, node: ast.Comparison) -> str:
@@ -253,8 +262,14 @@ class Filter:
     def _among_rows(self, node: ast.AmongRows) -> str:
         field, owner, expression, chain = self._scope.field(node.left)
         if field.type not in ("id", "reference") or chain:
-            raise OrgError("MALFORMED_QUERY", pointed(self._scope.text, node.left.at, (
-                "The left operand of a semi join must be an ID or reference field of the queried object")))
+            raise OrgError(
+                "MALFORMED_QUERY",
+                pointed(
+                    self._scope.text,
+                    node.left.at,
+                    ("The left operand of a semi join must be an ID or reference field of the queried object"),
+                ),
+            )
         inner, found = self._subquery(node.query, self._scope.view, self._params, self._scope.alias + "s")
         if found.type not in ("id", "reference"):
             raise OrgError("MALFORMED_QUERY", "The selected field of a semi join must be an ID or reference field")
@@ -267,9 +282,21 @@ class Filter:
             name, tail = ("string" if field.type in TEXTUAL else name), " and should be enclosed in quotes"
         else:
             tail = " and should not be enclosed in quotes" if value.kind == "string" else ""
-        return OrgError("INVALID_FIELD", pointed(self._scope.text, value.at, (
-            f"value of filter criterion for field '{field.name}' must be of type {name}{tail}")))
+        return OrgError(
+            "INVALID_FIELD",
+            pointed(
+                self._scope.text,
+                value.at,
+                (f"value of filter criterion for field '{field.name}' must be of type {name}{tail}"),
+            ),
+        )
 
     def _wrong_operator(self, node: ast.Comparison, field: Field) -> OrgError:
-        return OrgError("INVALID_QUERY_FILTER_OPERATOR", pointed(self._scope.text, node.value.at, (
-            f"invalid operator on {_TYPE_NAMES.get(field.type, field.type).lower()} field")))
+        return OrgError(
+            "INVALID_QUERY_FILTER_OPERATOR",
+            pointed(
+                self._scope.text,
+                node.value.at,
+                (f"invalid operator on {_TYPE_NAMES.get(field.type, field.type).lower()} field"),
+            ),
+        )

@@ -163,9 +163,7 @@ class _Build(Transformer[Token, Any]):
         return ast.Path(tuple(str(p) for p in parts), _at(parts[0]))
 
     def aggregate(self, parts: list[Any]) -> ast.Aggregate:
-        return ast.Aggregate(
-            parts[0].upper(), parts[1], str(parts[2]) if parts[2] is not None else None, _at(parts[0])
-        )
+        return ast.Aggregate(parts[0].upper(), parts[1], str(parts[2]) if parts[2] is not None else None, _at(parts[0]))
 
     def aggregate_plain(self, parts: list[Any]) -> ast.Aggregate:
         return ast.Aggregate(parts[0].upper(), parts[1], None, _at(parts[0]))
@@ -186,9 +184,7 @@ class _Build(Transformer[Token, Any]):
 
     def compare(self, parts: list[Any]) -> ast.Comparison:
         operator = str(parts[1]).upper()
-        return ast.Comparison(
-            parts[0], "!=" if operator == "<>" else operator, _literal(str(parts[2]), _at(parts[2]))
-        )
+        return ast.Comparison(parts[0], "!=" if operator == "<>" else operator, _literal(str(parts[2]), _at(parts[2])))
 
     def among(self, parts: list[Any]) -> ast.Among:
         at = _at(parts[3])
@@ -204,7 +200,8 @@ class _Build(Transformer[Token, Any]):
     def key(self, parts: list[Any]) -> ast.Order:
         operand, direction, _, nulls = parts
         return ast.Order(
-            operand, bool(direction) and direction.lower() == "desc",
+            operand,
+            bool(direction) and direction.lower() == "desc",
             None if nulls is None else nulls.lower() == "first",
         )
 
@@ -219,8 +216,17 @@ class _Build(Transformer[Token, Any]):
     def query(self, parts: list[Any]) -> ast.Query:
         _, select, _, source, alias, where, group, having, order, limit, offset = parts
         return ast.Query(
-            select, str(source), _at(source), str(alias) if alias is not None else None, where, group or (),
-            having, order or (), limit, offset or 0, self._text,
+            select,
+            str(source),
+            _at(source),
+            str(alias) if alias is not None else None,
+            where,
+            group or (),
+            having,
+            order or (),
+            limit,
+            offset or 0,
+            self._text,
         )
 
 

@@ -115,8 +115,14 @@ class Queries:
         return _answer(len(rows), _aggregate_rows(compiled, rows), None)
 
     def _page(
-        self, connection: sqlite3.Connection, compiled: Compiled, keys: array[int], offset: int, page: int,
-        locator: str, version: str,
+        self,
+        connection: sqlite3.Connection,
+        compiled: Compiled,
+        keys: array[int],
+        offset: int,
+        page: int,
+        locator: str,
+        version: str,
     ) -> dict[str, Any]:
         assert compiled.shape is not None
         part = keys[offset : offset + page]

@@ -105,10 +105,18 @@ class Scope:
         link = owner.by_relationship.get(key[-1])
         target = self.view.schema.find(link.reference_to[0]) if link else None
         if link is None or target is None:
-            raise OrgError("INVALID_FIELD", pointed(self.text, at, (
-                f"Didn't understand relationship '{chain[-1]}' in field path. If you are attempting to use a custom "
-                "relationship, be sure to append the '__r' after the custom relationship name. Please reference "
-                "your WSDL or the describe call for the appropriate names.")))
+            raise OrgError(
+                "INVALID_FIELD",
+                pointed(
+                    self.text,
+                    at,
+                    (
+                        f"Didn't understand relationship '{chain[-1]}' in field path. If you are attempting to use a "
+                        "custom relationship, be sure to append the '__r' after the custom relationship name. "
+                        "Please reference your WSDL or the describe call for the appropriate names."
+                    ),
+                ),
+            )
         name = f"{self.alias}_{len(self.joins)}"
         own = visible(self.view, target, name)
         self.clauses.append(
@@ -132,10 +140,18 @@ class Scope:
         owner, alias, chain = self.owner_of(path)
         found = owner.find(path.parts[-1])
         if found is None:
-            raise OrgError("INVALID_FIELD", pointed(self.text, path.at, (
-                f"No such column '{path.parts[-1]}' on entity '{owner.name}'. If you are attempting to use a custom "
-                "field, be sure to append the '__c' after the custom field name. Please reference your WSDL or the "
-                "describe call for the appropriate names.")))
+            raise OrgError(
+                "INVALID_FIELD",
+                pointed(
+                    self.text,
+                    path.at,
+                    (
+                        f"No such column '{path.parts[-1]}' on entity '{owner.name}'. If you are attempting to use a "
+                        "custom field, be sure to append the '__c' after the custom field name. Please reference "
+                        "your WSDL or the describe call for the appropriate names."
+                    ),
+                ),
+            )
         return found, owner, self.expression(found, alias, chain, path.at), chain
 
     def expression(self, item: Field, alias: str, chain: tuple[str, ...], at: ast.Position) -> str:

@@ -159,12 +159,16 @@ class Store:
             return ", ".join(parts)
 
         run = self.writer.execute
-        run("CREATE TRIGGER IF NOT EXISTS campaign_new AFTER INSERT ON Campaign BEGIN "
-            "INSERT OR IGNORE INTO _rollup (CampaignId) VALUES (NEW.Id); END")
+        run(
+            "CREATE TRIGGER IF NOT EXISTS campaign_new AFTER INSERT ON Campaign BEGIN "
+            "INSERT OR IGNORE INTO _rollup (CampaignId) VALUES (NEW.Id); END"
+        )
         for event, plus, minus in (("INSERT", "NEW", None), ("DELETE", None, "OLD"), ("UPDATE", "NEW", "OLD")):
             row = plus or minus
-            run(f"CREATE TRIGGER IF NOT EXISTS member_{event.lower()} AFTER {event} ON CampaignMember BEGIN "
-                f"UPDATE _rollup SET {change(plus, minus)} WHERE CampaignId = {row}.CampaignId; END")
+            run(
+                f"CREATE TRIGGER IF NOT EXISTS member_{event.lower()} AFTER {event} ON CampaignMember BEGIN "
+                f"UPDATE _rollup SET {change(plus, minus)} WHERE CampaignId = {row}.CampaignId; END"
+            )
 
     def _load_sequences(self) -> None:
         for name, following in self.writer.execute("SELECT Object, Next FROM _sequence"):

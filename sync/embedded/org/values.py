@@ -33,9 +33,14 @@ def no_column(name: str, item: ObjectType) -> OrgError:
 
 def read_only(names: list[str]) -> OrgError:
     """The error for fields that cannot be written."""
-    return OrgError("INVALID_FIELD_FOR_INSERT_UPDATE", (
-        f"Unable to create/update fields: {', '.join(names)}. Please check the security settings of this field and "
-        "verify that it is read/write for your profile or permission set."), tuple(names))
+    return OrgError(
+        "INVALID_FIELD_FOR_INSERT_UPDATE",
+        (
+            f"Unable to create/update fields: {', '.join(names)}. Please check the security settings of this field and "
+            "verify that it is read/write for your profile or permission set."
+        ),
+        tuple(names),
+    )
 
 
 def split_row(
@@ -114,13 +119,19 @@ def _text(field: Field, value: Any) -> str | None:
     if not text:
         return None
     if field.length and len(text) > field.length:
-        raise OrgError("STRING_TOO_LONG", (
-            f"{field.label}: data value too large: {text[:_SHOWN]} (max length={field.length})"), (field.name,))
+        raise OrgError(
+            "STRING_TOO_LONG",
+            (f"{field.label}: data value too large: {text[:_SHOWN]} (max length={field.length})"),
+            (field.name,),
+        )
     if field.type == "email" and not is_email(text):
         raise OrgError("INVALID_EMAIL_ADDRESS", f"{field.label}: invalid email address: {text}", (field.name,))
     if field.restricted and text not in field.picklist:
-        raise OrgError("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", (
-            f"{field.label}: bad value for restricted picklist field: {text}"), (field.name,))
+        raise OrgError(
+            "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+            (f"{field.label}: bad value for restricted picklist field: {text}"),
+            (field.name,),
+        )
     return text
 
 
@@ -140,8 +151,11 @@ def _number(field: Field, value: Any) -> float | int:
     except (ValueError, TypeError):
         raise _unreadable(field, value) from None
     if number != number or abs(number) >= 1e18:
-        raise OrgError("NUMBER_OUTSIDE_VALID_RANGE", (
-            f"{field.label}: value outside of valid range on numeric field: {value}"), (field.name,))
+        raise OrgError(
+            "NUMBER_OUTSIDE_VALID_RANGE",
+            (f"{field.label}: value outside of valid range on numeric field: {value}"),
+            (field.name,),
+        )
     return int(number) if field.type == "int" else number
 
 

@@ -22,34 +22,83 @@ class CampaignSeed:
 
 
 _EIGHTY = "Quarterly regional partner and reseller update for the whole of Northern Europe"
-FIRST = CampaignSeed("Spring launch 2027", "Adaptive", "In Progress", True, True, -30, 60,
-                     "Product launch to customers and prospects", odd=False)
-
-_SHOWCASE = (
-    CampaignSeed("Ζητήματα πελατών", "Adaptive", "In Progress", True, True, -20, 40,
-                 extra_statuses=(("Εγγεγραμμένος", False), ("Παρευρέθηκε", True))),
-    CampaignSeed("Weekly product news", "Scheduled", "In Progress", True, True, -60, 120),
-    CampaignSeed("Onboarding: first 30 days", "Drip", "In Progress", True, True, -10, 180),
-    CampaignSeed("Kundenfrühstück München", "Webinar", "In Progress", True, False, -5, 14,
-                 extra_statuses=(("Angemeldet", False), ("Teilgenommen", True), ("No Show", False))),
-    CampaignSeed("Autumn fair 2026", "Scheduled", "Completed", False, True, -150, -90,
-                 "Closed, but still in the nightly run"),
-    CampaignSeed("Winter clearance", "Drip", "Completed", False, False, -120, -45),
-    CampaignSeed("[bold red]Beta[/] testers & <friends> [#12]", "Adaptive", "Planned", False, False, 20, 80),
-    CampaignSeed("مؤتمر العملاء ٢٠٢٧", "Adaptive", "In Progress", True, True, -15, 45,
-                 extra_statuses=(("مسجل", False), ("حضر", True))),
-    CampaignSeed("Summer party 🎉☀️ 👩‍👩‍👧 family edition", "Drip", "Planned", True, False, 45, 75),
-    CampaignSeed(_EIGHTY + "!" * (80 - len(_EIGHTY)), "Scheduled", "In Progress", True, True, -40, 20),
-    CampaignSeed("日本語ニュースレター", "Scheduled", "In Progress", True, True, -200, -3,
-                 "Ended, not yet marked as completed"),
+FIRST = CampaignSeed(
+    "Spring launch 2027",
+    "Adaptive",
+    "In Progress",
+    True,
+    True,
+    -30,
+    60,
+    "Product launch to customers and prospects",
+    odd=False,
 )
 
-_TOPICS = ("Renewal reminders", "Newsletter", "Upgrade path", "Customer story", "Product tour", "Training days",
-           "Partner update", "Survey", "Win-back", "Price change")
+_SHOWCASE = (
+    CampaignSeed(
+        "Ζητήματα πελατών",
+        "Adaptive",
+        "In Progress",
+        True,
+        True,
+        -20,
+        40,
+        extra_statuses=(("Εγγεγραμμένος", False), ("Παρευρέθηκε", True)),
+    ),
+    CampaignSeed("Weekly product news", "Scheduled", "In Progress", True, True, -60, 120),
+    CampaignSeed("Onboarding: first 30 days", "Drip", "In Progress", True, True, -10, 180),
+    CampaignSeed(
+        "Kundenfrühstück München",
+        "Webinar",
+        "In Progress",
+        True,
+        False,
+        -5,
+        14,
+        extra_statuses=(("Angemeldet", False), ("Teilgenommen", True), ("No Show", False)),
+    ),
+    CampaignSeed(
+        "Autumn fair 2026", "Scheduled", "Completed", False, True, -150, -90, "Closed, but still in the nightly run"
+    ),
+    CampaignSeed("Winter clearance", "Drip", "Completed", False, False, -120, -45),
+    CampaignSeed("[bold red]Beta[/] testers & <friends> [#12]", "Adaptive", "Planned", False, False, 20, 80),
+    CampaignSeed(
+        "مؤتمر العملاء ٢٠٢٧",
+        "Adaptive",
+        "In Progress",
+        True,
+        True,
+        -15,
+        45,
+        extra_statuses=(("مسجل", False), ("حضر", True)),
+    ),
+    CampaignSeed("Summer party 🎉☀️ 👩‍👩‍👧 family edition", "Drip", "Planned", True, False, 45, 75),
+    CampaignSeed(_EIGHTY + "!" * (80 - len(_EIGHTY)), "Scheduled", "In Progress", True, True, -40, 20),
+    CampaignSeed(
+        "日本語ニュースレター", "Scheduled", "In Progress", True, True, -200, -3, "Ended, not yet marked as completed"
+    ),
+)
+
+_TOPICS = (
+    "Renewal reminders",
+    "Newsletter",
+    "Upgrade path",
+    "Customer story",
+    "Product tour",
+    "Training days",
+    "Partner update",
+    "Survey",
+    "Win-back",
+    "Price change",
+)
 _REGIONS = ("EMEA", "Nordics", "DACH", "Iberia", "North America", "APAC", "Ελλάδα", "Česko", "Việt Nam", "中国")
 _STATES = (
-    ("In Progress", True, True, -25, 90), ("In Progress", True, True, -10, 45), ("In Progress", True, False, -40, 30),
-    ("Planned", False, False, 10, 70), ("Completed", False, True, -160, -30), ("In Progress", True, True, -70, 15),
+    ("In Progress", True, True, -25, 90),
+    ("In Progress", True, True, -10, 45),
+    ("In Progress", True, False, -40, 30),
+    ("Planned", False, False, 10, 70),
+    ("Completed", False, True, -160, -30),
+    ("In Progress", True, True, -70, 15),
 )
 _TYPES = ("Adaptive", "Scheduled", "Drip", "Adaptive", "Scheduled", "Adaptive", "Drip", "Email")
 

@@ -24,8 +24,10 @@ _DAY = 86_400
 _MOST_SHARED = 50_000
 _ODD_SHARE = 0.15
 _USERS = (
-    ("integration@predictive.example", "Integration", "User"), ("maria.keller@acme.example", "Maria", "Keller"),
-    ("tom.okafor@acme.example", "Tom", "Okafor"), ("ines.duarte@acme.example", "Inês", "Duarte"),
+    ("integration@predictive.example", "Integration", "User"),
+    ("maria.keller@acme.example", "Maria", "Keller"),
+    ("tom.okafor@acme.example", "Tom", "Okafor"),
+    ("ines.duarte@acme.example", "Inês", "Duarte"),
     ("yuki.mori@acme.example", "優希", "森"),
 )
 
@@ -62,8 +64,13 @@ class _Loader:
     def stamps(self, days: float) -> dict[str, Any]:
         at = self.second - int(days * _DAY)
         user = self.users[0] if self.users else 0
-        return {"CreatedDate": at, "CreatedById": user, "LastModifiedDate": at, "LastModifiedById": user,
-                "SystemModstamp": at}
+        return {
+            "CreatedDate": at,
+            "CreatedById": user,
+            "LastModifiedDate": at,
+            "LastModifiedById": user,
+            "SystemModstamp": at,
+        }
 
     def organization(self) -> int:
         """The org's own row, and its users."""
@@ -72,28 +79,64 @@ class _Loader:
         marks = ", ".join("?" * 18)
         for key, (name, given, family) in zip(self.users, _USERS, strict=True):
             stamps = self.stamps(700)
-            row = {"Id": key, "Username": name, "FirstName": given, "LastName": family, "Email": name,
-                   "Alias": name[:8], "IsActive": 1, "TimeZoneSidKey": ZONE, "LocaleSidKey": "en_US",
-                   "LanguageLocaleKey": "en_US", "EmailEncodingKey": "UTF-8", "UserType": "Standard",
-                   "UserPermissionsMarketingUser": 1, **stamps}
+            row = {
+                "Id": key,
+                "Username": name,
+                "FirstName": given,
+                "LastName": family,
+                "Email": name,
+                "Alias": name[:8],
+                "IsActive": 1,
+                "TimeZoneSidKey": ZONE,
+                "LocaleSidKey": "en_US",
+                "LanguageLocaleKey": "en_US",
+                "EmailEncodingKey": "UTF-8",
+                "UserType": "Standard",
+                "UserPermissionsMarketingUser": 1,
+                **stamps,
+            }
             self.connection.execute(f"INSERT INTO User ({', '.join(row)}) VALUES ({marks})", list(row.values()))
-        return self.add("Organization", [{
-            "Name": "Acme Sandbox", "InstanceName": "CS42", "OrganizationType": "Enterprise Edition", "IsSandbox": 1,
-            "TimeZoneSidKey": ZONE, "DefaultLocaleSidKey": "en_US", "LanguageLocaleKey": "en_US",
-            "PrimaryContact": "Maria Keller", "Country": "US", **self.stamps(800)}])
+        return self.add(
+            "Organization",
+            [
+                {
+                    "Name": "Acme Sandbox",
+                    "InstanceName": "CS42",
+                    "OrganizationType": "Enterprise Edition",
+                    "IsSandbox": 1,
+                    "TimeZoneSidKey": ZONE,
+                    "DefaultLocaleSidKey": "en_US",
+                    "LanguageLocaleKey": "en_US",
+                    "PrimaryContact": "Maria Keller",
+                    "Country": "US",
+                    **self.stamps(800),
+                }
+            ],
+        )
 
     def people(self) -> None:
         """Accounts, ordinary people, odd people and global test members; the pools the members come from."""
         wanted = max(self.members, min(_MOST_SHARED, self.members * 2)) + 50
         makers = People(self.random, max(8, min(4_000, wanted // 12)))
-        accounts = [{"Name": n, "BillingCity": c, "BillingCountry": k, "Industry": i, "OwnerId": self.users[1],
-                     **self.stamps(600)} for n, c, k, i in makers.account_rows()]
+        accounts = [
+            {
+                "Name": n,
+                "BillingCity": c,
+                "BillingCountry": k,
+                "Industry": i,
+                "OwnerId": self.users[1],
+                **self.stamps(600),
+            }
+            for n, c, k, i in makers.account_rows()
+        ]
         first_account = self.add("Account", accounts)
         ordinary = [makers.ordinary(lead=i % 2 == 0) for i in range(wanted)]
         self.connection.execute(
-            "CREATE TEMP TABLE _pool (I INTEGER PRIMARY KEY, LeadId INTEGER, ContactId INTEGER, Converted INTEGER)")
+            "CREATE TEMP TABLE _pool (I INTEGER PRIMARY KEY, LeadId INTEGER, ContactId INTEGER, Converted INTEGER)"
+        )
         self.connection.execute(
-            "CREATE TEMP TABLE _odd (I INTEGER PRIMARY KEY, LeadId INTEGER, ContactId INTEGER, Converted INTEGER)")
+            "CREATE TEMP TABLE _odd (I INTEGER PRIMARY KEY, LeadId INTEGER, ContactId INTEGER, Converted INTEGER)"
+        )
         keys = self._write_people(ordinary, first_account)
         rows = [(i, *key, 0) for i, key in enumerate(keys)]
         self.connection.executemany("INSERT INTO _pool VALUES (?, ?, ?, ?)", rows)
@@ -106,7 +149,8 @@ class _Loader:
             found = [next(flat_keys) for _ in case]
             odd_rows += self._convert(found, both=number % 24 == 3) if len(found) == 2 else [(*found[0], 0)]
         self.connection.executemany(
-            "INSERT INTO _odd VALUES (?, ?, ?, ?)", ((i, *row) for i, row in enumerate(odd_rows)))
+            "INSERT INTO _odd VALUES (?, ?, ?, ?)", ((i, *row) for i, row in enumerate(odd_rows))
+        )
         self.odd = len(odd_rows)
         if self.store.schema.package:
             self._write_people([makers.test_member(i) for i in range(4)], first_account)
@@ -118,7 +162,8 @@ class _Loader:
         self.connection.execute(
             "UPDATE Lead SET IsConverted = 1, Status = 'Closed - Converted', ConvertedContactId = ?, ConvertedDate = ?,"
             " ConvertedAccountId = (SELECT AccountId FROM Contact WHERE Id = ?) WHERE Id = ?",
-            (contact, day, contact, lead))
+            (contact, day, contact, lead),
+        )
         return [(lead, None, 1), (None, contact, 0)] if both else [(lead, contact, 1)]
 
     def _write_people(self, people: list[Person], first_account: int) -> list[tuple[int | None, int | None]]:
@@ -128,11 +173,13 @@ class _Loader:
         for person in people:
             row = self._person_row(person)
             if person.lead:
-                row.update(Company=person.company, City=person.city, Country=person.country,
-                           Status="Open - Not Contacted")
+                row.update(
+                    Company=person.company, City=person.city, Country=person.country, Status="Open - Not Contacted"
+                )
             else:
-                row.update(AccountId=first_account + person.account, MailingCity=person.city,
-                           MailingCountry=person.country)
+                row.update(
+                    AccountId=first_account + person.account, MailingCity=person.city, MailingCountry=person.country
+                )
             target = leads if person.lead else contacts
             places.append((person.lead, len(target)))
             target.append(row)
@@ -141,38 +188,69 @@ class _Loader:
 
     def _person_row(self, person: Person) -> dict[str, Any]:
         row: dict[str, Any] = {
-            "LastName": person.last, "FirstName": person.first, "Email": person.email, "Title": person.title,
-            "LeadSource": person.source, "OwnerId": self.users[1 + len(person.last) % 4],
-            "HasOptedOutOfEmail": int(person.opted_out), **self.stamps(self.random.uniform(4, 500)),
+            "LastName": person.last,
+            "FirstName": person.first,
+            "Email": person.email,
+            "Title": person.title,
+            "LeadSource": person.source,
+            "OwnerId": self.users[1 + len(person.last) % 4],
+            "HasOptedOutOfEmail": int(person.opted_out),
+            **self.stamps(self.random.uniform(4, 500)),
         }
         if self.store.schema.package:
-            row.update(PAM__Test_Group__c="PAM" if person.test else None, PAM__Test_Member__c=int(person.test),
-                       PAM__Score__c=person.score)
+            row.update(
+                PAM__Test_Group__c="PAM" if person.test else None,
+                PAM__Test_Member__c=int(person.test),
+                PAM__Score__c=person.score,
+            )
         return row
 
     def campaign(self, number: int, seed: CampaignSeed, zone: ZoneInfo) -> None:
         """A campaign with its statuses and members."""
         today = self.now.astimezone(zone).date()
         age = 400 - number * 270 / max(1, self.campaigns)
-        row = {"Name": seed.name, "Type": seed.type, "Status": seed.status, "IsActive": int(seed.active),
-               "StartDate": None if seed.start is None else (today + timedelta(days=seed.start)).isoformat(),
-               "EndDate": None if seed.end is None else (today + timedelta(days=seed.end)).isoformat(),
-               "Description": seed.description, "OwnerId": self.users[1 + number % 4], **self.stamps(age)}
+        row = {
+            "Name": seed.name,
+            "Type": seed.type,
+            "Status": seed.status,
+            "IsActive": int(seed.active),
+            "StartDate": None if seed.start is None else (today + timedelta(days=seed.start)).isoformat(),
+            "EndDate": None if seed.end is None else (today + timedelta(days=seed.end)).isoformat(),
+            "Description": seed.description,
+            "OwnerId": self.users[1 + number % 4],
+            **self.stamps(age),
+        }
         if self.store.schema.package:
             row["PAM__Auto_Sync__c"] = int(seed.auto_sync)
         key = self.add("Campaign", [row])
         statuses = [("Sent", False), ("Responded", True), *seed.extra_statuses]
-        self.add("CampaignMemberStatus", [
-            {"CampaignId": key, "Label": label, "SortOrder": i + 1, "IsDefault": int(i == 0),
-             "HasResponded": int(responded), **self.stamps(age)}
-            for i, (label, responded) in enumerate(statuses)])
+        self.add(
+            "CampaignMemberStatus",
+            [
+                {
+                    "CampaignId": key,
+                    "Label": label,
+                    "SortOrder": i + 1,
+                    "IsDefault": int(i == 0),
+                    "HasResponded": int(responded),
+                    **self.stamps(age),
+                }
+                for i, (label, responded) in enumerate(statuses)
+            ],
+        )
         odd = min(self.odd, int(self.members * _ODD_SHARE)) if seed.odd and number else 0
         self._members(key, number, age, statuses, "_pool", self.pool, self.members - odd)
         if odd:
             self._members(key, number, age, statuses, "_odd", self.odd, odd)
 
     def _members(
-        self, campaign: int, number: int, age: float, statuses: list[tuple[str, bool]], pool: str, size: int,
+        self,
+        campaign: int,
+        number: int,
+        age: float,
+        statuses: list[tuple[str, bool]],
+        pool: str,
+        size: int,
         count: int,
     ) -> None:
         """``count`` members from a pool, no person twice; statuses by a fixed pattern, mostly the default."""
@@ -192,18 +270,33 @@ class _Loader:
                 status = f"CASE WHEN {pick} >= {low} THEN :status{index} ELSE {status} END"
                 responded = f"CASE WHEN {pick} >= {low} THEN {int(has_responded)} ELSE {responded} END"
         at = ":created + (s.J * 7919) % :span"
-        columns = ("Id, IsDeleted, CampaignId, LeadId, ContactId, _Converted, Status, HasResponded, "
-                   "FirstRespondedDate, CreatedDate, CreatedById, LastModifiedDate, LastModifiedById, SystemModstamp")
-        values = (f":first + s.J, 0, :campaign, p.LeadId, p.ContactId, p.Converted, {status}, {responded}, "
-                  f"CASE WHEN ({responded}) THEN date({at}, 'unixepoch') END, {at}, :user, {at}, :user, {at}")
+        columns = (
+            "Id, IsDeleted, CampaignId, LeadId, ContactId, _Converted, Status, HasResponded, "
+            "FirstRespondedDate, CreatedDate, CreatedById, LastModifiedDate, LastModifiedById, SystemModstamp"
+        )
+        values = (
+            f":first + s.J, 0, :campaign, p.LeadId, p.ContactId, p.Converted, {status}, {responded}, "
+            f"CASE WHEN ({responded}) THEN date({at}, 'unixepoch') END, {at}, :user, {at}, :user, {at}"
+        )
         if self.store.schema.package and pool == "_pool" and number % 3 == 1:
             columns += ", PAM__Test_Member__c"
             values += ", s.J < 2"
-        bound.update(first=first, campaign=campaign, created=created, span=span, user=self.users[1],
-                     offset=offset, step=step, size=size, count=count)
+        bound.update(
+            first=first,
+            campaign=campaign,
+            created=created,
+            span=span,
+            user=self.users[1],
+            offset=offset,
+            step=step,
+            size=size,
+            count=count,
+        )
         self.connection.execute(
             f"INSERT INTO CampaignMember ({columns}) SELECT {values} FROM _seq s "
-            f"CROSS JOIN {pool} p ON p.I = (:offset + s.J * :step) % :size WHERE s.J < :count", bound)
+            f"CROSS JOIN {pool} p ON p.I = (:offset + s.J * :step) % :size WHERE s.J < :count",
+            bound,
+        )
 
     @staticmethod
     def _step(size: int, number: int) -> int:

@@ -27,26 +27,44 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
 CULTURES = (
     Culture(
         34,
-        _plain("Emma,Oliver,Amelia,Jack,Grace,Henry,Sophie,Daniel,Hannah,Samuel,Alice,George,Ruth,Martin,Clara,Thomas,"
-               "Laura,Peter,Nora,Victor,Julia,Simon,Helen,Adam,Rachel,Marcus,Diana,Oscar,Irene,Felix"),
-        _plain("Carter,Bennett,Hughes,Morgan,O'Neill,Fletcher,Wright,Palmer,Sullivan,Grant,Hayes,Porter,Watson,Ellis,"
-               "Marsh,Doyle,Reid,Holland,Barnes,Foster,Lambert,Spencer,Walsh,Norton,Quinn,Abbott,Kemp,Rowe,Vaughan"),
-        _plain("Northwind Trading,Hollow Oak,Fernhill Labs,Bluegate Logistics,Copperline,Harrow & Finch,Tidewater,"
-               "Granite Peak,Lanternworks,Millbrook Health"),
+        _plain(
+            "Emma,Oliver,Amelia,Jack,Grace,Henry,Sophie,Daniel,Hannah,Samuel,Alice,George,Ruth,Martin,Clara,Thomas,"
+            "Laura,Peter,Nora,Victor,Julia,Simon,Helen,Adam,Rachel,Marcus,Diana,Oscar,Irene,Felix"
+        ),
+        _plain(
+            "Carter,Bennett,Hughes,Morgan,O'Neill,Fletcher,Wright,Palmer,Sullivan,Grant,Hayes,Porter,Watson,Ellis,"
+            "Marsh,Doyle,Reid,Holland,Barnes,Foster,Lambert,Spencer,Walsh,Norton,Quinn,Abbott,Kemp,Rowe,Vaughan"
+        ),
+        _plain(
+            "Northwind Trading,Hollow Oak,Fernhill Labs,Bluegate Logistics,Copperline,Harrow & Finch,Tidewater,"
+            "Granite Peak,Lanternworks,Millbrook Health"
+        ),
         (("London", "United Kingdom"), ("Boston", "United States"), ("Dublin", "Ireland"), ("Toronto", "Canada")),
     ),
     Culture(
         26,
-        _pairs("Jürgen=juergen,Zoë=zoe,Øyvind=oyvind,Łukasz=lukasz,Renée=renee,José=jose,Søren=soren,Čeněk=cenek,"
-               "Ágnes=agnes,Çağla=cagla,Beyoncé=beyonce,Þóra=thora,İbrahim=ibrahim,Željka=zeljka,François=francois,"
-               "Åsa=asa,Núria=nuria,Ștefan=stefan"),
-        _pairs("Müller=mueller,Grüneberg=grueneberg,Strauß=strauss,Nuñez=nunez,Dvořák=dvorak,Wałęsa=walesa,"
-               "Østergård=ostergard,García Márquez=garciamarquez,Lefèvre=lefevre,Öztürk=ozturk,Kovács=kovacs,"
-               "Björnsdóttir=bjornsdottir,Şahin=sahin,Gonçalves=goncalves,Žižek=zizek,Țepeș=tepes,Ångström=angstrom"),
-        _pairs("Bücher & Söhne=buecher,Café Ñandú=cafe-nandu,Škoda Služby=skoda-sluzby,Münchner Gießerei=giesserei,"
-               "Crème Brûlée SARL=creme,Łódzkie Młyny=mlyny,Smørrebrød ApS=smor"),
-        (("München", "Germany"), ("Kraków", "Poland"), ("Málaga", "Spain"), ("Århus", "Denmark"),
-         ("Besançon", "France"), ("İzmir", "Türkiye")),
+        _pairs(
+            "Jürgen=juergen,Zoë=zoe,Øyvind=oyvind,Łukasz=lukasz,Renée=renee,José=jose,Søren=soren,Čeněk=cenek,"
+            "Ágnes=agnes,Çağla=cagla,Beyoncé=beyonce,Þóra=thora,İbrahim=ibrahim,Željka=zeljka,François=francois,"
+            "Åsa=asa,Núria=nuria,Ștefan=stefan"
+        ),
+        _pairs(
+            "Müller=mueller,Grüneberg=grueneberg,Strauß=strauss,Nuñez=nunez,Dvořák=dvorak,Wałęsa=walesa,"
+            "Østergård=ostergard,García Márquez=garciamarquez,Lefèvre=lefevre,Öztürk=ozturk,Kovács=kovacs,"
+            "Björnsdóttir=bjornsdottir,Şahin=sahin,Gonçalves=goncalves,Žižek=zizek,Țepeș=tepes,Ångström=angstrom"
+        ),
+        _pairs(
+            "Bücher & Söhne=buecher,Café Ñandú=cafe-nandu,Škoda Služby=skoda-sluzby,Münchner Gießerei=giesserei,"
+            "Crème Brûlée SARL=creme,Łódzkie Młyny=mlyny,Smørrebrød ApS=smor"
+        ),
+        (
+            ("München", "Germany"),
+            ("Kraków", "Poland"),
+            ("Málaga", "Spain"),
+            ("Århus", "Denmark"),
+            ("Besançon", "France"),
+            ("İzmir", "Türkiye"),
+        ),
     ),
     Culture(
         7,
@@ -99,8 +117,18 @@ CULTURES = (
     ),
 )
 
-TITLES = ("Marketing Manager", "Head of Operations", "Account Executive", "CTO", "Office Manager", "Consultant",
-          "Geschäftsführerin", "Purchasing Lead", "Analyst", None)
+TITLES = (
+    "Marketing Manager",
+    "Head of Operations",
+    "Account Executive",
+    "CTO",
+    "Office Manager",
+    "Consultant",
+    "Geschäftsführerin",
+    "Purchasing Lead",
+    "Analyst",
+    None,
+)
 SOURCES = ("Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other")
 INDUSTRIES = ("Technology", "Manufacturing", "Healthcare", "Education", "Retail", "Other")
 DOMAIN_ENDS = ("example.com", "example.org", "example.net")

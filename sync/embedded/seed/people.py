@@ -61,8 +61,19 @@ class People:
         seen = self._taken.get(local, 0)
         self._taken[local] = seen + 1
         email = f"{local}{seen + 1 if seen else ''}@{domain}"
-        return Person(lead, first, last, email, company, self.random.randrange(self.accounts), pick(TITLES), city,
-                      country, pick(SOURCES), score=float(self.random.randrange(100)) if seen % 3 == 0 else None)
+        return Person(
+            lead,
+            first,
+            last,
+            email,
+            company,
+            self.random.randrange(self.accounts),
+            pick(TITLES),
+            city,
+            country,
+            pick(SOURCES),
+            score=float(self.random.randrange(100)) if seen % 3 == 0 else None,
+        )
 
     def odd(self, number: int, ordinary: list[Person]) -> list[Person]:
         """The ``number``-th odd case: one person, or people who belong together."""
@@ -93,13 +104,33 @@ class People:
 
     def _lead_and_contact(self, lead: Person) -> list[Person]:
         lead.lead = True
-        contact = Person(False, lead.first, lead.last, lead.email, lead.company, lead.account, lead.title, lead.city,
-                         lead.country, lead.source)
+        contact = Person(
+            False,
+            lead.first,
+            lead.last,
+            lead.email,
+            lead.company,
+            lead.account,
+            lead.title,
+            lead.city,
+            lead.country,
+            lead.source,
+        )
         return [lead, contact]
 
     def test_member(self, number: int) -> Person:
         """A global test member: two leads, then two contacts."""
         lead = number < 2
-        return Person(lead, "Test", f"{'Lead' if lead else 'Contact'} {number % 2 + 1}",
-                      f"test.{'lead' if lead else 'contact'}{number % 2 + 1}@example.com", "Own Company", 0,
-                      "Campaign tester", "London", "United Kingdom", "Other", test=True)
+        return Person(
+            lead,
+            "Test",
+            f"{'Lead' if lead else 'Contact'} {number % 2 + 1}",
+            f"test.{'lead' if lead else 'contact'}{number % 2 + 1}@example.com",
+            "Own Company",
+            0,
+            "Campaign tester",
+            "London",
+            "United Kingdom",
+            "Other",
+            test=True,
+        )
