@@ -30,7 +30,7 @@ from sync.errors import RemoteRejected, UsageError
 from sync.events import Event
 from sync.http.calls import made_for
 from sync.http.transport import Transport
-from sync.ids import CampaignId
+from sync.ids import CampaignId, PersonId
 from sync.model import Campaign, Edition, RunKind
 from sync.plan import Plan
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
@@ -150,6 +150,7 @@ class Shell(StoreReads):
             client_secret=None if token else settings.client_secret.require(),
             api_version=settings.api_version,
             auto_sync=[CampaignId(each) for each in self.settings.auto_sync],
+            test_members=[PersonId(each) for each in self.settings.test_members],
         )
 
     def _service(self) -> PredictiveService:
@@ -301,7 +302,8 @@ class Shell(StoreReads):
         raise UsageError(f"{kind.value} is no batch", remedy="hourly or nightly")
 
     def verify(self, campaign_ids: Sequence[str] | None = None, *, cancel: Cancel | None = None) -> RunResult:
-        """Compare both sides afresh, of these campaigns or of all that were started."""
+        """Compare both sides afresh, of these campaigns or of all that were started. Raises Refused for one that was
+        never started."""
         return verify_campaigns(self.parts(), self._named(campaign_ids), Choice(cancel=cancel))
 
     # ------------------------------------------------------------ editions and care

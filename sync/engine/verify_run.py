@@ -11,7 +11,7 @@ from dataclasses import replace
 from sync.engine.claims import Ended, open_claims
 from sync.engine.gate import Choice
 from sync.engine.parts import Parts
-from sync.engine.sync_run import run_to_end
+from sync.engine.sync_run import require_started, run_to_end
 from sync.engine.verify import DIFFERENCE, PENDING, Found, compare
 from sync.events import Phase
 from sync.ids import CampaignId
@@ -32,13 +32,21 @@ TOLD_APART = 200
 
 def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: Choice) -> RunResult:
     """Compare both sides of these campaigns. Differences are in the result; any is exit 3;
-    what is pending, held, invisible or rejected is counted and told apart."""
+    what is pending, held, invisible or rejected is counted and told apart.
+
+    Raises:
+        Refused: a campaign was never started, so the service has nothing of it to compare.
+    """
+    require_started(parts, campaigns)
     claims = open_claims(parts, RunKind.VERIFY, {}, cancel=choice.cancel, batch=True, exclusive=False)
     live = claims.live
     claims.names |= dict(campaigns)
     told: list[Difference] = []
 
     def work() -> None:
+        if not campaigns:
+            live.note("there is nothing to verify: no campaign was started with New Edition yet")
+            return
         known = parts.store.members.count_known(tuple(campaigns))
         rows = sum(known.values())
         shared = 1 + read_calls(max(0, rows - ROWS_PER_PAGE))

@@ -62,6 +62,7 @@ class SalesforceOrg:
         client_id, client_secret: of an External Client App, to log in (OAuth client credentials) and to renew.
         api_version: REST API version.
         auto_sync: campaigns with auto-sync when the org has no field for it.
+        test_members: leads and contacts that are global test members when the org has no fields for it.
         budget: of repeats.
         bulk: False keeps all reads and writes in Composites.
 
@@ -80,6 +81,7 @@ class SalesforceOrg:
         client_secret: Secret | None = None,
         api_version: str = API_VERSION,
         auto_sync: Collection[CampaignId] = (),
+        test_members: Collection[PersonId] = (),
         budget: Budget | None = None,
         bulk: bool = True,
     ) -> None:
@@ -99,9 +101,10 @@ class SalesforceOrg:
         self._reader = Reader(self._composite)
         self._mapping = mapping
         self._auto_sync = tuple(sorted(auto_sync))
+        self._test_members = tuple(sorted(test_members))
         self._absent: frozenset[tuple[str, str]] = frozenset()
         self._codec = Codec(mapping)
-        self._queries = Queries(mapping, self._codec, self._absent, self._auto_sync)
+        self._queries = Queries(mapping, self._codec, self._absent, self._auto_sync, self._test_members)
         self._poller = Poller(self)
         self._identity: OrgIdentity | None = None
         self._bulk = bulk
@@ -156,7 +159,7 @@ class SalesforceOrg:
                 raise
             self._absent |= missing
             self._codec = Codec(self._mapping, self._absent)
-            self._queries = Queries(self._mapping, self._codec, self._absent, self._auto_sync)
+            self._queries = Queries(self._mapping, self._codec, self._absent, self._auto_sync, self._test_members)
             return read()
 
     # -------------------------------------------------------- identity

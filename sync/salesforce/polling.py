@@ -80,11 +80,11 @@ class Poller:
         counts, statuses = queries.counts(*of_members), queries.statuses(of_campaigns)
         parts = [org.composite.query(f"m{i}", _ordered(select)) for i, select in enumerate(members)]
         parts += [org.composite.query("status", _ordered(statuses)), org.composite.query("count", counts)]
-        if with_test_people and queries.has_test_people:
-            parts += [org.composite.query(name, _ordered(queries.test_people(name))) for name, _ in PERSON_KINDS]
+        test_objects = queries.test_objects if with_test_people else ()
+        parts += [org.composite.query(name, _ordered(queries.test_people(name))) for name in test_objects]
         answers = self._send(parts, "poll")
         pages = [answers[f"m{i}"].read(org.codec.members) for i in range(len(members))]
-        test_people = tuple(self._test_people(answers)) if "Lead" in answers.by_reference else None
+        test_people = tuple(self._test_people(answers)) if test_objects else None
         counted = org.reader.grouped(answers["count"].read(decode.COUNTS), counts, decode.COUNTS, one_each=True)
         found = list(counted)
         labels = list(self._rest(answers["status"].read(org.codec.statuses), statuses, org.codec.statuses))
@@ -137,6 +137,8 @@ class Poller:
 
     def _test_people(self, answers: Answers) -> Iterator[TestPerson]:
         for name, kind in PERSON_KINDS:
+            if name not in answers.by_reference:
+                continue
             first = answers[name].read(decode.PEOPLE)
             for row in self._rest(first, self._org.queries.test_people(name), decode.PEOPLE):
                 yield decode.test_person_of(row, kind)

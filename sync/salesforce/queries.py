@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sync.errors import ConfigError
-from sync.ids import CampaignId
+from sync.ids import CONTACT_PREFIX, CampaignId, PersonId
 from sync.mapping import Mapping
 from sync.salesforce.decode import Codec
-from sync.salesforce.soql import PAGE, Select, among, either, instant
+from sync.salesforce.soql import MOST_IDS, PAGE, Select, among, either, instant
 
 TEST_GROUP = "PAM"
 PERSONS = either("LeadId != null", "ContactId != null")
@@ -25,6 +25,7 @@ class Queries:
         codec: its rows.
         absent: (object, field) that the org lacks.
         auto_sync: campaigns with auto-sync by configuration, used when the org has no such field.
+        test_members: global test members by configuration, used when the org has no fields that mark them.
     """
 
     def __init__(
@@ -33,15 +34,25 @@ class Queries:
         codec: Codec,
         absent: frozenset[tuple[str, str]],
         auto_sync: Sequence[CampaignId],
+        test_members: Sequence[PersonId] = (),
     ) -> None:
         self._mapping = mapping
         self._codec = codec
         self._absent = absent
         self._auto_sync = tuple(auto_sync)
+        self._test_members: dict[str, list[PersonId]] = {}
+        for person in test_members:
+            sobject = "Contact" if person.startswith(CONTACT_PREFIX) else "Lead"
+            self._test_members.setdefault(sobject, []).append(person)
 
     @property
-    def has_test_people(self) -> bool:
-        """True when global test members are marked in the org."""
+    def test_objects(self) -> tuple[str, ...]:
+        """Objects among whose records global test members are: marked in the org, or else named in the configuration;
+        empty when neither says who they are."""
+        return ("Lead", "Contact") if self._marks_test_people else tuple(self._test_members)
+
+    @property
+    def _marks_test_people(self) -> bool:
         names = (self._mapping.person_test_group, self._mapping.person_test_member)
         return all(names) and not any((sobject, n) in self._absent for sobject in ("Lead", "Contact") for n in names)
 
@@ -114,11 +125,26 @@ class Queries:
         return Select(fields, "CampaignMember", (PERSONS, among("CampaignId", campaigns)))
 
     def test_people(self, sobject: str) -> Select:
-        """Global test members among leads (converted ones are contacts by now) or contacts."""
-        marked = (
-            f"{self._mapping.person_test_group} = '{TEST_GROUP}'",
-            f"{self._mapping.person_test_member} = true",
-        )
+        """Global test members among leads (converted ones are contacts by now) or contacts; one of ``test_objects``.
+
+        Raises:
+            ConfigError: the configuration names more people than one statement holds.
+        """
+        if self._marks_test_people:
+            marked: tuple[str, ...] = (
+                f"{self._mapping.person_test_group} = '{TEST_GROUP}'",
+                f"{self._mapping.person_test_member} = true",
+            )
+        else:
+            named = self._test_members[sobject]
+            if len(named) > MOST_IDS:
+                raise ConfigError(
+                    f"{len(named)} test members are named, at most {MOST_IDS} leads and {MOST_IDS} contacts can be read",
+                    where="orgs.NAME.test_members",
+                    left_undone="nothing was read or written",
+                    remedy="name fewer of them",
+                )
+            marked = (among("Id", named),)
         select = Select(_PERSON, sobject, marked)
         return select.having("IsConverted = false") if sobject == "Lead" else select
 

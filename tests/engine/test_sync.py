@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync.errors import AmbiguousCampaign, Refused, UnknownCampaign
+from sync.events import Noted
 from sync.model import RunKind, RunState
 from tests.engine.world import World
 
@@ -308,3 +309,13 @@ def test_campaigns_are_found_by_id_and_name_and_told_when_not(world: World) -> N
         assert [member.email for member in shell.members(one.id)] == [
             row["Email"] for row in world.org_members(one).values()
         ]
+
+
+def test_verify_before_new_edition_is_refused_and_without_any_there_is_nothing_to_do(world: World) -> None:
+    campaign = world.campaign(1)
+    with world.shell() as shell:
+        with pytest.raises(Refused, match="never started"):
+            shell.verify([campaign.id])
+        nothing = shell.verify()
+    assert (nothing.state, nothing.exit_code, nothing.calls.salesforce) == (RunState.NOTHING_TO_DO, 0, 0)
+    assert [body for body in world.told(Noted) if "no campaign was started" in body.text]

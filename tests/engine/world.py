@@ -105,7 +105,7 @@ class World:
         answer: dict[str, Any] = self.servers.control("POST", "/records", {"operations": list(operations)})
         return list(answer["ids"])
 
-    def campaign(self, members: int = 12, *, type: str = "Adaptive", auto_sync: bool = True, **values: Any) -> Campaign:
+    def campaign(self, members: int = 12, *, type: str = "Adaptive", auto_sync: bool | None = True, **values: Any) -> Campaign:
         number = next(_numbers)
         name = f"Campaign {number}"
         today = datetime.now(UTC).date()
@@ -116,8 +116,9 @@ class World:
             "Status": "In Progress",
             "StartDate": (today - timedelta(days=5)).isoformat(),
             "EndDate": (today + timedelta(days=30)).isoformat(),
-            "PAM__Auto_Sync__c": auto_sync,
         } | values
+        if auto_sync is not None:  # None: an org without the field
+            header["PAM__Auto_Sync__c"] = auto_sync
         (campaign,) = self.records({"op": "create", "object": "Campaign", "values": header})
         self.records(
             *(
