@@ -7,7 +7,7 @@ threads after the first paint, so that SQLAlchemy, httpx and the rest are not lo
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,6 +33,10 @@ from sync.views import CampaignView, RunResult
 OpenBackend = Callable[[], Backend]
 Commands = Mapping[str, Callable[[Sequence[str]], str]]
 """Commands beyond the console's own, for the ``:`` prompt: name → function of the arguments that gives text."""
+
+
+class Gone(Exception):
+    """No screen is left to be told anything: the app shuts down."""
 
 
 class Host(App[int]):
@@ -96,8 +100,23 @@ class Host(App[int]):
 
     @property
     def front(self) -> ConsoleScreen:
-        """The topmost full screen, beneath any dialog."""
-        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen))
+        """The topmost full screen, beneath any dialog. Raises Gone once the app shuts down."""
+        for screen in reversed(self._screen_stack):
+            if isinstance(screen, ConsoleScreen):
+                return screen
+        raise Gone
+
+    def beside(self, work: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:
+        """Run *work* beside the keys."""
+        self.run_worker(self.unseen(work), group=group, exclusive=exclusive)
+
+    async def unseen(self, work: Coroutine[Any, Any, None]) -> None:
+        """Await *work*; an answer that comes when all screens are gone is shown to nobody."""
+        try:
+            await work
+        except Gone:
+            if self.in_front:
+                raise
 
     @property
     def live_run(self) -> RunProgress | None:
@@ -122,7 +141,7 @@ class Host(App[int]):
 
     def reload(self) -> None:
         """Read what all screens share from the store."""
-        self.run_worker(self._reload(), group="shared", exclusive=True)
+        self.beside(self._reload(), "shared", exclusive=True)
 
     async def _reload(self) -> None:
         try:

@@ -363,7 +363,7 @@ class Work(Host):
                 if words:
                     self.front.say(words, "✔", "good")
 
-        self.run_worker(wait(), group=f"small-{job.number}")
+        self.beside(wait(), f"small-{job.number}")
 
     def command(self, line: str) -> None:
         """What was typed at the ``:`` prompt."""
@@ -376,7 +376,7 @@ class Work(Host):
         elif found is not None and not words:
             self.front.say(f"{found.name} {found.usage}: {found.text}.", "·", "attention")
         elif found is not None:
-            self.run_worker(self._with_campaigns(found, words), group="command", exclusive=True)
+            self.beside(self._with_campaigns(found, words), "command", exclusive=True)
         elif name in self.extra_commands:
             run = self.extra_commands[name]
             self.small(line, lambda backend, cancel: run(words), lambda text: self._printed(line, text))
@@ -426,7 +426,7 @@ class Work(Host):
     def look_at_timers(self) -> None:
         """Is a timer due? The store tells; only one process gets the tick."""
         if self.bridge.writing is None and not self._leaving:
-            self.run_worker(self._fire_due(), group="timers", exclusive=True)
+            self.beside(self._fire_due(), "timers", exclusive=True)
 
     async def _fire_due(self) -> None:
         now = self.clock.now()

@@ -21,7 +21,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sync.clock import ControlledClock
 
@@ -64,7 +64,7 @@ def _url(sock: socket.socket, scheme: str = "http") -> str:
     return f"{scheme}://127.0.0.1:{sock.getsockname()[1]}"
 
 
-def _server(app: ASGIApp, *, certificate: Path | None = None, lifespan: str = "off") -> Server:
+def _server(app: ASGIApp, *, certificate: Path | None = None, lifespan: Literal["auto", "on", "off"] = "off") -> Server:
     from uvicorn.config import Config
     from uvicorn.server import Server
 
@@ -79,7 +79,7 @@ def _server(app: ASGIApp, *, certificate: Path | None = None, lifespan: str = "o
         ws="none",
         lifespan=lifespan,
         log_config=None,
-        access_log=False,  # type: ignore[arg-type]
+        access_log=False,
         server_header=False,
         date_header=False,
         proxy_headers=False,

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from console import lastview
+from console.app import ConsoleApp
+from console.host import Gone
 from console.present import cells
 from console.theme import ANSI, DRESSES, LIGHT, tones
 from console.widgets.grid import Grid
@@ -238,3 +240,17 @@ def test_the_first_paint_loads_no_database_and_no_network() -> None:
         [sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip().splitlines()[-1] == "none"
+
+
+async def test_an_answer_after_the_last_screen_is_shown_to_nobody() -> None:
+    backend = FakeBackend()
+    app = ConsoleApp(backend, clock=backend.clock, org_name="acme", timers=False)
+    async with app.run_test(size=(80, 24)):
+        pass
+    with pytest.raises(Gone):
+        _ = app.front
+
+    async def late() -> None:
+        app.front.say("late", "✔", "good")
+
+    await app.unseen(late())
