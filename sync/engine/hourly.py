@@ -22,13 +22,13 @@ from sync.engine.parts import Parts
 from sync.engine.planning import Wanted, header_row
 from sync.engine.reconcile import reconcile
 from sync.engine.sync_run import apply_plan, draw_plan, refusal, run_to_end
-from sync.errors import PredictiveError
+from sync.errors import PredictiveError, Refused
 from sync.events import Phase
 from sync.guard import CampaignFigures, judge_plan
 from sync.ids import CampaignId, PersonId
 from sync.model import Campaign, CampaignState, RunKind, RunState, Side
 from sync.plan import CampaignPlan, Change, Cost, GuardVerdict, Plan, PlanCounts, PlanRow, Subject
-from sync.ports import Headers, Prepared
+from sync.ports import Headers, Prepared, PreparedItem
 from sync.store.facts import OPT_OUTS_SINCE
 from sync.views import RunResult
 
@@ -53,6 +53,17 @@ class Hour:
     sent: int = 0
     unknown: int = 0
     first: tuple[Applying, ...] = ()
+
+    @property
+    def did_something(self) -> bool:
+        """True once mails were handed over, or headers or opt-outs were written to the service."""
+        return bool(self.released) or _mails(self).predictive_rows > 0
+
+
+class HalfDone(PredictiveError):
+    """A guard or the budget refused the rest of a run that had done something: the run ends partial."""
+
+    exit_code = 4
 
 
 def hourly(parts: Parts, choice: Choice) -> RunResult:
@@ -80,12 +91,34 @@ def hourly(parts: Parts, choice: Choice) -> RunResult:
         if claims.held:
             read_headers(hour)
             _safety_first(hour)
-        _send(hour, choice)
-        follow(live)
-        if claims.held or parts.store.people.to_tick():
-            _write(hour, choice)
+        try:
+            _mail_and_write(hour, choice)
+        except Refused as error:
+            if not hour.did_something:
+                raise
+            raise _left_off(hour, error) from error
 
     return run_to_end(claims, work)
+
+
+def _mail_and_write(hour: Hour, choice: Choice) -> None:
+    try:
+        _send(hour, choice)
+    finally:
+        hour.claims.extra = _mails(hour)
+    follow(hour.claims.live)
+    if hour.claims.held or hour.claims.live.parts.store.people.to_tick():
+        _write(hour, choice)
+
+
+def _left_off(hour: Hour, error: Refused) -> HalfDone:
+    """A refusal after mails were released or Predictive was written: what was done stands, and the run says so."""
+    mails = f"{hour.sent} of {hour.released} mails were sent" if hour.released else "no mail was sent"
+    return HalfDone(
+        f"{mails}, then the rest of the run was refused: {error.what}",
+        left_undone="levels, reasons, statuses and statistics were not written to Salesforce",
+        remedy=error.remedy or "they are kept, and the next hourly run that is let through writes them",
+    )
 
 
 def read_headers(hour: Hour) -> None:
@@ -292,12 +325,14 @@ def _write(hour: Hour, choice: Choice) -> None:
         claims.live.note("the org's calls are nearly used up: only opt-outs are written", level="warning")
         hour.late |= set(hour.headers)
     plan, campaigns = hourly_plan(hour, statistics=gear in (Gear.NORMAL, Gear.WARN))
-    claims.extra = _mails(hour)
     apply_plan(claims, plan, campaigns, choice, essential=gear is Gear.STOP)
 
 
-def hourly_plan(hour: Hour, *, statistics: bool = True) -> tuple[Plan, Sequence[Campaign]]:
-    """The plan of what goes to the org; at high usage without *statistics*."""
+def hourly_plan(
+    hour: Hour, *, statistics: bool = True, due: Sequence[PreparedItem] = ()
+) -> tuple[Plan, Sequence[Campaign]]:
+    """The plan of what goes to the org; at high usage without *statistics*. *due*: mails that a simulation only
+    foresees, whose effect is estimated."""
     claims = hour.claims
     live = claims.live
     ticks = tuple(_unticked(live.parts))
@@ -309,6 +344,7 @@ def hourly_plan(hour: Hour, *, statistics: bool = True) -> tuple[Plan, Sequence[
         closed=frozenset(hour.late),
         ticks=ticks,
         statistics=statistics,
+        due=tuple(due),
     )
     return draw_plan(claims, wanted), campaigns
 

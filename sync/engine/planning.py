@@ -13,6 +13,7 @@ from sync.budget import cost, service_batches
 from sync.digest import header_digest, mapping_digest, test_people_digest
 from sync.draft import INBOUND, MergeContext, Merged, Rejection, member_label
 from sync.engine import content
+from sync.engine.foresee import estimate_note, foresee
 from sync.engine.live import LiveRun
 from sync.engine.parts import Parts
 from sync.engine.tally import Tally
@@ -22,7 +23,7 @@ from sync.ids import CampaignId, PersonId
 from sync.merge import merge
 from sync.model import BaseMember, Calls, Campaign, OrgMember, RunKind, ServiceMember, Side, TestPerson
 from sync.plan import Change, Plan, PlanCounts, PlanRow, Subject, numbered
-from sync.ports import OrgWrite
+from sync.ports import OrgWrite, PreparedItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Wanted:
         extra: calls that follow the writes (statistics, edition ids). further: org rows that the run will add.
         statistics: editions, clicks and history go to the org, too.
         ticks: people whose opt-out box is to be ticked.
+        due: mails that a simulation foresees; their effect on the org is estimated and counted with the rows.
     """
 
     kind: RunKind
@@ -49,6 +51,7 @@ class Wanted:
     statistics: bool = True
     further: tuple[OrgWrite, ...] = ()
     notes: tuple[str, ...] = ()
+    due: tuple[PreparedItem, ...] = ()
 
 
 @dataclass(slots=True)
@@ -82,6 +85,8 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
 
     def header() -> Plan:
         draw.writes += wanted.further
+        foreseen = foresee(parts, wanted.due, draw.tallies) if wanted.due else ()
+        draw.writes += foreseen
         batches = service_batches(draw.service_rows.values()) + draw.single_calls
         writes = parts.org.cost_of(draw.writes)
         to_come = Calls(writes[0], batches) + wanted.extra
@@ -109,7 +114,11 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
             ),
             rows=draw.rows,
             run=live.run,
-            notes=(*wanted.notes, *(text for _, text in draw.notes[:100])),
+            notes=(
+                *wanted.notes,
+                *((estimate_note(len(foreseen)),) if foreseen else ()),
+                *(text for _, text in draw.notes[:100]),
+            ),
         )
 
     return parts.store.plans.save(plan_id, rows(), header), draw

@@ -10,6 +10,7 @@ from datetime import datetime
 from sync.budget import judge
 from sync.engine.claims import Claims, Ended, open_claims
 from sync.engine.feed import read_service
+from sync.engine.foresee import ESTIMATE
 from sync.engine.gate import Choice, decide, ladder_of, meter_of
 from sync.engine.hourly import Hour, flood, hourly_plan, read_headers
 from sync.engine.nightly import read_night
@@ -75,7 +76,10 @@ def _hour(claims: Claims, at: datetime | None, choice: Choice) -> Plan | None:
             campaign_id=item.campaign_id,
         )
     claims.extra = PlanCounts(mails_released=prepared.expected)
-    plan, _ = hourly_plan(hour)
+    plan, _ = hourly_plan(hour, due=prepared.items)
+    for text in plan.notes:
+        if text.startswith(ESTIMATE):
+            claims.live.note(text)
     return plan
 
 

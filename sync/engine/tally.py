@@ -12,10 +12,11 @@ from sync.draft import Fact, Merged
 from sync.guard import CampaignFigures
 from sync.ids import CampaignId
 from sync.model import Side
-from sync.plan import CampaignPlan, Change, PlanCounts, PlanRow
+from sync.plan import CampaignPlan, Change, PlanCounts, PlanRow, Subject
 from sync.store.members import Sizes
 
 _BLANKABLE = frozenset({"last_name", "email"})
+_OF_MEMBERS = (Subject.MEMBER, Subject.PERSON)
 _NOT_A_CHANGE = frozenset({"synced", "active", "hold", "member", "member_id"})
 
 
@@ -46,7 +47,7 @@ class Tally:
     def row(self, row: PlanRow) -> None:
         """Count one row."""
         self.rows[row.side, row.change] += 1
-        if row.on_arrival or row.field in _NOT_A_CHANGE:
+        if row.on_arrival or row.field in _NOT_A_CHANGE or row.subject not in _OF_MEMBERS:
             return
         self.fields[row.field] += 1
         if row.field in _BLANKABLE and row.before and not row.after:

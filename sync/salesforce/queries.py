@@ -139,7 +139,7 @@ class Queries:
             named = self._test_members[sobject]
             if len(named) > MOST_IDS:
                 raise ConfigError(
-                    f"{len(named)} test members are named, at most {MOST_IDS} leads and {MOST_IDS} contacts can be read",
+                    f"{len(named)} test members of one kind are named, at most {MOST_IDS} can be read",
                     where="orgs.NAME.test_members",
                     left_undone="nothing was read or written",
                     remedy="name fewer of them",

@@ -9,7 +9,7 @@ import pytest
 from sync.events import Noted, RowFailed
 from sync.guard import GuardLimits
 from sync.model import RunKind, RunState
-from sync.settings import TimerSettings
+from sync.settings import BudgetSettings, TimerSettings
 from tests.engine.world import Campaign, World
 
 
@@ -27,6 +27,14 @@ def ready_to_send(world: World, shell, campaign: Campaign, number: int = 1) -> N
     )
     assert shell.test_send(campaign.id, str(number))[0] > 0
     assert shell.edit_edition(campaign.id, str(number), {"active": True}).active
+
+
+def started_before(world: World, members: int) -> Campaign:
+    """A campaign that is ready to send, set up with the usual settings."""
+    with world.shell() as shell:
+        campaign = started(world, shell, members)
+        ready_to_send(world, shell, campaign)
+        return campaign
 
 
 # ---------------------------------------------------------------- nightly
@@ -192,6 +200,35 @@ def test_the_flood_guard_holds_mails_back(world: World) -> None:
         assert (done.exit_code, done.counts.mails_sent) == (0, 4)
 
 
+def test_a_refusal_after_mails_were_sent_ends_partial_and_says_what_is_left(world: World) -> None:
+    strict = GuardLimits(changed_share=0.1, changed_from=2)
+    campaign = started_before(world, 4)
+    with world.shell(guards=strict) as shell:
+        world.activity(campaign, campaign.leads[0], reason="Bounce", active=False)
+        result = shell.batch(RunKind.HOURLY)
+    assert (result.state, result.exit_code, result.counts.mails_sent) == (RunState.PARTIAL, 4, 3)
+    assert result.error is not None
+    for part in ("3 of 3 mails were sent", "reason would change for 1 of 4", "not written to Salesforce"):
+        assert part in result.error
+    assert "nothing was written" not in result.error
+    assert {row["PAM__Level__c"] for row in world.org_members(campaign).values()} == {None}
+    with world.shell(budget=BudgetSettings(run_cap=0)) as shell:
+        capped = shell.batch(RunKind.HOURLY)
+        assert (capped.state, capped.exit_code) == (RunState.REFUSED, 5), "nothing was sent, nothing was written"
+    with world.shell() as shell:
+        after = shell.batch(RunKind.HOURLY)
+        assert (after.exit_code, after.counts.mails_sent, after.counts.changed) == (0, 0, 4)
+
+
+def test_a_budget_too_small_after_mails_were_sent_ends_partial(world: World) -> None:
+    campaign = started_before(world, 4)
+    with world.shell(budget=BudgetSettings(run_cap=0)) as shell:
+        result = shell.batch(RunKind.HOURLY)
+    assert (result.state, result.exit_code, result.counts.mails_sent) == (RunState.PARTIAL, 4, 4)
+    assert "not written to Salesforce" in (result.error or "")
+    assert {row["PAM__Level__c"] for row in world.org_members(campaign).values()} == {None}
+
+
 # ---------------------------------------------------------------- refresh, simulation, timers
 
 
@@ -228,6 +265,21 @@ def test_a_simulated_hour_sends_nothing_and_says_how_many(world: World) -> None:
         assert (foreseen.counts.mails_released, foreseen.counts.mails_sent, foreseen.exit_code) == (4, 0, 0)
         assert [body for body in world.told(Noted) if "4 mails would be sent" in body.text]
         assert shell.batch(RunKind.HOURLY).counts.mails_sent == 4
+
+
+def test_a_simulated_first_send_foresees_what_the_mails_will_cause_in_the_org(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 1500)
+        ready_to_send(world, shell, campaign)
+        foreseen = shell.batch(RunKind.HOURLY, simulate=True)
+        real = shell.batch(RunKind.HOURLY)
+    assert (foreseen.counts.mails_released, real.counts.mails_sent) == (1500, 1500)
+    assert foreseen.counts.changed == real.counts.changed == 1500
+    assert foreseen.counts.salesforce_rows == real.counts.salesforce_rows
+    assert abs(foreseen.predicted.salesforce - real.predicted.salesforce) <= 1
+    assert abs(foreseen.predicted.salesforce - real.calls.salesforce) <= 1
+    assert real.calls.salesforce >= 3
+    assert [body for body in world.told(Noted) if body.text.startswith("an estimate")]
 
 
 def test_a_tick_fires_once_and_mail_is_never_caught_up(world: World) -> None:

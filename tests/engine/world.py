@@ -105,7 +105,9 @@ class World:
         answer: dict[str, Any] = self.servers.control("POST", "/records", {"operations": list(operations)})
         return list(answer["ids"])
 
-    def campaign(self, members: int = 12, *, type: str = "Adaptive", auto_sync: bool | None = True, **values: Any) -> Campaign:
+    def campaign(
+        self, members: int = 12, *, type: str = "Adaptive", auto_sync: bool | None = True, **values: Any
+    ) -> Campaign:
         number = next(_numbers)
         name = f"Campaign {number}"
         today = datetime.now(UTC).date()

@@ -1,0 +1,73 @@
+"""What mails that a simulation only foresees will cause in the org: an estimate, an upper bound, for figures and cost.
+
+Imports values only. Each mail moves one member to level Sent at least, each edition gets new statistics and an hour of
+history. Which members are due is not told, only how many; so nobody who is changed anyway is assumed among them as
+long as the campaign has others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sync.draft import Fact
+from sync.engine.parts import Parts
+from sync.engine.tally import Tally
+from sync.engine.writes import MEMBER_OBJECT
+from sync.ids import CampaignId
+from sync.model import Side
+from sync.plan import Change
+from sync.ports import OrgOperation, OrgWrite, PreparedItem
+
+ESTIMATE = "an estimate"
+"""How the note begins that tells such figures from planned ones."""
+
+
+def foresee(parts: Parts, due: Sequence[PreparedItem], tallies: Mapping[CampaignId, Tally]) -> tuple[OrgWrite, ...]:
+    """Count what *due* mails will cause into the campaigns' tallies.
+
+    Returns:
+        Stand-ins for the writes, one for each record, for the cost only; they must never be sent.
+    """
+    by_campaign: dict[CampaignId, list[PreparedItem]] = {}
+    for item in due:
+        by_campaign.setdefault(item.campaign_id, []).append(item)
+    writes: list[OrgWrite] = []
+    for campaign_id, items in by_campaign.items():
+        tally = tallies.get(campaign_id)
+        if tally is None:
+            continue
+        mails = sum(item.count for item in items)
+        members = min(mails, max(0, tally.sizes.org - tally.facts[Fact.CHANGED]))
+        level = parts.mapping.member_level
+        if level:
+            tally.facts[Fact.CHANGED] += members
+            tally.rows[Side.SALESFORCE, Change.LEVEL] += members
+            writes += (_write(MEMBER_OBJECT, campaign_id, level, f"due-{campaign_id}-{at}") for at in range(members))
+        for item in items:
+            writes += _content(parts, item, tally)
+    return tuple(writes)
+
+
+def _content(parts: Parts, item: PreparedItem, tally: Tally) -> Iterator[OrgWrite]:
+    """The edition's statistics, unless the plan writes the edition anyway, and its hour of history."""
+    names = parts.mapping
+    pending = {edition.id for edition in parts.store.content.pending_editions((item.campaign_id,))}
+    if names.has_editions and item.edition_id not in pending:
+        tally.rows[Side.SALESFORCE, Change.EDITION] += 1
+        tally.editions_updated += 1
+        yield _write(names.edition, item.campaign_id, "sent", f"due-{item.edition_id}")
+    if names.history and names.history_external_id:
+        tally.rows[Side.SALESFORCE, Change.HISTORY] += 1
+        yield _write(names.history, item.campaign_id, "sent", f"due-history-{item.edition_id}")
+
+
+def _write(sobject: str, campaign_id: CampaignId, field: str, record: str) -> OrgWrite:
+    return OrgWrite(record, sobject, OrgOperation.UPDATE, {field: "Sent"}, campaign_id, record)
+
+
+def estimate_note(records: int) -> str:
+    """What the plan says of the estimate."""
+    return (
+        f"{ESTIMATE}: figures and calls include {records:,} Salesforce records that the foreseen mails will change "
+        "(level Sent, statistics, history), at most; they are not among the rows"
+    )
