@@ -89,26 +89,30 @@ def judge_plan(
     campaigns: Iterable[CampaignFigures],
     limits: GuardLimits,
     *,
-    canaries_gone: tuple[str, ...] = (),
+    canaries_gone: tuple[str, ...] | None = None,
     allow: Mapping[str, float] | None = None,
 ) -> tuple[GuardVerdict, ...]:
-    """Every verdict that matters: those that refuse, and those that only passed because a limit was raised.
+    """Every verdict: those that refuse or passed only because a limit was raised, one by one; then each other guard
+    that had something to judge, once for the run, with its figure nearest to the limit.
 
     Args:
         campaigns: the figures of each campaign.
         limits: the configured limits.
-        canaries_gone: global test members that a side had and has no more.
+        canaries_gone: global test members that a side had and has no more; None when they were not looked at.
         allow: raised limits by rule, for this run only.
     """
     raised = dict(allow or {})
     verdicts: list[GuardVerdict] = []
     deletes = mails = 0
-    for figures in campaigns:
+    judged = tuple(campaigns)
+    for figures in judged:
         deletes += figures.deletes
         mails += figures.mails
         verdicts += _campaign(figures, limits, raised)
-    verdicts += _total(deletes, mails, canaries_gone, limits, raised)
-    return tuple(verdicts)
+    verdicts += _total(deletes, mails, canaries_gone or (), limits, raised)
+    objecting = {verdict.rule for verdict in verdicts}
+    passed = _passed(judged, limits, mails, canaries=canaries_gone is not None)
+    return (*verdicts, *(verdict for verdict in passed if verdict.rule not in objecting))
 
 
 def _verdict(
@@ -247,3 +251,96 @@ def _total(
             raised,
             remedy="if they were unmarked on purpose",
         )
+
+
+_Worst = tuple[float, float, int, str]
+"""Share, limit, figure, and the sentence about it."""
+
+
+def _passed(
+    campaigns: tuple[CampaignFigures, ...], limits: GuardLimits, mails: int, *, canaries: bool
+) -> Iterable[GuardVerdict]:
+    """What each guard has to say when it does not object; several campaigns are spoken for by the worst of them."""
+    if campaigns:
+        yield _fine(DELETES, _worst_deletes(campaigns, limits))
+        yield _fine(SIDE_EMPTY, (0, 0, 0, "no side is empty"))
+        yield _fine(CHANGED, _worst_changed(campaigns, limits))
+        yield _fine(BLANKED, _worst_blanked(campaigns, limits))
+    if canaries:
+        yield _fine(CANARY, (0, 0, 0, "no global test member is gone"))
+    if campaigns:
+        yield _fine(INCOMPLETE, (0, 0, 0, "every read finished"))
+    if mails:
+        first = max((each.mails for each in campaigns if each.never_sent), default=0)
+        if first:
+            text = f"{first:,} mails are due in a campaign that never sent, {limits.flood_first:,} allowed"
+            yield _fine(FLOOD_FIRST, (0, limits.flood_first, first, text))
+        yield _fine(FLOOD, (0, limits.flood_run, mails, f"{mails:,} mails are due, {limits.flood_run:,} allowed"))
+
+
+def _fine(rule: str, worst: _Worst) -> GuardVerdict:
+    _, limit, figure, text = worst
+    return GuardVerdict(rule=rule, passed=True, figure=figure, limit=limit, text=text)
+
+
+def _worst_deletes(campaigns: tuple[CampaignFigures, ...], limits: GuardLimits) -> _Worst:
+    found = []
+    for each in campaigns:
+        population = max(each.members, each.base)
+        allowed = max(limits.delete_floor, int(limits.delete_share * population))
+        text = (
+            f"{_of(each.deletes, population)} members would be removed ({_percent(each.deletes, population)}), "
+            f"{limits.delete_share:.0%} or {limits.delete_floor} allowed"
+        )
+        found.append((_share(each.deletes, population), allowed, each.deletes, _at_worst(each, campaigns) + text))
+    return max(found, key=lambda worst: worst[0])
+
+
+def _worst_changed(campaigns: tuple[CampaignFigures, ...], limits: GuardLimits) -> _Worst:
+    worst: _Worst = (0, 0, 0, "no field changes for many members")
+    for each in campaigns:
+        population = max(each.members, each.base)
+        for name, count in sorted(each.changed.items()):
+            share = _share(count, population)
+            if name in EXPECTED_OF_MANY or population < limits.changed_from or share <= worst[0]:
+                continue
+            text = (
+                f"{name} would change for {_of(count, population)} members ({_percent(count, population)}), "
+                f"{limits.changed_share:.0%} allowed"
+            )
+            worst = (share, int(limits.changed_share * population), count, _at_worst(each, campaigns) + text)
+    return worst
+
+
+def _worst_blanked(campaigns: tuple[CampaignFigures, ...], limits: GuardLimits) -> _Worst:
+    worst: _Worst = (0, limits.blank_floor, 0, "no last name or e-mail would turn empty")
+    for each in campaigns:
+        population = max(each.members, each.base)
+        for name, count in sorted(each.blanked.items()):
+            share = _share(count, population)
+            if share <= worst[0]:
+                continue
+            text = (
+                f"{name} would turn empty for {_of(count, population)} members ({_percent(count, population)}), "
+                f"{limits.blank_share:.0%} or {limits.blank_floor} allowed"
+            )
+            allowed = max(limits.blank_floor, int(limits.blank_share * population))
+            worst = (share, allowed, count, _at_worst(each, campaigns) + text)
+    return worst
+
+
+def _share(count: int, population: int) -> float:
+    return count / population if population else 0.0
+
+
+def _percent(count: int, population: int) -> str:
+    share = _share(count, population)
+    return f"{share:.0%}" if share == 0 or share >= 0.1 else f"{share:.2%}"
+
+
+def _of(count: int, population: int) -> str:
+    return f"{count:,} of {population:,}"
+
+
+def _at_worst(figures: CampaignFigures, campaigns: tuple[CampaignFigures, ...]) -> str:
+    return f"at worst {figures.name}: " if len(campaigns) > 1 else ""

@@ -135,8 +135,8 @@ def words(made: Plan, groups: Groups, rows_of: RowsOf, *, most: int = ROWS_SHOWN
     if refused:
         lines += ["", *(f"  ▲ guard {verdict.rule}: {safe(verdict.text)}" for verdict in refused)]
     elif made.rows:
-        raised = "".join(f", {verdict.rule} let through" for verdict in made.guards)
-        lines += ["", f"  Guards  ✔ all pass{raised}"]
+        said = (f"{verdict.rule}: {safe(verdict.text)}" for verdict in made.guards)
+        lines += ["", "  Guards  ✔ all pass", *(f"    {text}" for text in said)]
     return lines
 
 

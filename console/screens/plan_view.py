@@ -54,6 +54,7 @@ _RULES = {
     "deletes": "deletes",
     "side-empty": "empty side",
     "empty-side": "empty side",
+    "changed": "all changed",
     "everything-changed": "all changed",
     "blanked": "blanked",
     "flood": "flood",

@@ -56,7 +56,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Who may pass: verdicts as they stand, campaigns refused and why, and why the whole run is, if it is."""
+    """Who may pass: the guards that objected, as they stand by the operator's choice; campaigns refused and why; and why
+    the whole run is refused, if it is."""
 
     verdicts: tuple[GuardVerdict, ...]
     refused: Mapping[CampaignId, tuple[GuardVerdict, ...]]
@@ -78,7 +79,7 @@ def check_writable(parts: Parts) -> None:
 def decide(plan: Plan, choice: Choice) -> Passage:
     """Hold the plan's verdicts against what the operator decided."""
     names = {campaign.campaign_id: campaign.name for campaign in plan.campaigns}
-    verdicts = tuple(_decided(verdict, choice, names) for verdict in plan.guards)
+    verdicts = tuple(_decided(verdict, choice, names) for verdict in plan.guards if not verdict.passed)
     refused: dict[CampaignId, tuple[GuardVerdict, ...]] = {}
     whole = []
     for verdict in verdicts:
@@ -97,8 +98,6 @@ def _decided(verdict: GuardVerdict, choice: Choice, names: Mapping[CampaignId, s
     if verdict.rule == DELETES_RUN and len(names) == 1:
         named = next(iter(names.values()))
     confirmed = verdict.rule in (DELETES, DELETES_RUN) and named is not None and choice.confirm_name == named
-    if verdict.passed:
-        return verdict
     if choice.without_deletes and verdict.without_deletes:
         return replace(verdict, passed=True, text=f"{verdict.text}. Applied without the removals")
     if allowed is not None and verdict.figure <= allowed:

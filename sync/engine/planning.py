@@ -110,7 +110,9 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
             guards=judge_plan(
                 [tally.figures for tally in tallies],
                 parts.limits,
-                canaries_gone=canaries_gone(live, wanted.test_people) if wanted.kind in INBOUND else (),
+                canaries_gone=canaries_gone(live, wanted.test_people)
+                if wanted.kind in INBOUND and wanted.test_people is not None
+                else None,
             ),
             rows=draw.rows,
             run=live.run,

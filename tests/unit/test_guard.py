@@ -56,7 +56,8 @@ def test_a_canary_that_is_gone_refuses_the_run() -> None:
 
 
 def test_a_refusal_says_figures_and_ways_to_go_on() -> None:
-    (verdict,) = judge_plan([figures(deletes=50)], GuardLimits())
+    verdict, *others = judge_plan([figures(deletes=50)], GuardLimits())
+    assert all(each.passed for each in others)
     assert (verdict.figure, verdict.limit, verdict.campaign_id, verdict.without_deletes) == (50, 40, HERE, True)
     for part in ("50 of 200", "20%", "--without-deletes", "--allow deletes=50", "name"):
         assert part in verdict.text
@@ -66,15 +67,14 @@ def test_an_allowance_lets_pass_up_to_its_own_limit() -> None:
     assert refused(figures(deletes=50), allow={"deletes": 50}) == set()
     assert refused(figures(deletes=51), allow={"deletes": 50}) == {"deletes"}
     assert refused(figures(deletes=50), allow={"flood": 50}) == {"deletes"}
-    (verdict,) = judge_plan([figures(deletes=50)], GuardLimits(), allow={"deletes": 60})
+    verdict, *_ = judge_plan([figures(deletes=50)], GuardLimits(), allow={"deletes": 60})
     assert verdict.passed
     assert "deletes=60" in verdict.text
 
 
 def test_limits_are_configurable() -> None:
-    assert {v.rule for v in judge_plan([figures(deletes=5)], GuardLimits(delete_share=0.01, delete_floor=1))} == {
-        "deletes"
-    }
+    strict = GuardLimits(delete_share=0.01, delete_floor=1)
+    assert [v.rule for v in judge_plan([figures(deletes=5)], strict) if not v.passed] == ["deletes"]
 
 
 def test_a_release_that_moves_every_level_and_counter_is_no_alarm() -> None:
@@ -82,3 +82,29 @@ def test_a_release_that_moves_every_level_and_counter_is_no_alarm() -> None:
     assert refused(figures(changed=first_release)) == set()
     assert refused(figures(changed=first_release | {"status": 101})) == {"changed"}
     assert refused(figures(changed={"reason": 101})) == {"changed"}
+
+
+def test_guards_that_pass_say_their_figure_once_for_the_run() -> None:
+    big = figures(members=12_480, base=12_480, deletes=2, changed={"email": 30, "level": 12_000})
+    verdicts = {verdict.rule: verdict for verdict in judge_plan([big], GuardLimits(), canaries_gone=())}
+    assert list(verdicts) == ["deletes", "side-empty", "changed", "blanked", "canary", "incomplete"]
+    assert all(verdict.passed and verdict.campaign_id is None for verdict in verdicts.values())
+    assert (verdicts["deletes"].figure, verdicts["deletes"].limit) == (2, 2496)
+    assert verdicts["deletes"].text == "2 of 12,480 members would be removed (0.02%), 20% or 10 allowed"
+    assert verdicts["changed"].text == "email would change for 30 of 12,480 members (0.24%), 50% allowed"
+
+
+def test_several_campaigns_are_spoken_for_by_the_worst_of_them() -> None:
+    worse = CampaignFigures(CampaignId("701000000000002AAA"), "Autumn", members=200, deletes=30)
+    passed = judge_plan([figures(deletes=20), worse], GuardLimits())
+    deletes = [verdict for verdict in passed if verdict.rule == "deletes"]
+    assert [(each.figure, each.text[:16]) for each in deletes] == [(30, "at worst Autumn:")]
+    refusing = judge_plan([figures(deletes=50), worse], GuardLimits())
+    assert [verdict.passed for verdict in refusing if verdict.rule == "deletes"] == [False]
+
+
+def test_guards_without_anything_to_judge_say_nothing() -> None:
+    assert judge_plan([], GuardLimits()) == ()
+    rules = [verdict.rule for verdict in judge_plan([figures(mails=7, never_sent=True)], GuardLimits())]
+    assert "canary" not in rules
+    assert rules[-2:] == ["flood-first", "flood"]
