@@ -56,8 +56,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Who may pass: the guards that objected, as they stand by the operator's choice; campaigns refused and why; why the
-    whole run is refused, if it is."""
+    """Who may pass: the guards that objected, as they stand by the operator's choice; campaigns refused and why; why
+    the whole run is refused, if it is."""
 
     verdicts: tuple[GuardVerdict, ...]
     refused: Mapping[CampaignId, tuple[GuardVerdict, ...]]
