@@ -206,6 +206,7 @@ def test_very_many_markers_go_as_one_job_and_locked_rows_once_more() -> None:
     assert len(composites) == 1, "the locked row"
 
 
+@pytest.mark.slow
 def test_a_query_job_gives_the_same_members_as_pages(sides: Sides) -> None:
     campaign = sides.first_campaign()
     changed = [member for page in sides.org.read_members(campaign.id) for member in page][:1]

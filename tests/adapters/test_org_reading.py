@@ -273,6 +273,7 @@ def test_a_refused_query_says_code_and_remedy(sides: Sides) -> None:
     assert caught.value.remedy
 
 
+@pytest.mark.slow
 def test_first_read_of_ten_thousand_members() -> None:
     with (
         start_embedded(campaigns=1, members=10_000, only="org") as servers,

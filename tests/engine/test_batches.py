@@ -267,6 +267,7 @@ def test_a_simulated_hour_sends_nothing_and_says_how_many(world: World) -> None:
         assert shell.batch(RunKind.HOURLY).counts.mails_sent == 4
 
 
+@pytest.mark.slow
 def test_a_simulated_first_send_foresees_what_the_mails_will_cause_in_the_org(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 1500)

@@ -50,6 +50,7 @@ def test_the_demo_paints_and_q_leaves_with_zero(terminal: Any, home: Path) -> No
     assert b"Traceback" not in shown.raw
 
 
+@pytest.mark.slow
 def test_the_console_on_a_configuration(terminal: Any, box: Box) -> None:
     shown = terminal("--config", box.line["config"], home=box.home)
     shown.wait(lambda now: "writes" in now.rows[0])
@@ -65,6 +66,7 @@ def test_read_only_is_said_in_the_top_line(terminal: Any, box: Box) -> None:
     assert shown.ended() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [("\r", 130), ("y\r", 0)], ids=["return", "yes"])
 def test_a_question_defaults_to_no(terminal: Any, box: Box, answer: str, code: int) -> None:
     campaign = box.campaigns()[0]

@@ -45,7 +45,11 @@ def odd_campaigns() -> tuple[CampaignView, ...]:
     )
 
 
-@pytest.mark.parametrize("size", [(60, 20), (80, 24), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param((60, 20), marks=pytest.mark.slow), (80, 24), pytest.param((200, 60), marks=pytest.mark.slow)],
+    ids=lambda size: f"{size[0]}x{size[1]}",
+)
 async def test_odd_names_stay_in_their_cells(size: tuple[int, int]) -> None:
     app = console(FakeBackend(odd_campaigns()))
     async with app.run_test(size=size) as pilot:

@@ -246,6 +246,7 @@ def test_waiting_changes_leave_when_base_has_them(store: Store) -> None:
     assert (record.pending, record.waiting, record.touched) == (0, 0, False)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_members(store: Store) -> None:
     import tracemalloc
 

@@ -97,6 +97,7 @@ def _types(annotation: Any) -> list[Any]:
     return [annotation, *inner]
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_no_body_breaks_the_service(house: House, data: st.DataObject) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -140,11 +141,21 @@ class Life(RuleBasedStateMachine):
         assert len(self.house.files()) == len(pairs)
 
 
+def _settings(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=14,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+
+
+class LongLife(Life):
+    """The same life, more often."""
+
+
 TestLife = Life.TestCase
-TestLife.settings = settings(
-    max_examples=8,
-    stateful_step_count=14,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+TestLife.settings = _settings(3)
+TestLongLife = pytest.mark.slow(LongLife.TestCase)
+TestLongLife.settings = _settings(20)

@@ -279,6 +279,7 @@ def test_the_audience_reacts_as_time_goes_by(make: Callable[..., House]) -> None
     assert house.changes(since) == []
 
 
+@pytest.mark.slow
 def test_each_reaction_happens_exactly_once_whoever_asks_first(make: Callable[..., House]) -> None:
     one, many = lively(make, 10, 300), lively(make, 10, 300)
     for house, steps in ((one, 1), (many, 24)):
