@@ -63,23 +63,26 @@ def _absent(argument: Argument) -> Any:
 
 def _find_command(words: list[str]) -> tuple[list[str], str | None]:
     """The words with a two-word command joined into one, and the command's name (None: open the console)."""
-    takes_value = {item.name for item in COMMON if item.kind != "switch"}
-    position = 0
-    while position < len(words):
-        word = words[position]
-        if not word.startswith("-"):
-            break
-        position += 2 if word in takes_value else 1
-    else:
+    position = _next_word(words, 0)
+    if position >= len(words):
         return words, None
-    double = " ".join(words[position : position + 2])
+    second = _next_word(words, position + 1)
+    double = " ".join(words[position : position + 1] + words[second : second + 1])
     if double in BY_NAME:
-        return [*words[:position], double, *words[position + 2 :]], double
+        return [*words[:position], double, *words[position + 1 : second], *words[second + 1 :]], double
     name = words[position]
     if name not in BY_NAME:
         nearest = _nearest(name, [item.name for item in COMMANDS])
         raise UsageError(f"unknown command {name!r}, {nearest}", remedy="see predictive --help")
     return words, name
+
+
+def _next_word(words: list[str], position: int) -> int:
+    """Where the first word from *position* on stands that is neither a common option nor the value of one."""
+    takes_value = {item.name for item in COMMON if item.kind != "switch"}
+    while position < len(words) and words[position].startswith("-"):
+        position += 2 if words[position] in takes_value else 1
+    return position
 
 
 def _nearest(word: str, known: list[str]) -> str:

@@ -50,6 +50,15 @@ def test_common_options_stand_before_or_after(command: Command, common: list[str
         assert bool(before[option.dest]) is given
 
 
+@pytest.mark.parametrize("second", ["pause", "resume"])
+@pytest.mark.parametrize("common", COMMON_WORDS, ids=" ".join)
+def test_common_options_stand_between_the_words_of_a_command(second: str, common: list[str]) -> None:
+    between = parse(["schedule", *common, second, "--note", "pause"])
+    assert vars(between) == vars(parse([*common, "schedule", second, "--note", "pause"]))
+    assert between.command.name == f"schedule {second}"
+    assert parse(["schedule", *common]).command.name == "schedule"
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name or "console")
 def test_every_handler_exists_and_help_names_every_argument(
     command: Command, capsys: pytest.CaptureFixture[str]
