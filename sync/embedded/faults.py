@@ -114,6 +114,8 @@ class Faults:
     def _fits(rule: Fault, side: str, method: str, target: str) -> bool:
         if rule.times == 0 or rule.kind == "row" or rule.side not in (None, side):
             return False
+        if side == "salesforce" and rule.kind in _REFUSALS and not target.startswith("/services/data/"):
+            return False  # logins and the version list need no session and count against no limit
         return rule.match in target and (rule.method is None or rule.method.upper() == method)
 
 

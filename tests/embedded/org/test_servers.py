@@ -85,6 +85,18 @@ def test_faults_that_answer(servers: EmbeddedServers, http: httpx.Client) -> Non
         servers.control("POST", "/faults", [{"kind": "nonsense"}])
 
 
+@pytest.mark.parametrize("kind", ["session_expired", "quota", "concurrency"])
+def test_refusals_of_the_data_interface_leave_the_login_alone(
+    servers: EmbeddedServers, http: httpx.Client, kind: str
+) -> None:
+    fault(servers, kind=kind, side="salesforce")
+    assert http.get("/services/data").status_code == 200
+    login = http.post("/services/oauth2/token", data={"grant_type": "client_credentials"})
+    assert login.json()["error"].startswith("invalid_client")
+    assert http.get(f"{BASE}/limits").status_code in (401, 403)
+    assert http.get(f"{BASE}/limits").status_code == 200
+
+
 def test_dropped_connections(servers: EmbeddedServers, http: httpx.Client) -> None:
     def count() -> int:
         soql = "SELECT COUNT() FROM Lead WHERE Company = 'Dropped'"
