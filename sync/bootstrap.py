@@ -7,6 +7,7 @@ secrets only when something needs them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from sync.engine.saved import apply_saved, plan_campaigns
 from sync.engine.simulate import simulate as simulate_batch
 from sync.engine.sync_run import sync_campaigns
 from sync.engine.verify_run import verify_campaigns
-from sync.errors import RemoteRejected, UsageError
+from sync.errors import QuotaExhausted, RemoteRejected, UsageError
 from sync.events import Event
 from sync.http.calls import made_for
 from sync.http.transport import Transport
@@ -214,8 +215,8 @@ class Shell(StoreReads):
         return self.count_members(key)
 
     def load_limits(self) -> LimitsView:
-        """Ask the org for its meter: it rides in the answer to one call."""
-        with made_for("limits"):
+        """Ask the org for its meter: it rides in the answer to one call. At the limit the last reading is all there is."""
+        with made_for("limits"), suppress(QuotaExhausted):
             self.parts().org.list_campaigns()
         return self.limits()
 

@@ -48,7 +48,8 @@ class PredictiveError(Exception):
         if self.where:
             parts[0] += f" ({self.where})"
         parts += [part.rstrip(".") for part in (self.left_undone, self.remedy) if part]
-        return ". ".join(" ".join(part.split()) for part in parts) + "."
+        sentences = [" ".join(part.split()) for part in parts]
+        return " ".join(text if text.endswith(("?", "!")) else f"{text}." for text in sentences)
 
 
 class UsageError(PredictiveError):

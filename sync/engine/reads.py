@@ -17,6 +17,7 @@ from sync.engine.parts import Parts
 from sync.errors import AmbiguousCampaign, UnknownCampaign, UsageError
 from sync.events import Event
 from sync.ids import CampaignId, RunId, looks_like_id, to18
+from sync.merge import fields_off
 from sync.model import Campaign, CampaignState, RunKind, Side
 from sync.plan import Change, Plan, PlanRow
 from sync.settings import OrgSettings
@@ -68,7 +69,13 @@ class StoreReads:
     ) -> tuple[MemberView, ...]:
         """A window of a campaign's members."""
         return self.store.views.members(
-            CampaignId(campaign_id), text=text, status=status, level=level, offset=offset, limit=limit
+            CampaignId(campaign_id),
+            text=text,
+            status=status,
+            level=level,
+            offset=offset,
+            limit=limit,
+            off=fields_off(self.settings.mapping),
         )
 
     def count_members(

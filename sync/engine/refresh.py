@@ -14,7 +14,7 @@ from sync.engine.gate import Choice, check_writable
 from sync.engine.parts import Parts
 from sync.engine.planning import Wanted
 from sync.engine.reconcile import reconcile
-from sync.engine.sync_run import apply_plan, draw_plan, require_started, run_to_end
+from sync.engine.sync_run import apply_plan, draw_plan, refuse_rest, run_to_end, started_of
 from sync.ids import CampaignId
 from sync.model import Campaign, RunKind
 from sync.views import RunResult
@@ -24,11 +24,11 @@ def refresh_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice:
     """Bring level and reason of these campaigns to the org.
 
     Raises:
-        Refused: read-only, or never started. Locked: another live run has it.
+        Refused: read-only, or none was ever started. Locked: another live run has it.
     """
     check_writable(parts)
-    require_started(parts, campaigns)
-    claims = open_claims(parts, RunKind.REFRESH, campaigns, cancel=choice.cancel)
+    claims = open_claims(parts, RunKind.REFRESH, started_of(parts, campaigns), cancel=choice.cancel)
+    refuse_rest(claims, campaigns)
 
     def work() -> None:
         reconcile(claims.live)

@@ -40,16 +40,17 @@ def new_plan_id() -> str:
 
 
 def sync_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: Choice) -> RunResult:
-    """The manual sync of named campaigns, which must have been started.
+    """The manual sync of named campaigns; those never started are refused, the others go on.
 
     Raises:
-        Refused: read-only, or a campaign was never started.
+        Refused: read-only, or none of the campaigns was ever started.
         Locked: another live run has the campaign.
     """
     choice.check()
     check_writable(parts)
-    require_started(parts, campaigns)
-    claims = open_claims(parts, RunKind.MANUAL, campaigns, cancel=choice.cancel)
+    ready = started_of(parts, campaigns)
+    claims = open_claims(parts, RunKind.MANUAL, ready, cancel=choice.cancel)
+    refuse_rest(claims, campaigns)
 
     def work() -> None:
         reading = read_both(claims.live, claims.held, choice)
@@ -58,19 +59,40 @@ def sync_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: Ch
     return run_to_end(claims, work)
 
 
+def _started(parts: Parts, campaign_id: CampaignId) -> bool:
+    record = parts.store.campaigns.get(campaign_id)
+    return record is not None and record.started
+
+
+def _never_started(names: Sequence[str]) -> Refused:
+    return Refused(
+        f"{', '.join(names)}: never started",
+        rule="not-started",
+        remedy="start it with New Edition (predictive new-edition CAMPAIGN), then sync",
+    )
+
+
 def require_started(parts: Parts, campaigns: Mapping[CampaignId, str]) -> None:
     """Raises Refused for campaigns for which New Edition was never done."""
-    missing = []
-    for campaign_id, name in campaigns.items():
-        record = parts.store.campaigns.get(campaign_id)
-        if record is None or not record.started:
-            missing.append(name)
+    missing = [name for key, name in campaigns.items() if not _started(parts, key)]
     if missing:
-        raise Refused(
-            f"{', '.join(missing)}: never started",
-            rule="not-started",
-            remedy="start it with New Edition (predictive new-edition CAMPAIGN), then sync",
-        )
+        raise _never_started(missing)
+
+
+def started_of(parts: Parts, campaigns: Mapping[CampaignId, str]) -> dict[CampaignId, str]:
+    """The campaigns for which New Edition was done. Raises Refused when there is none."""
+    ready = {key: name for key, name in campaigns.items() if _started(parts, key)}
+    if campaigns and not ready:
+        raise _never_started(list(campaigns.values()))
+    return ready
+
+
+def refuse_rest(claims: Claims, campaigns: Mapping[CampaignId, str]) -> None:
+    """Say of each campaign that the run did not take, because it was never started, that it is refused."""
+    for campaign_id, name in campaigns.items():
+        if campaign_id not in claims.names:
+            claims.names[campaign_id] = name
+            claims.finish(campaign_id, Ended(RunState.REFUSED, PlanCounts(), _never_started([name]).line()))
 
 
 def run_to_end(claims: Claims, work: Callable[[], None]) -> RunResult:

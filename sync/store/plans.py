@@ -378,7 +378,13 @@ class _written:
 
     def __exit__(self, kind: object, _error: object, _trace: object) -> None:
         self._stream.close()
-        if kind is None:
-            self._part.replace(self._path)
-        else:
+        if kind is not None:
             self._part.unlink(missing_ok=True)
+            return
+        try:
+            self._part.replace(self._path)
+        except OSError as error:
+            self._part.unlink(missing_ok=True)
+            raise UsageError(
+                f"the file cannot be written: {error.strerror}", where=str(self._path), remedy="check the path"
+            ) from error

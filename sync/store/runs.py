@@ -419,7 +419,7 @@ def _locked(row: Row[Any], campaign_name: str | None) -> Locked:
         f"{what} is at work: {row.kind} run {row.run_id} since {row.started:%Y-%m-%d %H:%M:%S} UTC",
         where=row.owner,
         left_undone="nothing was written",
-        remedy=f"wait for it, or 'predictive runs cancel {row.run_id}'",
+        remedy="wait until it has ended; predictive runs shows it",
     )
 
 

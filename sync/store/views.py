@@ -144,6 +144,7 @@ class Views:
         level: str | None = None,
         offset: int = 0,
         limit: int = 200,
+        off: frozenset[str] = frozenset(),
     ) -> tuple[MemberView, ...]:
         """A window of members in person-id order: the org's rows, then those that only the service has.
 
@@ -154,11 +155,13 @@ class Views:
             text: looked for in names and e-mail, upper and lower case alike.
             status, level: exactly these; ``level`` "" means none yet.
             offset, limit: the window.
+            off: fields that the org's mapping switches off; they are no difference.
         """
         out: list[MemberView] = []
         with self._database.read() as conn:
             where = _org_where(campaign_id, text, status, level)
-            out += map(_org_view, conn.execute(_org_window(campaign_id, where, level, offset, limit)))
+            found = conn.execute(_org_window(campaign_id, where, level, offset, limit))
+            out += (_org_view(row, off) for row in found)
             if len(out) < limit and _may_differ(conn, campaign_id):
                 first = 0
                 if not out and offset:
@@ -306,7 +309,7 @@ _OWNED = ("level", "reason", "active", "opens", "clicks", "completions", "bounce
 _COMPARED = ("first_name", "last_name", "email", "status", "test_member", "opted_out", *_OWNED)
 
 
-def _org_view(row: Row[Any]) -> MemberView:
+def _org_view(row: Row[Any], off: frozenset[str]) -> MemberView:
     known = row._mapping
     both = known["s_person"] is not None
     own = {name: known[f"s_{name}"] if both else known[name] for name in _OWNED}
@@ -315,7 +318,7 @@ def _org_view(row: Row[Any]) -> MemberView:
     elif not both:
         difference = "not in Predictive"
     else:
-        fields = [name for name in _COMPARED if known[name] != known[f"s_{name}"]]
+        fields = [name for name in _COMPARED if name not in off and known[name] != known[f"s_{name}"]]
         difference = ", ".join(name.replace("_", " ") for name in fields)
     return MemberView(
         member_id=row.member_id,

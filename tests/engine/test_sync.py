@@ -199,6 +199,20 @@ def test_several_campaigns_are_one_run_with_a_child_each(world: World) -> None:
     assert sum(run.counts.added for run in children) == 2
 
 
+def test_one_that_was_never_started_is_refused_and_the_others_go_on(world: World) -> None:
+    started, other = world.campaign(4), world.campaign(4)
+    with world.shell() as shell:
+        shell.new_edition(started.id)
+        shell.load_campaigns()
+        world.update("Lead", started.leads[0], LastName="Changed")
+        result = shell.sync([started.id, other.id])
+        states = {each.campaign_id: each.state for each in result.campaigns}
+        assert states == {started.id: RunState.DONE, other.id: RunState.REFUSED}
+        assert (result.state, result.exit_code, result.counts.changed) == (RunState.PARTIAL, 4, 1)
+        with pytest.raises(Refused, match="never started"):
+            shell.sync([other.id])
+
+
 def test_a_ticked_box_reaches_every_campaign_of_the_person(world: World) -> None:
     one, two = world.campaign(3), world.campaign(3)
     person = one.leads[0]
