@@ -215,7 +215,7 @@ class Shell(StoreReads):
         return self.count_members(key)
 
     def load_limits(self) -> LimitsView:
-        """Ask the org for its meter: it rides in the answer to one call. At the limit the last reading is all there is."""
+        """Ask the org for its meter, which rides in any answer; at the limit the last reading is all there is."""
         with made_for("limits"), suppress(QuotaExhausted):
             self.parts().org.list_campaigns()
         return self.limits()

@@ -30,7 +30,7 @@ def demo(invocation: Invocation) -> int:
 
 def opened(invocation: Invocation) -> int:
     """The console; the servers start beside it, so that the first paint waits for nothing."""
-    offline = Offline(name=NAME, campaigns=CAMPAIGNS, members=MEMBERS)
+    offline = Offline(name=NAME, timers=True, campaigns=CAMPAIGNS, members=MEMBERS)
     try:
         from console.app import run_console
         from console.cli.prompt import commands

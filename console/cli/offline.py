@@ -44,13 +44,14 @@ class Addresses:
 class Offline:
     """The servers, started in the background at once; ``wait`` until they answer."""
 
-    __slots__ = ("_name", "_package", "_started", "config", "folder")
+    __slots__ = ("_name", "_package", "_started", "_timers", "config", "folder")
 
-    def __init__(self, *, name: str = ORG, **options: Any) -> None:
+    def __init__(self, *, name: str = ORG, timers: bool = False, **options: Any) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="predictive-"))
         self.config = self.folder / "config.toml"
         self._name = name
         self._package = options.get("package") or "pam"
+        self._timers = timers
         self._started: Future[EmbeddedServers] = Future()
         threading.Thread(target=self._start, args=(options,), daemon=True).start()
 
@@ -98,7 +99,7 @@ class Offline:
                 "client_id": servers.client_id,
             },
             "predictive": {"base_url": servers.service_url},
-            "timers": {"enabled": False},
+            "timers": {"enabled": self._timers},
             **(self._without_package(servers) if self._package == "none" else {}),
         }
         secrets = {
