@@ -65,7 +65,9 @@ class ConsoleApp(Work):
             self.set_interval(self.TIMER_LOOK, self.look_at_timers)
 
     def tick(self) -> None:
-        """The clock went on."""
+        """The clock went on. A tick may still come while the app shuts down and its screens are gone."""
+        if not self.in_front:
+            return
         self.shared = replace(self.shared, now=self.clock.now())
         if isinstance(self.screen, ConsoleScreen) and self.screen.ready:
             self.screen.paint_top()

@@ -27,7 +27,6 @@ from sync.events import Event, Progress
 
 if TYPE_CHECKING:
     from sync.bootstrap import Shell
-
     from sync.clock import Clock
     from sync.settings import OrgSettings
 

@@ -258,3 +258,12 @@ async def test_an_answer_after_the_last_screen_is_shown_to_nobody() -> None:
         app.front.say("late", "✔", "good")
 
     await app.unseen(late())
+
+
+async def test_a_tick_after_the_last_screen_paints_nothing() -> None:
+    app = console(FakeBackend())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+    shown = app.shared
+    app.tick()
+    assert app.shared is shown
