@@ -22,6 +22,7 @@ from sync.views import (
     FailedRow,
     LimitsView,
     MemberView,
+    PulseView,
     RunResult,
     RunView,
     TimerView,
@@ -41,6 +42,10 @@ class Reads(Protocol):
 
     def overview(self) -> tuple[CampaignView, ...]:
         """Every campaign that the store knows."""
+        ...
+
+    def pulse(self) -> PulseView:
+        """Runs under way, what waits and since when, rows written by the hour."""
         ...
 
     def detail(self, campaign_id: str) -> CampaignDetail:

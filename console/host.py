@@ -145,14 +145,24 @@ class Host(App[int]):
 
     async def _reload(self) -> None:
         try:
-            campaigns, limits, timers = await self.bridge.read(
-                lambda backend: (backend.overview(), backend.limits(), backend.schedule())
+            campaigns, limits, timers, pulse = await self.bridge.read(
+                lambda backend: (backend.overview(), backend.limits(), backend.schedule(), backend.pulse())
             )
         except PredictiveError as error:
             self.shared = replace(self.shared, trouble=error.what, now=self.clock.now())
             self.front.say_error(error)
         else:
-            self.share(replace(self.shared, campaigns=campaigns, limits=limits, timers=timers, loaded=True, trouble=""))
+            self.share(
+                replace(
+                    self.shared,
+                    campaigns=campaigns,
+                    limits=limits,
+                    timers=timers,
+                    pulse=pulse,
+                    loaded=True,
+                    trouble="",
+                )
+            )
             return
         self.front.refresh_all()
 

@@ -26,6 +26,7 @@ class Situation:
         live: the run on screen is live.
         failed: the run on screen has rows that failed.
         paused: timers are held back.
+        marked: how many campaigns are marked.
     """
 
     read_only: bool = False
@@ -44,6 +45,7 @@ class Situation:
     live: bool = False
     failed: bool = False
     paused: bool = False
+    marked: int = 0
 
 
 Why = Callable[[Situation], str]
@@ -92,6 +94,10 @@ def _writes(now: Situation) -> str:
 
 def _rows(now: Situation) -> str:
     return "" if now.rows else "There is nothing in the list."
+
+
+def _single(now: Situation) -> str:
+    return f"{now.marked} campaigns are marked; this takes one. esc unmarks." if now.marked else ""
 
 
 def _edition(now: Situation) -> str:
@@ -163,7 +169,7 @@ KEYS: tuple[Key, ...] = (
     Key("sync", ("s",), "Synchronize", "Reads both sides and shows every write before it is made.",
         ("overview", "campaign"), 10, first_of(_campaign, _open, _started, _unlocked, _idle)),
     Key("new_edition", ("n",), "New Edition", "Initial sync: pushes the members and makes the edition(s).",
-        ("overview", "campaign"), 11, first_of(_campaign, _open, _typed, _writes, _unlocked, _idle)),
+        ("overview", "campaign"), 11, first_of(_single, _campaign, _open, _typed, _writes, _unlocked, _idle)),
     Key("refresh", ("r",), "Refresh", "Brings level and reason of this campaign's members up to date, now.",
         ("overview", "campaign"), 12, first_of(_campaign, _started, _writes, _unlocked, _idle)),
     Key("open", ("enter",), "open", "Goes into the row under the cursor.", ("overview",), 13, _rows),
@@ -174,11 +180,16 @@ KEYS: tuple[Key, ...] = (
     Key("verify", ("v",), "verify", "Compares both sides afresh by independent code; writes nothing.",
         ("overview", "campaign"), 20, first_of(_campaign, _started, _idle)),
     Key("load", ("g",), "get list", "Reads the org's campaigns anew: 1 Salesforce call.", ("overview",), 17, _idle),
-    Key("sort", ("o",), "order", "Orders the list by the next column.", ("overview",), 18),
+    Key("mark", ("space",), "mark", "Marks the campaign; s, r and v then act on all that are marked.",
+        ("overview",), 16, _rows),
+    Key("mark_all", ("A",), "", "Marks every campaign in the list, or none.", ("overview",), 60, _rows),
+    Key("sort", ("o",), "order", "Orders the list by any column; the same column again turns it round.",
+        ("overview",), 18),
     Key("reverse", ("O",), "", "Turns the order round.", ("overview",), 60),
-    Key("unfilter", ("escape",), "", "Shows all campaigns again.", ("overview",), 60, shown="esc"),
+    Key("views", ("V",), "views", "Saved views: a filter with an order, under a name.", ("overview",), 19),
+    Key("unfilter", ("escape",), "", "Takes the marks away, then the filter.", ("overview",), 60, shown="esc"),
     Key("clear_auto", ("w",), "clear auto-sync", "Takes auto-sync off a closed campaign: no night spends on it.",
-        ("overview", "campaign"), 30, first_of(_campaign, _closed_auto, _writes, _idle)),
+        ("overview", "campaign"), 30, first_of(_single, _campaign, _closed_auto, _writes, _idle)),
     # ------------------------------------------------------------ campaign
     Key("tab", ("tab",), "next tab", "Next tab; shift+tab the one before.", ("campaign",), 15),
     Key("tab_back", ("shift+tab",), "", "The tab before.", ("campaign",), 60),

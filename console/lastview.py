@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from console.atomic import write_text
 from sync.ids import CampaignId
 from sync.model import Campaign, CampaignType, RunState
 from sync.views import CampaignView, LimitsView, Warned
@@ -101,16 +101,8 @@ def write(path: Path, org: str, campaigns: Sequence[CampaignView], limits: Limit
     if limits is not None and limits.at is not None:
         meter = [limits.used, limits.limit, limits.ours, limits.others, limits.window, limits.at.isoformat()]
     body = {"format": FORMAT, "org": org, "limits": meter, "campaigns": [_packed(view) for view in campaigns[:MOST]]}
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(body, file, ensure_ascii=False)
-        beside.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink()
+    with contextlib.suppress(OSError):
+        write_text(path, json.dumps(body, ensure_ascii=False))
 
 
 def read(path: Path | None, org: str) -> tuple[tuple[CampaignView, ...], LimitsView | None]:

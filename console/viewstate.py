@@ -6,10 +6,12 @@ same state and the same frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from console.filters import matches
+from console.orders import ordered
 from sync.events import (
     CampaignSkipped,
     Event,
@@ -26,7 +28,7 @@ from sync.events import (
 )
 from sync.model import Calls, RunKind, RunState
 from sync.plan import PlanCounts
-from sync.views import CampaignView, LimitsView, TimerView
+from sync.views import CampaignView, LimitsView, PulseView, TimerView
 
 # ---------------------------------------------------------------- shared by all screens
 
@@ -44,6 +46,7 @@ class Shared:
     limits: LimitsView | None = None
     timers: tuple[TimerView, ...] = ()
     campaigns: tuple[CampaignView, ...] = ()
+    pulse: PulseView | None = None
     loaded: bool = False
     trouble: str = ""
 
@@ -55,77 +58,22 @@ def needing(campaigns: Iterable[CampaignView]) -> int:
 
 # ---------------------------------------------------------------- overview
 
-ORDERS = ("attention", "name", "type", "members", "open", "last", "next")
-"""Orders of the overview, in the order in which the key goes through them."""
-
 
 @dataclass(frozen=True, slots=True)
 class OverviewState:
-    """Filter, order and the campaign under the cursor."""
+    """Filter, order, the campaign under the cursor and the marked ones (ids)."""
 
     text: str = ""
-    order: str = ORDERS[0]
+    order: str = "attention"
     reverse: bool = False
     chosen: str = ""
-
-
-def _last(view: CampaignView) -> str:
-    return "" if view.last_state is None else view.last_state.value
-
-
-_FIELDS: dict[str, Callable[[CampaignView], str]] = {
-    "state": lambda view: view.state,
-    "type": lambda view: view.campaign.type_label or "",
-    "status": lambda view: view.campaign.status or "",
-    "owner": lambda view: view.campaign.owner or "",
-    "last": _last,
-    "id": lambda view: view.campaign.id,
-    "auto": lambda view: "on" if view.campaign.auto_sync else "off",
-    "warn": lambda view: " ".join(warned.code for warned in view.warnings),
-}
-FILTER_FIELDS = tuple(_FIELDS)
-
-
-def matches(view: CampaignView, text: str) -> bool:
-    """True when *view* has every word of *text*: ``word``, ``field:value``, and ``!`` before either for "not"."""
-    for word in text.casefold().split():
-        negated = word.startswith("!") and len(word) > 1
-        word = word[1:] if negated else word
-        name, colon, value = word.partition(":")
-        if colon and name in _FIELDS:
-            have = _FIELDS[name](view).casefold()
-            found = value in have if value else bool(have)
-        else:
-            found = word in view.campaign.name.casefold() or word == view.campaign.id.casefold()
-        if found == negated:
-            return False
-    return True
-
-
-def _rate(view: CampaignView) -> float:
-    return view.opened / view.delivered if view.delivered else -1.0
-
-
-def _order(view: CampaignView, order: str) -> tuple[object, ...]:
-    name = view.campaign.name.casefold()
-    when = view.last_run.timestamp() if view.last_run else 0.0
-    due = view.next_run.timestamp() if view.next_run else float("inf")
-    keys: dict[str, tuple[object, ...]] = {
-        "name": (name,),
-        "type": (view.campaign.type_label or "~", name),
-        "members": (-view.total, name),
-        "open": (-_rate(view), name),
-        "last": (-when, name),
-        "next": (due, name),
-    }
-    state = ("active", "planned", "closed").index(view.state) if view.state in ("active", "planned", "closed") else 3
-    return keys.get(order, (not (view.warnings or view.locked) and state == 2, state, -view.total, name))
+    marked: frozenset[str] = frozenset()
 
 
 def visible(state: OverviewState, campaigns: Sequence[CampaignView]) -> tuple[CampaignView, ...]:
     """The campaigns that pass the filter, in order."""
     kept = [view for view in campaigns if matches(view, state.text)]
-    return tuple(sorted(kept, key=lambda view: _order(view, state.order), reverse=state.reverse))
+    return ordered(kept, state.order, reverse=state.reverse)
 
 
 # ---------------------------------------------------------------- a run

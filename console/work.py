@@ -244,28 +244,31 @@ class Work(Host):
             ),
         )
 
-    def start_refresh(self, view: CampaignView) -> None:
+    def start_refresh(self, view: CampaignView, *more: CampaignView) -> None:
         """Refresh; it only brings in what the service decided, so it is not asked about."""
-        campaign = view.campaign
-        self.start_run(f"{campaign.name} › Refresh", lambda b, cancel: b.refresh((campaign.id,), cancel=cancel))
+        ids = tuple(each.campaign.id for each in (view, *more))
+        title = plural(len(ids), "campaign") if more else view.campaign.name
+        self.start_run(f"{title} › Refresh", lambda b, cancel: b.refresh(ids, cancel=cancel))
 
-    def start_verify(self, view: CampaignView) -> None:
-        """Verify one campaign, or all of them."""
+    def start_verify(self, view: CampaignView, *more: CampaignView) -> None:
+        """Verify the named campaigns, or all of them."""
         from console.screens.dialogs import Choice
 
-        campaign = view.campaign
+        views = (view, *more)
+        chosen = tuple(each.campaign.id for each in views)
+        named = plural(len(views), "marked campaign") if more else view.campaign.name
         started = sum(known.started for known in self.shared.campaigns)
 
         def verify(which: str) -> None:
-            ids = (campaign.id,) if which == "one" else None
-            title = f"{campaign.name} › Verify" if ids else "All campaigns › Verify"
+            ids = chosen if which == "one" else None
+            title = f"{named} › Verify" if ids else "All campaigns › Verify"
             if which:
                 self.start_run(title, lambda b, cancel: b.verify(ids, cancel=cancel))
 
         self.choose(
             "Compare both sides afresh; nothing is written.",
             (
-                Choice("o", "one", campaign.name, f"about {plural(2 + view.total // 10000, 'call')}"),
+                Choice("o", "one", named, f"about {plural(sum(2 + v.total // 10000 for v in views), 'call')}"),
                 Choice(
                     "a", "all", f"all {count(started)} campaigns with editions", "about a dozen calls by one Bulk query"
                 ),

@@ -129,6 +129,17 @@ class LimitsView:
 
 
 @dataclass(frozen=True, slots=True)
+class PulseView:
+    """How the org's state lives: runs under way, members whose activity waits for a run, the instant of the oldest
+    such activity (None when nothing waits), and rows written in each of the last 24 hours, the oldest first."""
+
+    running: int
+    waiting: int
+    oldest: datetime | None
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TimerView:
     """The next firing of a timer, and what it did last."""
 

@@ -16,11 +16,11 @@ from textual.events import Resize
 from textual.screen import Screen
 from textual.widget import Widget
 
+from console.filters import FIELDS
 from console.keys import EVERYWHERE, KEYS, Key, Situation, hints, keys_for
 from console.messages import CommandTyped, FilterChanged
 from console.screens.run_view import progress_words
 from console.screens.topline_view import news_lines, top_lines
-from console.viewstate import FILTER_FIELDS
 from console.widgets.bars import Hints, Note, Top
 from console.widgets.grid import Grid
 from console.widgets.prompt import Prompt
@@ -93,7 +93,7 @@ class ConsoleScreen(Screen[None]):
         """The present filter."""
         return ""
 
-    filter_hint = "words, or " + ", ".join(f"{name}:" for name in FILTER_FIELDS[:4]) + " …   ! means not"
+    filter_hint = "words, " + " ".join(f"{name}:" for name in list(FIELDS)[:3]) + " members>500 ~regex   ! means not"
 
     # ------------------------------------------------------------ frame
 

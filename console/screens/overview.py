@@ -5,17 +5,21 @@ Imports Textual, the pure view modules and the base screen; what a key starts is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
+from console import savedviews
 from console.keys import Situation
 from console.messages import RowMoved, RowOpened
+from console.orders import ORDERS
 from console.present import Line
 from console.screens import overview_view as look
 from console.screens.base import ConsoleScreen, bindings_for
-from console.viewstate import ORDERS, OverviewState, visible
+from console.viewstate import OverviewState, visible
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from sync.views import CampaignView
@@ -40,6 +44,7 @@ class OverviewScreen(ConsoleScreen):
             yield Lines(id="side")
         yield Lines(id="legend", classes="gap")
         yield Lines(id="warnings", classes="gap")
+        yield Lines(id="pulse")
 
     # ------------------------------------------------------------ state to widgets
 
@@ -56,8 +61,10 @@ class OverviewScreen(ConsoleScreen):
             grid.empty = look.nothing_found(self.state.text) if self.state.text else look.teaching(shared.loaded)
         grid.show(len(self.rows), cursor=place)
         self._paint_chosen()
-        below = sum(len(self.query_one(name, Lines).lines) + 1 for name in ("#warnings", "#legend"))
-        below += len(self.query_one("#filter", Lines).lines)
+        gap = 0 if self.has_class("short") else 1
+        below = sum(len(self.query_one(name, Lines).lines) + gap for name in ("#warnings", "#legend"))
+        below += len(self.query_one("#filter", Lines).lines) + 1
+        self.query_one("#pulse", Lines).show((look.pulse_line(shared.pulse, shared.now, self.size.width),))
         high = len(self.rows) + 1 if self.rows else self.room
         self.query_one("#list").styles.height = max(3, min(high, self.room - below))
 
@@ -67,7 +74,7 @@ class OverviewScreen(ConsoleScreen):
         most = max(3 if self.size.height >= 22 else 1, min(8, free))
         warnings = look.warning_lines(shared.campaigns, chosen, width, most)
         self.query_one("#warnings", Lines).show(warnings)
-        legend = look.legend_line(chosen, width)
+        legend = look.marked_line(self.marked) if self.state.marked else look.legend_line(chosen, width)
         self.query_one("#legend", Lines).show((legend,) if legend else ())
         if width >= 168:
             self.query_one("#side", Lines).show(look.detail_lines(chosen, shared.now, 40))
@@ -76,7 +83,8 @@ class OverviewScreen(ConsoleScreen):
         return look.head(width, self.state)
 
     def _row(self, index: int, width: int) -> Line:
-        return look.row(self.rows[index], width, self.host.shared.now)
+        view = self.rows[index]
+        return look.row(view, width, self.host.shared.now, marked=view.campaign.id in self.state.marked)
 
     @property
     def chosen(self) -> CampaignView | None:
@@ -84,9 +92,34 @@ class OverviewScreen(ConsoleScreen):
         cursor = self.query_one(Grid).cursor
         return self.rows[cursor] if 0 <= cursor < len(self.rows) else None
 
+    @property
+    def marked(self) -> tuple[CampaignView, ...]:
+        """The marked campaigns, also those that the filter hides now."""
+        return tuple(view for view in self.host.shared.campaigns if view.campaign.id in self.state.marked)
+
     def situation(self) -> Situation:
-        """The app's, and what the chosen campaign allows."""
-        return self.host.about(self.chosen, replace(self.host.situation(), rows=bool(self.rows)))
+        """The app's, and what the chosen campaign allows; of several marked ones, what any of them allows."""
+        now = replace(self.host.situation(), rows=bool(self.rows))
+        marked = self.marked
+        if not marked:
+            return self.host.about(self.chosen, now)
+        return replace(
+            self.host.about(marked[0], now),
+            marked=len(marked),
+            started=any(view.started for view in marked),
+            closed=all(view.state == "closed" for view in marked),
+            locked="" if any(not view.locked for view in marked) else "all that are marked",
+        )
+
+    def _allowed(self, may: Callable[[CampaignView], bool]) -> tuple[CampaignView, ...]:
+        """The marked campaigns of which *may* holds, or the one under the cursor; says how many are left out."""
+        if not self.state.marked:
+            return (self.chosen,) if self.chosen else ()
+        marked = self.marked
+        kept = tuple(view for view in marked if may(view))
+        if len(kept) < len(marked):
+            self.say(f"{len(marked) - len(kept)} of {len(marked)} marked campaigns cannot take part; left out.")
+        return kept
 
     # ------------------------------------------------------------ what happens
 
@@ -117,15 +150,103 @@ class OverviewScreen(ConsoleScreen):
         self.refresh_all()
 
     def do_unfilter(self) -> None:
-        """Esc on the first screen takes the filter away."""
-        self.filtered("")
+        """Esc on the first screen takes the marks away, then the filter."""
+        if self.state.marked:
+            self._mark(frozenset())
+        else:
+            self.filtered("")
+
+    def do_mark(self) -> None:
+        """Mark the campaign under the cursor, or not any more, and go on to the next."""
+        if self.chosen:
+            self._mark(self.state.marked ^ {self.chosen.campaign.id})
+            self.query_one(Grid).action_move(1)
+
+    def do_mark_all(self) -> None:
+        """Mark all that the filter shows, or none."""
+        every = frozenset(view.campaign.id for view in self.rows)
+        self._mark(frozenset() if every <= self.state.marked else self.state.marked | every)
+
+    def _mark(self, marked: frozenset[str]) -> None:
+        self.state = replace(self.state, marked=marked)
+        self.query_one(Grid).repaint()
+        self._paint_chosen()
+        self.paint_keys()
 
     def do_sort(self) -> None:
-        """The next order."""
-        order = ORDERS[(ORDERS.index(self.state.order) + 1) % len(ORDERS)]
-        self.state = replace(self.state, order=order, reverse=False)
-        self.paint()
-        self.say(f"Ordered by {'what needs you' if order == 'attention' else order}. O turns it round.")
+        """Menu: any column; the present one turns round."""
+        from console.screens.dialogs import Choice
+
+        def label(name: str) -> str:
+            return "what needs you" if name == "attention" else "last sync" if name == "last" else name
+
+        choices = tuple(
+            Choice(
+                order.letter,
+                order.name,
+                label(order.name),
+                f"{order.text} {'▴' if self.state.reverse else '▾'}" if order.name == self.state.order else order.text,
+            )
+            for order in ORDERS
+        )
+        self.host.choose("Order the campaigns by", choices, self._ordered_by)
+
+    def _ordered_by(self, name: str) -> None:
+        if name:
+            again = name == self.state.order
+            self.state = replace(self.state, order=name, reverse=again and not self.state.reverse)
+            self.paint()
+
+    # ------------------------------------------------------------ saved views
+
+    @property
+    def _kept(self) -> Path | None:
+        """The file of the saved views: beside the last view, in the org's state folder."""
+        return self.host.last_view.with_name("views.json") if self.host.last_view else None
+
+    def do_views(self) -> None:
+        """Menu: a saved view, or save the present one."""
+        from console.screens.dialogs import Choice
+
+        letters = iter("abcdefghijklmnopqrtuvwxyz")
+        views = (*savedviews.BUILT_IN, *savedviews.read(self._kept))
+        choices = [
+            Choice(letter, view.name, view.name, f"{view.text or 'no filter'} · by {view.order}")
+            for view, letter in zip(views, letters, strict=False)
+        ]
+        nowhere = "" if self._kept else "this console keeps no files"
+        choices.append(Choice("s", "\nsave", "save this view", "the present filter and order, under a name", nowhere))
+        self.host.choose("Views", choices, self._chose_view)
+
+    def _chose_view(self, name: str) -> None:
+        if name == "\nsave":
+            self._save_view()
+            return
+        views = (*savedviews.BUILT_IN, *savedviews.read(self._kept))
+        found = next((view for view in views if view.name == name), None)
+        if found is not None:
+            self.state = replace(self.state, text=found.text, order=found.order, reverse=found.reverse)
+            self.refresh_all()
+
+    def _save_view(self) -> None:
+        from console.screens.dialogs import AskText
+
+        path, state = self._kept, self.state
+
+        def save(answer: str | None) -> None:
+            name = (answer or "").strip()
+            if not name or path is None:
+                return
+            new = savedviews.SavedView(name, state.text, state.order, state.reverse)
+            try:
+                savedviews.write(path, savedviews.with_view(savedviews.read(path), new))
+            except OSError as error:
+                self.say(f"The view was not saved: {error.strerror or error}.", "✖", "trouble")
+            else:
+                self.say(f"Saved as “{name}”. V offers it.", "✔", "good")
+
+        about = f"Filter “{state.text}”" if state.text else "No filter"
+        self.app.push_screen(AskText("Save this view", (f"{about}, ordered by {state.order}.",), does="save"), save)
 
     def do_reverse(self) -> None:
         """The same order, the other way."""
@@ -134,8 +255,9 @@ class OverviewScreen(ConsoleScreen):
 
     def do_sync(self) -> None:
         """Preview a manual sync."""
-        if self.chosen:
-            self.host.start_plan((self.chosen.campaign.id,))
+        views = self._allowed(lambda view: view.started and view.state != "closed" and not view.locked)
+        if views:
+            self.host.start_plan(tuple(view.campaign.id for view in views))
 
     def do_new_edition(self) -> None:
         """Ask, then the initial sync."""
@@ -144,13 +266,15 @@ class OverviewScreen(ConsoleScreen):
 
     def do_refresh(self) -> None:
         """Level and reason, now."""
-        if self.chosen:
-            self.host.start_refresh(self.chosen)
+        views = self._allowed(lambda view: view.started and not view.locked)
+        if views:
+            self.host.start_refresh(*views)
 
     def do_verify(self) -> None:
         """Ask, then compare afresh."""
-        if self.chosen:
-            self.host.start_verify(self.chosen)
+        views = self._allowed(lambda view: view.started)
+        if views:
+            self.host.start_verify(*views)
 
     def do_clear_auto(self) -> None:
         """Ask, then take auto-sync off."""

@@ -9,18 +9,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from console.present import Line, ago, count, crop, fit, folded, percent, status_bar, sync_mark, until, wrap
+from console.filters import problem
+from console.orders import BY_NAME
+from console.present import (
+    Line,
+    ago,
+    count,
+    crop,
+    crop_line,
+    fit,
+    folded,
+    percent,
+    plural,
+    sparkline,
+    status_bar,
+    sync_mark,
+    until,
+    width_of,
+    wrap,
+)
 from console.viewstate import OverviewState
-from sync.views import CampaignView
-
-ORDER_COLUMNS = {
-    "name": "Campaign",
-    "type": "Type",
-    "members": "Members",
-    "open": "Open",
-    "last": "Last sync",
-    "next": "Next",
-}
+from sync.views import CampaignView, PulseView
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,7 @@ def _last(view: CampaignView, now: datetime) -> tuple[str, str, str]:
 def head(width: int, state: OverviewState) -> Line:
     """Titles; the column that gives the order has a mark."""
     mark = "▴" if state.reverse else "▾"
-    ordered = ORDER_COLUMNS.get(state.order, "")
+    ordered = BY_NAME[state.order].column if state.order in BY_NAME else ""
 
     def titled(title: str, size: int, align: str) -> tuple[str, str]:
         text = title if title != ordered else f"{title}{mark}"
@@ -85,8 +94,8 @@ def head(width: int, state: OverviewState) -> Line:
     return tuple(line)
 
 
-def row(view: CampaignView, width: int, now: datetime) -> Line:
-    """One campaign."""
+def row(view: CampaignView, width: int, now: datetime, *, marked: bool = False) -> Line:
+    """One campaign; a marked one has a dot before its name."""
     quiet = "dim" if view.state == "closed" else ""
     glyph, words, tone = _last(view, now)
     figures: dict[str, tuple[str, str]] = {
@@ -102,7 +111,9 @@ def row(view: CampaignView, width: int, now: datetime) -> Line:
         "Ed.": (count(view.editions) if view.editions else "–", "dim"),
         "Owner": (view.campaign.owner or "–", "dim"),
     }
-    line: list[tuple[str, str]] = [("   ", ""), (fit(view.campaign.name, name_width(width)), quiet)]
+    first = [("   ", ""), ("● ", "key")] if marked else [("   ", "")]
+    name = fit(view.campaign.name, name_width(width) - 2 * marked)
+    line: list[tuple[str, str]] = [*first, (name, "strong" if marked else quiet)]
     for column in shown(width):
         line.append(("  ", ""))
         if column.title == "Last sync":
@@ -164,6 +175,45 @@ def legend_line(view: CampaignView | None, width: int) -> Line:
     return tuple(line)
 
 
+def marked_line(views: Sequence[CampaignView]) -> Line:
+    """How many campaigns are marked and what can be done with them."""
+    members = sum(view.total for view in views)
+    return (
+        ("   ● ", "key"),
+        (f"{count(len(views))} marked", "strong"),
+        (f", {count(members)} members: ", "dim"),
+        ("s", "key"),
+        (" synchronize  ", "dim"),
+        ("r", "key"),
+        (" refresh  ", "dim"),
+        ("v", "key"),
+        (" verify  ", "dim"),
+        ("esc", "key"),
+        (" unmarks", "dim"),
+    )
+
+
+def pulse_line(pulse: PulseView | None, now: datetime, width: int) -> Line:
+    """Runs under way, what waits and since when, rows written by the hour of the last 24."""
+    if pulse is None:
+        return ()
+    line: list[tuple[str, str]] = [("   ", "")]
+    if pulse.running:
+        runs = "1 run under way" if pulse.running == 1 else f"{count(pulse.running)} runs under way"
+        line += [(runs, "accent"), (" · ", "faint")]
+    if pulse.waiting:
+        age = f", the oldest {ago(pulse.oldest, now)}" if pulse.oldest else ""
+        line.append((f"{plural(pulse.waiting, 'change')} wait{'s' if pulse.waiting == 1 else ''}{age}", "dim"))
+    else:
+        line.append(("nothing waits", "dim"))
+    line += [(" · ", "faint"), (f"{count(pulse.rows[-1])} rows/h", "dim")]
+    room = width - width_of(line) - 8
+    curve = sparkline(pulse.rows, min(24, room)) if room >= 8 else ""
+    if curve:
+        line += [("  ", ""), (curve, "bar"), (" 24 h", "dim")]
+    return crop_line(line, width)
+
+
 def detail_lines(view: CampaignView | None, now: datetime, width: int) -> tuple[Line, ...]:
     """The side panel of very wide terminals: everything about the chosen campaign in words."""
     if view is None:
@@ -204,7 +254,11 @@ def filter_line(text: str, found: int, total: int) -> tuple[Line, ...]:
     if not text:
         return ()
     left = f"  {count(found)} of {count(total)}; "
-    return ((("   / ", "key"), (text, "strong"), (left, "dim"), ("esc", "key"), (" shows all", "dim")), ())
+    said = problem(text)
+    tail: Line = ((left, "dim"), ("esc", "key"), (" shows all", "dim"))
+    if said:
+        tail = ((f"  {crop(said, 60)}", "attention"),)
+    return ((("   / ", "key"), (text, "strong"), *tail), ())
 
 
 def teaching(loaded: bool) -> tuple[Line, ...]:
@@ -237,7 +291,7 @@ def nothing_found(text: str) -> tuple[Line, ...]:
         ),
         (
             (
-                "   Also state:closed, type:drip, last:partial, owner:…, auto:on; ! means not.",
+                "   Also state:closed type:drip last:partial owner:… open<20 ~regex; ! means not.",
                 "dim",
             ),
         ),

@@ -23,7 +23,16 @@ from sync.plan import Change, Plan, PlanRow
 from sync.settings import OrgSettings
 from sync.store.facts import TIME_ZONE
 from sync.store.store import Store
-from sync.views import CampaignDetail, CampaignView, FailedRow, LimitsView, MemberView, RunView, TimerView
+from sync.views import (
+    CampaignDetail,
+    CampaignView,
+    FailedRow,
+    LimitsView,
+    MemberView,
+    PulseView,
+    RunView,
+    TimerView,
+)
 
 _FORECAST_RUNS = 20
 
@@ -49,6 +58,10 @@ class StoreReads:
     def overview(self) -> tuple[CampaignView, ...]:
         """Every campaign that the store knows."""
         return self.store.views.overview(today=self.today(), next_runs=self._next_runs())
+
+    def pulse(self) -> PulseView:
+        """Runs under way, what waits and since when, rows written by the hour."""
+        return self.store.pulse.view(self.clock.now())
 
     def detail(self, campaign_id: str) -> CampaignDetail:
         """One campaign with editions, clicks, history and runs. Raises UnknownCampaign."""

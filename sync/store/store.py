@@ -23,6 +23,7 @@ from sync.store.ledger import Ledger
 from sync.store.members import Members
 from sync.store.people import People
 from sync.store.plans import Plans
+from sync.store.pulse import Pulse
 from sync.store.runs import Runs
 from sync.store.schedule import Schedule
 from sync.store.views import Views
@@ -54,6 +55,7 @@ class Store:
         self.ledger = Ledger(self.database, self.facts)
         self.schedule = Schedule(self.database, self.facts)
         self.views = Views(self.database, self.content, self.people, self.runs)
+        self.pulse = Pulse(self.database)
 
     @property
     def url(self) -> str:

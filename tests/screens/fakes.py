@@ -39,6 +39,7 @@ from sync.views import (
     FailedRow,
     LimitsView,
     MemberView,
+    PulseView,
     RunResult,
     RunView,
     TimerView,
@@ -605,6 +606,10 @@ class FakeBackend:
     def overview(self) -> tuple[CampaignView, ...]:
         self._did("overview")
         return self.views
+
+    def pulse(self) -> PulseView:
+        rows = (0, 0, 40, 12, 0, 0, 8, 90, 1200, 300, 250, 180, 90, 60, 75, 410, 380, 290, 120, 60, 30, 20, 2400, 21000)
+        return PulseView(0, 204, NOW - 3 * HOUR, rows)
 
     def detail(self, campaign: str) -> CampaignDetail:
         self._did("detail")

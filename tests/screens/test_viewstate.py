@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from console import lastview
+from console import lastview, savedviews
+from console.filters import matches, problem
+from console.orders import ORDERS
+from console.screens import overview_view
 from console.screens.plan_view import Group, Item, Outline, said, split_label
 from console.screens.run_view import progress_words, share_done
-from console.viewstate import ORDERS, OverviewState, RunProgress, matches, needing, replayed, told, visible
+from console.viewstate import OverviewState, RunProgress, needing, replayed, told, visible
 from console.widgets.bars import hint_line
 from console.widgets.paint import joined
 from console.window import Window
@@ -187,3 +192,46 @@ def test_last_view_comes_back_and_a_damaged_one_is_none(tmp_path) -> None:  # ty
     path.write_text(path.read_text()[:-40])
     assert lastview.read(path, "acme") == ((), None)
     assert lastview.read(tmp_path / "none", "acme") == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("~^spring.*2027$", ["Spring launch 2027"]),
+        ("!~a", ["Весенняя распродажа", "Ζητήματα πελατών"]),
+        ('"launch 2027"', ["Spring launch 2027"]),
+        ("members>4000", ["Spring launch 2027", "Partner newsletter"]),
+        ("members>=611 members<1000", ["Trial win-back [beta] /red/", "Onboarding drip EMEA"]),
+        ("open>60%", ["Accounts payable notice", "Ζητήματα πελατών"]),
+        (
+            "type:~^(drip|ad) !members<600",
+            ["Spring launch 2027", "Onboarding drip EMEA", "Trial win-back [beta] /red/"],
+        ),
+        ("~[unfinished spring", ["Spring launch 2027"]),
+    ],
+)
+def test_filter_by_expression_and_figure(text: str, names: list[str]) -> None:
+    assert {view.campaign.name for view in eight_campaigns() if matches(view, text)} == set(names)
+
+
+def test_a_half_written_expression_is_told_and_left_out() -> None:
+    assert "no regular expression" in problem("~[unfinished")
+    assert problem("~ok spring") == ""
+
+
+def test_every_column_has_an_order_with_a_letter_of_its_own() -> None:
+    titles = {column.title for column in overview_view.COLUMNS} | {"Campaign"}
+    assert {order.column for order in ORDERS if order.column} == titles
+    assert len({order.letter for order in ORDERS}) == len(ORDERS)
+
+
+def test_saved_views_survive_and_damage_is_no_view(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "views.json"
+    kept = savedviews.with_view((), savedviews.SavedView("mine", "type:drip", "open", True))
+    savedviews.write(path, kept)
+    assert savedviews.read(path) == kept
+    again = savedviews.with_view(kept, savedviews.SavedView("mine", "", "name"))
+    assert [view.order for view in again] == ["name"]
+    assert savedviews.without_view(again, "mine") == ()
+    path.write_text('{"format": 1, "views": [{"name": 3}]}', encoding="utf-8")
+    assert savedviews.read(path) == ()
