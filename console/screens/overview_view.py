@@ -207,7 +207,7 @@ def pulse_line(pulse: PulseView | None, now: datetime, width: int) -> Line:
     else:
         line.append(("nothing waits", "dim"))
     line += [(" · ", "faint"), (f"{count(pulse.rows[-1])} rows/h", "dim")]
-    room = width - width_of(line) - 8
+    room = width - width_of(tuple(line)) - 8
     curve = sparkline(pulse.rows, min(24, room)) if room >= 8 else ""
     if curve:
         line += [("  ", ""), (curve, "bar"), (" 24 h", "dim")]
