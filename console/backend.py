@@ -20,6 +20,7 @@ from sync.views import (
     CampaignView,
     Check,
     FailedRow,
+    FailureGroup,
     LimitsView,
     MemberView,
     PulseView,
@@ -76,6 +77,10 @@ class Reads(Protocol):
 
     def failed_rows(self, run_id: str) -> tuple[FailedRow, ...]:
         """Rows that were rejected or left as drift."""
+        ...
+
+    def error_board(self, campaign_id: str | None = None) -> tuple[FailureGroup, ...]:
+        """Rows that failed last and were not mended since, by type; of all campaigns or of one."""
         ...
 
     def limits(self) -> LimitsView:
@@ -156,6 +161,46 @@ class Actions(Protocol):
         cancel: Cancel,
     ) -> RunResult:
         """Write what the plan says."""
+        ...
+
+    def plan_undo(self, run_id: str, *, cancel: Cancel) -> Plan:
+        """Read both sides and store the inverse of a run as a plan, for ``apply``; ``Plan.cannot`` says what stays."""
+        ...
+
+    def plan_retry(
+        self, run_id: str, *, seqs: Sequence[int] | None = None, code: str | None = None, cancel: Cancel
+    ) -> Plan:
+        """Store a plan of a run's failed rows (those of *seqs*, of *code*, or all) as they are now, for ``apply``."""
+        ...
+
+    def retry(
+        self,
+        run_id: str,
+        *,
+        seqs: Sequence[int] | None = None,
+        code: str | None = None,
+        allow: Mapping[str, float] = {},
+        reason: str = "",
+        confirm_name: str | None = None,
+        cancel: Cancel,
+    ) -> RunResult:
+        """``plan_retry`` and ``apply`` in one go."""
+        ...
+
+    def cancel_run(self, run_id: str) -> str:
+        """Ask a live run of any process to stop after its batch; the id of the run asked (a part's batch is asked)."""
+        ...
+
+    def pause_run(self, run_id: str) -> str:
+        """Ask a live run of any process to hold after its batch; ``RunView.paused`` tells when it does."""
+        ...
+
+    def resume_run(self, run_id: str) -> str:
+        """Let a held run go on."""
+        ...
+
+    def release_hold(self, campaign_id: str, person: str, *, reason: str) -> RunResult:
+        """Give a member whose values an undo holds back to the rules of ownership; the next sync applies them."""
         ...
 
     def new_edition(self, campaign_id: str, *, cancel: Cancel) -> RunResult:

@@ -19,9 +19,9 @@ from sync.engine.gate import Choice, check_writable
 from sync.engine.hourly import hourly
 from sync.engine.initial import new_edition
 from sync.engine.live import wait
+from sync.engine.mending import Mending
 from sync.engine.nightly import nightly
 from sync.engine.parts import Cancel, Parts
-from sync.engine.reads import StoreReads
 from sync.engine.refresh import refresh_campaigns
 from sync.engine.saved import apply_saved, plan_campaigns
 from sync.engine.simulate import simulate as simulate_batch
@@ -68,7 +68,7 @@ def open_shell(
     return Shell(org, open_store(org.state_url, clock=time), time, on_event, read_only)
 
 
-class Shell(StoreReads):
+class Shell(Mending):
     """One org. Reads may come from any thread; one run at a time. Close it, or use it as a context manager."""
 
     def __init__(

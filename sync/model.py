@@ -66,6 +66,7 @@ class RunKind(StrEnum):
     NIGHTLY = "nightly"
     REFRESH = "refresh"
     UNDO = "undo"
+    RELEASE = "release"
     VERIFY = "verify"
     PLAN = "plan"
 
@@ -205,8 +206,8 @@ class BaseMember:
     """What both sides last agreed for one member, the third leg of the merge.
 
     ``org_digest`` and ``service_digest`` are digests of the rows as they were when agreed (``sync.digest``): a side
-    whose landed digest equals the base's has not changed. ``written_*`` hold the service-owned values that the org
-    is known to have.
+    whose landed digest equals the base's has not changed. ``holds`` names fields that an undo restored, each with the
+    owner's value that contradicts it (``sync.holds``).
     """
 
     campaign_id: CampaignId
@@ -233,6 +234,7 @@ class BaseMember:
     bounces: int = 0
     invisible: bool = False
     note: str | None = None
+    holds: tuple[tuple[str, str | int | bool | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

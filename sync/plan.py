@@ -80,6 +80,7 @@ class PlanRow:
         values: fields of an added member, edition, click-through or history row, by our names.
         version: the service row's version that the write is conditional on, None to write regardless.
         on_arrival: the service decides the value in this very run; ``after`` is what is expected.
+        held: an undo restores a value that the owner's side contradicts; it is kept until that side agrees.
     """
 
     seq: int
@@ -99,6 +100,7 @@ class PlanRow:
     values: AbcMapping[str, Any] = dataclass_field(default_factory=dict)
     version: int | None = None
     on_arrival: bool = False
+    held: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what the ownership table forbids.
@@ -213,7 +215,8 @@ class CampaignPlan:
 class Plan:
     """The header of a plan; its rows are kept by the store under ``plan_id``.
 
-    ``made_at`` is the servers' time of the reads it was made from.
+    ``made_at`` is the servers' time of the reads it was made from. ``undoes`` is the run whose inverse it is, and
+    ``cannot`` says first what of that run cannot be undone; ``retries`` is the run whose failed rows it tries again.
     """
 
     plan_id: str
@@ -231,6 +234,9 @@ class Plan:
     rules: int = RULES_VERSION
     run: RunId | None = None
     notes: tuple[str, ...] = ()
+    undoes: RunId | None = None
+    cannot: tuple[str, ...] = ()
+    retries: RunId | None = None
 
     @property
     def refused(self) -> tuple[GuardVerdict, ...]:

@@ -94,7 +94,11 @@ class MemberView:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run of the journal."""
+    """A run of the journal.
+
+    ``stopping`` and ``pausing``: somebody asked a live run to stop, or to hold, after its batch; ``paused`` since when
+    it holds. ``undoes`` is the run that this one undid, ``undone_by`` the newest one that undid this.
+    """
 
     run: RunId
     kind: RunKind
@@ -111,6 +115,11 @@ class RunView:
     owner: str
     error: str | None = None
     plan_id: str | None = None
+    stopping: bool = False
+    pausing: bool = False
+    paused: datetime | None = None
+    undoes: RunId | None = None
+    undone_by: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +178,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class FailedRow:
-    """A row that was rejected or left as drift, with the platform's code and our remedy."""
+    """A row that was rejected or left as drift, with the platform's code and our remedy.
+
+    ``seq`` is its number in the run's journal, which a retry takes; ``at`` when it failed.
+    """
 
     run: RunId
     side: Side
@@ -181,6 +193,33 @@ class FailedRow:
     code: str
     message: str
     remedy: str
+    seq: int = 0
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Failed rows of one type, for the error board.
+
+    Attributes:
+        code: the platform's or our own code. kind: class of the failure (``sync.failures.FailureClass``).
+        cause, remedy: what it means, what a person can do.
+        passes: True when the next run may simply try again.
+        count: rows. people: distinct records among them.
+        campaigns: (id, name, rows) of each campaign concerned.
+        rows: the first of them. newest: when the last one failed.
+    """
+
+    code: str
+    kind: str
+    cause: str
+    remedy: str
+    passes: bool
+    count: int
+    people: int
+    campaigns: tuple[tuple[str, str, int], ...]
+    rows: tuple[FailedRow, ...]
+    newest: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ _CAMPAIGN = Argument("CAMPAIGN", "id (15 or 18 characters) or exact name")
 _CAMPAIGNS = Argument("CAMPAIGN", "ids (15 or 18 characters) or exact names", count="+")
 _EDITION = Argument("EDITION", "slot number, id, role (such as initial) or name of the edition")
 
+_RUN = Argument("RUN", "id of a run, as predictive runs lists it")
+
 _GUARDS = (
     Argument(
         "--allow", "let one guard pass up to LIMIT, for this run only; needs --reason", "many", metavar="RULE=LIMIT"
@@ -100,6 +102,7 @@ _ASKING = (
 
 _READS = "Look"
 _RUNS = "Synchronize"
+_MEND = "Stop, retry, take back"
 _EMAIL = "Editions"
 _CARE = "Set up and check"
 _OFFLINE = "Try it offline"
@@ -133,6 +136,21 @@ COMMANDS: tuple[Command, ...] = (
         (Argument("RUN", "id of a run", count="?"),),
         _READS,
     ),
+    Command(
+        "runs cancel",
+        "ask a live run, in any process, to stop after its batch",
+        "console.cli.mend:cancel",
+        (_RUN,),
+        _MEND,
+    ),
+    Command(
+        "runs pause",
+        "ask a live run, in any process, to hold after its batch; it keeps what it has claimed",
+        "console.cli.mend:pause",
+        (_RUN,),
+        _MEND,
+    ),
+    Command("runs resume", "let a held run go on", "console.cli.mend:resume", (_RUN,), _MEND),
     Command(
         "limits", "show the API meter: used, ours, everyone else's, forecast", "console.cli.reads:limits", group=_READS
     ),

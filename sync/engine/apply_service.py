@@ -102,7 +102,7 @@ def write_members(applying: Applying, campaign_id: CampaignId, rows: Iterable[Pl
     live = applying.live
     groups = grouped(rows)
     while batch := tuple(islice(groups, SERVICE_BATCH)):
-        live.breathe()
+        live.between_batches()
         stale = _write_batch(applying, campaign_id, batch)
         if stale:
             _again(applying, campaign_id, stale)
@@ -317,7 +317,7 @@ def service_phase(applying: Applying, people: tuple[TestPerson, ...] | None) -> 
         if people is not None:
             write_test_people(applying, row, people)
     for campaign_id in applying.campaigns:
-        live.breathe()
+        live.between_batches()
         try:
             for row in plans.accepted(
                 applying.plan_id, side=Side.PREDICTIVE, campaign_id=campaign_id, changes=(Change.HEADER,)

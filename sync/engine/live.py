@@ -30,6 +30,7 @@ from sync.ids import CampaignId, RunId
 from sync.model import Calls, RunKind, RunState
 from sync.plan import GuardVerdict, PlanCounts
 from sync.store.runs import Lease
+from sync.store.wishes import Wishes
 
 RENEW_SECONDS = 8.0
 """A lease lasts 30 s; it is renewed when this much has passed since the last time."""
@@ -132,12 +133,38 @@ class LiveRun:
             self._renewed = now
             asked = self.parts.store.runs.renew(self.lease) or asked
         if asked:
-            raise Cancelled("the run was stopped", left_undone="rows not yet written stay planned, nothing is lost")
+            raise _stopped()
+
+    def between_batches(self) -> None:
+        """Breathe where nothing is in flight: here a run may also be held, and another process's word is heard at once.
+
+        Raises:
+            Cancelled, LeaseLost: as :meth:`breathe`.
+        """
+        wishes = self.parts.store.asked.of(self.lease)
+        if wishes.pause and not wishes.cancel:
+            wishes = self._hold()
+        if wishes.cancel:
+            raise _stopped()
+        self.breathe()
+
+    def _hold(self) -> Wishes:
+        """Stand still, alive, until somebody lets the run go on or stops it; what is asked of it then."""
+        store = self.parts.store
+        store.asked.set_paused(self.lease, True)
+        self.note(f"paused after the batch in flight; predictive runs resume {self.run} goes on")
+        idle = threading.Event()
+        while (wishes := store.asked.of(self.lease)).pause and not wishes.cancel:
+            idle.wait(WAIT_STEP)
+            self.breathe()
+        store.asked.set_paused(self.lease, False)
+        self.note("the run goes on")
+        return wishes
 
     def cancelled(self) -> bool:
-        """True when the run is to stop after the batch in flight; renews the lease."""
+        """True when the run is to stop after the batch in flight; renews the lease, and holds while it is paused."""
         try:
-            self.breathe()
+            self.between_batches()
         except Cancelled:
             return True
         return False
@@ -169,6 +196,10 @@ class LiveRun:
         calls = self.calls()
         self.emit(RunEnded(self.run, state, counts, calls, self.seconds(), error))
         self.parts.store.runs.end(self.lease, state, counts=counts, calls=calls, error=error)
+
+
+def _stopped() -> Cancelled:
+    return Cancelled("the run was stopped", left_undone="rows not yet written stay planned, nothing is lost")
 
 
 _PRESENT: ContextVar[LiveRun | None] = ContextVar("sync.engine.run", default=None)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, func, literal_column, or_, select, tuple_, update
 
 from sync import codec
 from sync.events import Event
@@ -29,6 +29,9 @@ from sync.store.schema import batch, event, row_journal, run
 from sync.views import FailedRow
 
 WRITTEN, REJECTED, DRIFTED, UNKNOWN = "written", "rejected", "drifted", "unknown"
+
+UNMENDED_DAYS = 30
+"""How far back the error board looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,16 +275,50 @@ class Journal:
         table = row_journal.c
         statement = (
             select(row_journal)
-            .where(_of(run_id, table.run_id), table.state != WRITTEN)
+            .where(_of(run_id), table.state != WRITTEN)
             .order_by(table.run_id, table.seq)
             .limit(limit)
         )
         with self._database.read() as conn:
             return tuple(map(_failed, conn.execute(statement)))
 
+    def unmended(
+        self, campaign_id: CampaignId | None = None, *, days: int = UNMENDED_DAYS, limit: int = 10_000
+    ) -> tuple[FailedRow, ...]:
+        """The newest failed row of each record and field, newest first, unless a later row of it was written.
+
+        Args:
+            campaign_id: only this campaign's.
+            days: how far back.
+            limit: at most so many.
+        """
+        failed, later = row_journal.alias("f"), row_journal.alias("l")
+        newer = or_(
+            later.c.at > failed.c.at,
+            and_(
+                later.c.at == failed.c.at, tuple_(later.c.run_id, later.c.seq) > tuple_(failed.c.run_id, failed.c.seq)
+            ),
+        )
+        same = and_(*(later.c[name] == failed.c[name] for name in ("campaign_id", "subject_id", "side", "field")))
+        statement = (
+            select(failed)
+            .where(
+                # The database takes its index of failed rows only for the very words of that index.
+                failed.c.state != literal_column(f"'{WRITTEN}'"),
+                failed.c.at > self._database.clock.now() - timedelta(days=days),
+                ~select(later.c.seq).where(same, newer).exists(),
+            )
+            .order_by(failed.c.at.desc(), failed.c.run_id.desc(), failed.c.seq)
+            .limit(limit)
+        )
+        if campaign_id is not None:
+            statement = statement.where(failed.c.campaign_id == campaign_id)
+        with self._database.read() as conn:
+            return tuple(map(_failed, conn.execute(statement)))
+
     def rows(self, run_id: RunId, *, states: Collection[str] | None = None) -> Iterator[JournalRow]:
         """Rows of a run and its children in order, streamed."""
-        statement = select(row_journal).where(_of(run_id, row_journal.c.run_id))
+        statement = select(row_journal).where(_of(run_id))
         if states is not None:
             statement = statement.where(row_journal.c.state.in_(list(states)))
         for window in self._database.stream(statement.order_by(row_journal.c.run_id, row_journal.c.seq)):
@@ -303,8 +340,14 @@ class Journal:
             return tuple((RunId(row.run_id), row.at, _journal_row(row)) for row in conn.execute(statement))
 
 
-def _of(run_id: RunId, column: Any) -> Any:
-    return or_(column == run_id, column.in_(select(run.c.run_id).where(run.c.parent == run_id)))
+def _of(run_id: RunId) -> Any:
+    """Rows of a run and of its parts; of a part also those that its batch journalled for the part's campaign."""
+    part = select(run.c.parent, run.c.campaign_id).where(run.c.run_id == run_id, run.c.parent.is_not(None))
+    return or_(
+        row_journal.c.run_id == run_id,
+        row_journal.c.run_id.in_(select(run.c.run_id).where(run.c.parent == run_id)),
+        tuple_(row_journal.c.run_id, row_journal.c.campaign_id).in_(part),
+    )
 
 
 def _row_values(run_id: RunId, batch_no: int, row: JournalRow, at: datetime) -> dict[str, Any]:
@@ -364,6 +407,8 @@ def _failed(row: Row[Any]) -> FailedRow:
         code=row.code,
         message=row.message,
         remedy=row.remedy,
+        seq=row.seq,
+        at=row.at,
     )
 
 

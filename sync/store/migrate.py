@@ -1,7 +1,7 @@
 """Brings a state database to the newest revision, under the database's own lock.
 
-Alembic is imported only for a database that exists and is behind: a new one runs the first revision's own tables,
-which need SQLAlchemy alone, and goes on with Alembic when there are later revisions.
+Alembic is imported only for a database that exists and is behind: a new one runs the first revision's own tables and
+the later revisions' own changes, which need SQLAlchemy alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sync.store.database import Database
 
 FIRST = "0001"
-HEAD = "0001"
+HEAD = "0002"
 """The revision this program works with; a test holds it against the newest file under ``migrations/versions``."""
 
 _PLACE = Path(__file__).parent / "migrations"
@@ -37,7 +37,7 @@ def to_newest(database: Database) -> None:
         stored = _revision(conn)  # another process may have been quicker
         if stored is None:
             _create(conn)
-            stored = FIRST
+            stored = HEAD
         if stored != HEAD:
             _run_later_revisions(conn, database)
 
@@ -50,9 +50,11 @@ def _revision(conn: Connection) -> str | None:
 
 
 def _create(conn: Connection) -> None:
-    from sync.store.migrations.versions import v0001_first
+    from sync.store.migrations.versions import v0001_first, v0002_undo
 
     v0001_first.create(conn)
+    for later in (v0002_undo,):
+        later.change(conn)
     # As Alembic itself makes it.
     conn.execute(
         text(
@@ -60,7 +62,7 @@ def _create(conn: Connection) -> None:
             "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
         )
     )
-    conn.execute(text("INSERT INTO alembic_version (version_num) VALUES (:revision)"), {"revision": FIRST})
+    conn.execute(text("INSERT INTO alembic_version (version_num) VALUES (:revision)"), {"revision": HEAD})
 
 
 def _run_later_revisions(conn: Connection, database: Database) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause
 
+from sync.codec import Codec
 from sync.digest import org_digest, service_digest
 from sync.model import BaseMember, OrgMember, PersonKind, ServiceMember, StatusState
 from sync.store.types import to_micros
@@ -30,6 +31,8 @@ _STATE = {state.value: state for state in StatusState}
 _ORG_KIND = ORG_FIELDS.index("kind")
 _SERVICE_KIND = SERVICE_FIELDS.index("kind")
 _BASE_STATE = BASE_FIELDS.index("status_state")
+_BASE_HOLDS = BASE_FIELDS.index("holds")
+_holds: Codec[tuple[tuple[str, str | int | bool | None], ...]] = Codec(tuple[tuple[str, str | int | bool | None], ...])
 
 _ORG_INSTANTS = tuple(ORG_FIELDS.index(name) for name in ("synced", "created", "stamp"))
 _SERVICE_INSTANTS = (SERVICE_FIELDS.index("last_activity"),)
@@ -71,6 +74,7 @@ def base_row(row: BaseMember) -> tuple[Any, ...]:
     """Values of a base row in the order of ``BASE_FIELDS``."""
     out = list(_base_values(row))
     out[_BASE_STATE] = row.status_state.value
+    out[_BASE_HOLDS] = _holds.encode(row.holds) if row.holds else None
     _instants(out, _BASE_INSTANTS)
     return tuple(out)
 
@@ -100,4 +104,6 @@ def base_member(values: Sequence[Any]) -> BaseMember:
     """The base row of values in the order of ``BASE_FIELDS``."""
     out = list(values)
     out[_BASE_STATE] = _STATE[out[_BASE_STATE]]
+    held = out[_BASE_HOLDS]
+    out[_BASE_HOLDS] = () if held is None else _holds.decode(held)
     return BaseMember(*out)

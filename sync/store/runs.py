@@ -32,6 +32,7 @@ BATCH_CLAIM = "batch"
 _QUIET = frozenset({RunKind.PLAN, RunKind.VERIFY})
 _BATCHES = frozenset({RunKind.HOURLY, RunKind.NIGHTLY})
 _ALIVE = RunState.RUNNING.value
+_UNDID = (RunState.RUNNING.value, RunState.DONE.value, RunState.PARTIAL.value)
 
 COUNTS: Codec[PlanCounts] = Codec(PlanCounts)
 
@@ -228,6 +229,12 @@ class Runs:
             self.check(conn, lease)
             conn.execute(update(run).where(run.c.run_id == lease.run).values(**values))
 
+    def set_undoes(self, lease: Lease, undone: RunId) -> None:
+        """Note which run this one undoes."""
+        with self._database.write() as conn:
+            self.check(conn, lease)
+            conn.execute(update(run).where(run.c.run_id == lease.run).values(undoes=undone))
+
     def request_cancel(self, run_id: RunId) -> bool:
         """Ask a live run, wherever it lives, to stop after the batch in flight; False when it does not live."""
         with self._database.write() as conn:
@@ -370,13 +377,24 @@ class Runs:
         return self._views(run.c.state == _ALIVE, limit=1_000)
 
     def _views(self, *conditions: Any, limit: int) -> tuple[RunView, ...]:
-        statement = select(run).where(*conditions).order_by(run.c.started.desc(), run.c.run_id.desc()).limit(limit)
+        later = run.alias()
+        undone = (
+            select(func.max(later.c.run_id))
+            .where(later.c.undoes == run.c.run_id, later.c.state.in_(_UNDID))
+            .scalar_subquery()
+        )
+        statement = (
+            select(run, undone.label("undone_by"))
+            .where(*conditions)
+            .order_by(run.c.started.desc(), run.c.run_id.desc())
+            .limit(limit)
+        )
         with self._database.read() as conn:
             return tuple(map(view_of, conn.execute(statement)))
 
 
 def view_of(row: Row[Any]) -> RunView:
-    """The view of a row of the table ``run``."""
+    """The view of a row of the table ``run``, with ``undone_by`` beside it."""
     ended: datetime | None = row.ended
     return RunView(
         run=RunId(row.run_id),
@@ -394,6 +412,11 @@ def view_of(row: Row[Any]) -> RunView:
         owner=row.owner,
         error=row.error,
         plan_id=row.plan_id,
+        stopping=row.cancel_wanted and row.ended is None,
+        pausing=row.pause_wanted and row.ended is None,
+        paused=row.paused_at if row.ended is None else None,
+        undoes=row.undoes,
+        undone_by=row.undone_by,
     )
 
 

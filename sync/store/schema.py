@@ -173,6 +173,8 @@ base_member = Table(
     *_decided(),
     _flag("invisible"),
     Column("note", Text),
+    # fields that an undo restored, each with the owner's value that contradicts it; NULL for none
+    Column("holds", Text),
     Index("base_member_compare", "campaign_id", "person_id", "org_digest", "service_digest"),
     sqlite_with_rowid=False,
 )
@@ -298,6 +300,10 @@ run = Table(
     _flag("cancel_wanted"),
     Column("plan_id", KEY),
     Column("error", Text),
+    _flag("pause_wanted"),
+    Column("paused_at", Instant),
+    # the run that this one undid
+    Column("undoes", KEY),
     # the promise "one live run a campaign, one live batch an org" is the database's, not the program's
     Index(
         "run_one_live",
@@ -309,6 +315,12 @@ run = Table(
     Index("run_by_time", "started"),
     Index("run_by_campaign", "campaign_id", "started"),
     Index("run_by_parent", "parent"),
+    Index(
+        "run_by_undone",
+        "undoes",
+        sqlite_where=text("undoes IS NOT NULL"),
+        postgresql_where=text("undoes IS NOT NULL"),
+    ),
 )
 
 batch = Table(

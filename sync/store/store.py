@@ -27,6 +27,7 @@ from sync.store.pulse import Pulse
 from sync.store.runs import Runs
 from sync.store.schedule import Schedule
 from sync.store.views import Views
+from sync.store.wishes import Asked
 
 
 class Store:
@@ -50,6 +51,7 @@ class Store:
         self.content = Content(self.database)
         self.people = People(self.database, self.facts)
         self.runs = Runs(self.database, self.campaigns.recount, owner)
+        self.asked = Asked(self.database, self.runs)
         self.journal = Journal(self.database, self.members, self.runs)
         self.plans = Plans(self.database)
         self.ledger = Ledger(self.database, self.facts)

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from sync import events as told
+from sync.board import group_failures
 from sync.errors import PredictiveError, Refused, UnknownCampaign
 from sync.events import Event, Phase
+from sync.failures import failure_of
 from sync.ids import CampaignId, EditionId, RunId
 from sync.model import (
     Blocked,
@@ -37,6 +39,7 @@ from sync.views import (
     CampaignView,
     Check,
     FailedRow,
+    FailureGroup,
     LimitsView,
     MemberView,
     PulseView,
@@ -665,6 +668,10 @@ class FakeBackend:
     def failed_rows(self, run_id: str) -> tuple[FailedRow, ...]:
         return ()
 
+    def error_board(self, campaign_id: str | None = None) -> tuple[FailureGroup, ...]:
+        self._did("error_board", campaign=campaign_id)
+        return group_failures(failed_board(campaign_id), {view.campaign.id: view.campaign.name for view in self.views})
+
     def limits(self) -> LimitsView:
         return LimitsView(
             71204,
@@ -863,6 +870,47 @@ class FakeBackend:
             raise Refused("Guard deletes refuses", rule="deletes", remedy="x applies without the removals")
         return self._run("Spring launch 2027", RunKind.MANUAL, cancel=cancel)
 
+    def plan_undo(self, run_id: str, *, cancel: Any = None) -> Plan:
+        self._did("plan_undo", run=run_id)
+        cannot = ("12 e-mails were sent and stay sent", "the history of what was sent stays")
+        return replace(self.plan("p1"), kind=RunKind.UNDO, undoes=RunId(run_id), cannot=cannot)
+
+    def plan_retry(
+        self, run_id: str, *, seqs: Sequence[int] | None = None, code: str | None = None, cancel: Any = None
+    ) -> Plan:
+        self._did("plan_retry", run=run_id, seqs=seqs, code=code)
+        return replace(self.plan("p1"), retries=RunId(run_id))
+
+    def retry(
+        self,
+        run_id: str,
+        *,
+        seqs: Sequence[int] | None = None,
+        code: str | None = None,
+        allow: Mapping[str, float] = {},
+        reason: str = "",
+        confirm_name: str | None = None,
+        cancel: Any = None,
+    ) -> RunResult:
+        self._did("retry", run=run_id, seqs=seqs, code=code)
+        return self._run("Spring launch 2027", RunKind.MANUAL, cancel=cancel)
+
+    def cancel_run(self, run_id: str) -> str:
+        self._did("cancel_run", run=run_id)
+        return run_id
+
+    def pause_run(self, run_id: str) -> str:
+        self._did("pause_run", run=run_id)
+        return run_id
+
+    def resume_run(self, run_id: str) -> str:
+        self._did("resume_run", run=run_id)
+        return run_id
+
+    def release_hold(self, campaign_id: str, person: str, *, reason: str) -> RunResult:
+        self._did("release_hold", campaign=campaign_id, person=person, reason=reason)
+        return self._run("Spring launch 2027", RunKind.RELEASE)
+
     def new_edition(self, campaign: str, *, cancel: Any = None) -> RunResult:
         self._did("new_edition", id=campaign)
         return self._run("Trial win-back [beta] /red/", RunKind.INITIAL, cancel=cancel)
@@ -929,6 +977,36 @@ class FakeBackend:
         self._did("fire", kind=kind, due=due)
         self.due = None
         return self._run(None, kind, cancel=cancel)
+
+
+def failed_board(campaign: str | None = None) -> Iterator[FailedRow]:
+    """What is on the error board: a validation rule, locks, drift."""
+    kinds = (
+        (14, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "rejected", "Status may not go back after a response"),
+        (6, "UNABLE_TO_LOCK_ROW", "rejected", "unable to obtain exclusive access to this record"),
+        (3, "DRIFTED", "drifted", "the value had moved: Status is 'Responded'"),
+    )
+    seq = 0
+    for count, code, state, message in kinds:
+        for number in range(count):
+            seq += 1
+            first, last, mail = person(seq)
+            where = campaign_id(1 + number % 2)
+            if campaign in (None, where):
+                yield FailedRow(
+                    run=RunId("r0042"),
+                    side=Side.SALESFORCE,
+                    campaign_id=where,
+                    subject_id=f"0035g00000{seq:05d}AAA",
+                    label=f"{first} {last} <{mail}>",
+                    field="status",
+                    state=state,
+                    code=code,
+                    message=message,
+                    remedy=failure_of(code).remedy,
+                    seq=seq,
+                    at=NOW - HOUR,
+                )
 
 
 def batch_results(views: Sequence[CampaignView]) -> Iterator[CampaignResult]:

@@ -1,0 +1,31 @@
+"""Commands about runs that were started: stop or hold a live one, try failed rows again, undo, release a hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from console.cli.invocation import Invocation
+
+
+def cancel(invocation: Invocation) -> int:
+    """Ask a live run to stop after its batch."""
+    return _asked(invocation, invocation.shell().cancel_run(invocation.options.run), "stops after the batch in flight")
+
+
+def pause(invocation: Invocation) -> int:
+    """Ask a live run to hold after its batch."""
+    asked = invocation.shell().pause_run(invocation.options.run)
+    return _asked(invocation, asked, f"holds after the batch in flight; predictive runs resume {asked} lets it go on")
+
+
+def resume(invocation: Invocation) -> int:
+    """Let a held run go on."""
+    return _asked(invocation, invocation.shell().resume_run(invocation.options.run), "goes on")
+
+
+def _asked(invocation: Invocation, asked: str, does: str) -> int:
+    wanted = invocation.options.run
+    part = "" if asked == wanted else f" ({wanted} is a part of it)"
+    invocation.report.lines([f"✔ asked: run {asked}{part} {does}"], {"type": "asked", "run": asked})
+    return 0
