@@ -5,6 +5,7 @@ Imports Textual and the console's own modules; never the shell, which comes in a
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -58,6 +59,9 @@ class ConsoleApp(Work):
         self.bridge.close()
 
     def _begin(self) -> None:
+        # What start-up made stays until the end: the collector need not look at it again.
+        gc.enable()
+        gc.freeze()
         self.bridge.start()
         self.reload()
         self.set_interval(self.TICK, self.tick)

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from textual.message import Message
 
-from console.backend import Backend
 from console.messages import EngineEvents, JobEnded
 from sync.errors import FatalError, PredictiveError
-from sync.events import Event, Progress
 
 if TYPE_CHECKING:
+    from console.backend import Backend
     from sync.bootstrap import Shell
     from sync.clock import Clock
+    from sync.events import Event
     from sync.settings import OrgSettings
 
 T = TypeVar("T")
@@ -86,6 +86,8 @@ class Thinning:
 
     def put(self, event: Event) -> bool:
         """Keep *event*; True when it is the first since the last ``take``."""
+        from sync.events import Progress
+
         with self._lock:
             first = not self._events
             if isinstance(event.body, Progress):

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.style import Style
 from rich.text import Text
@@ -19,7 +19,6 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from console import lastview
-from console.backend import Backend
 from console.bridge import Bridge
 from console.keys import Situation
 from console.present import clean
@@ -30,7 +29,10 @@ from sync.clock import Clock
 from sync.errors import PredictiveError
 from sync.views import CampaignView, RunResult
 
-OpenBackend = Callable[[], Backend]
+if TYPE_CHECKING:
+    from console.backend import Backend
+
+OpenBackend = Callable[[], "Backend"]
 Commands = Mapping[str, Callable[[Sequence[str]], str]]
 """Commands beyond the console's own, for the ``:`` prompt: name → function of the arguments that gives text."""
 
@@ -88,8 +90,21 @@ class Host(App[int]):
         self.shared = Shared(clean(org_name), mode, clock.now(), limits=limits, campaigns=campaigns)
         for known in DRESSES.values():
             self.register_theme(textual_theme(known))
-        self.theme = dress or (ANSI if self.console.color_system in (None, "standard", "windows") else DARK)
-        self.tones = tones(DRESSES[self.theme])
+        self._put_on(dress or (ANSI if self.console.color_system in (None, "standard", "windows") else DARK))
+
+    def _put_on(self, dress: str) -> None:
+        """Begin in *dress*: style sheets are parsed once and for it, not for Textual's own theme first."""
+        self.set_reactive(App.theme, dress)
+        self.add_class(f"-theme-{dress}", f"-{'dark' if DRESSES[dress].dark else 'light'}-mode", update=False)
+        self.stylesheet.set_variables(self.get_css_variables())
+        self.tones = tones(DRESSES[dress])
+        self._worn = dress
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Style anew, unless the styles were made for this theme already: the first frame takes one pass, not two."""
+        if self._worn != self.theme:
+            self._worn = self.theme
+            super().refresh_css(animate)
 
     # ------------------------------------------------------------ shared state
 

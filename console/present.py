@@ -11,11 +11,14 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
 from sync.model import Calls, RunState
-from sync.plan import PlanCounts
+
+if TYPE_CHECKING:
+    from sync.plan import PlanCounts
 
 Span = tuple[str, str]
 """Text and the name of its tone; "" is ordinary text."""

@@ -9,26 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.filters import matches
 from console.orders import ordered
-from sync.events import (
-    CampaignSkipped,
-    Event,
-    Guarded,
-    Noted,
-    Phase,
-    PhaseEnded,
-    PhaseStarted,
-    PlanMade,
-    Progress,
-    RowFailed,
-    RunEnded,
-    RunStarted,
-)
 from sync.model import Calls, RunKind, RunState
-from sync.plan import PlanCounts
 from sync.views import CampaignView, LimitsView, PulseView, TimerView
+
+if TYPE_CHECKING:
+    # Events are loaded by the functions that read them: the first frame is painted before there are any.
+    from sync.events import (
+        CampaignSkipped,
+        Event,
+        Guarded,
+        Noted,
+        Phase,
+        PhaseEnded,
+        PhaseStarted,
+        PlanMade,
+        Progress,
+        RowFailed,
+        RunEnded,
+    )
+    from sync.plan import PlanCounts
 
 # ---------------------------------------------------------------- shared by all screens
 
@@ -138,6 +141,8 @@ class RunProgress:
     @property
     def current(self) -> Phase | None:
         """The step under way, the last one when several are."""
+        from sync.events import Phase
+
         return next((phase for phase in reversed(Phase) if (step := self.step(phase)) and not step.ended), None)
 
 
@@ -147,6 +152,19 @@ MOST_FAILURES = 500
 
 def told(run: RunProgress, event: Event) -> RunProgress:
     """*run* after *event*."""
+    from sync.events import (
+        CampaignSkipped,
+        Guarded,
+        Noted,
+        PhaseEnded,
+        PhaseStarted,
+        PlanMade,
+        Progress,
+        RowFailed,
+        RunEnded,
+        RunStarted,
+    )
+
     body = event.body
     run = replace(run, first=run.first or event.at, last=event.at)
     match body:
@@ -174,6 +192,8 @@ def told(run: RunProgress, event: Event) -> RunProgress:
 
 
 def _stepped(run: RunProgress, body: PhaseStarted | Progress | PhaseEnded) -> RunProgress:
+    from sync.events import PhaseEnded, PhaseStarted, Progress
+
     steps = dict(run.steps)
     key = (str(body.run), body.phase)
     old = steps.get(key, StepState())
@@ -205,6 +225,7 @@ def closed_with(run: RunProgress, state: RunState, counts: PlanCounts, calls: Ca
     """*run* with the end that its result names, when the events did not bring one."""
     if run.end is not None or run.error:
         return run
+    from sync.events import RunEnded
     from sync.ids import RunId
 
     return replace(run, end=RunEnded(RunId(run.root), state, counts, calls, seconds))

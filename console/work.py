@@ -16,7 +16,6 @@ from console.present import count, plural
 from console.viewstate import RunProgress
 from sync.errors import PredictiveError
 from sync.model import RunKind
-from sync.plan import Plan
 from sync.views import CampaignView, RunResult, RunView, TimerView
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from console.bridge import Job
     from console.palette import Command
     from console.screens.dialogs import Choice
+    from sync.plan import Plan
 
 EDITIONS_OF = {"adaptive": 5, "scheduled": 1, "drip": 1}
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sync.ids import CampaignId, RunId
 from sync.model import Calls, Campaign, ClickThrough, Edition, HistoryHour, RunKind, RunState, Side
-from sync.plan import GuardVerdict, PlanCounts
+
+if TYPE_CHECKING:
+    from sync.plan import GuardVerdict, PlanCounts
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import gc
 import sys
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 def console(invocation: Invocation) -> int:
     """The console, until it is left."""
     need_terminal()
+    # Start-up only makes objects that stay; looking through them again and again costs a tenth of the first paint.
+    # The app switches the collector on again after it.
+    gc.disable()
     settings = invocation.org_settings()
     from console.app import run_console
     from console.bridge import shell_backends
@@ -53,5 +57,5 @@ def last_view(settings: OrgSettings) -> Path:
     """The small file that the first frame comes from, one for each state."""
     from platformdirs import user_cache_path
 
-    which = hashlib.sha256(f"{settings.state_url}\n{settings.name}".encode()).hexdigest()[:16]
+    which = "-".join(f"{zlib.crc32(part.encode()):08x}" for part in (settings.state_url, settings.name))
     return user_cache_path("predictive-console", appauthor=False) / f"last-view-{which}.json"

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,20 +43,33 @@ class Invocation:
 
     Attributes:
         options: parsed command line; each argument of the command is there, None or False when not given.
-        report: where results go.
+        report: where results go; made when first needed, for the console prints nothing and starts sooner.
         clock: the time, for waits and ages only.
         asks: False where no question may be put although there is a terminal.
     """
 
-    __slots__ = ("_looking", "_shell", "asks", "clock", "options", "report")
+    __slots__ = ("_looking", "_make_report", "_report", "_shell", "asks", "clock", "options")
 
-    def __init__(self, options: Namespace, report: Report, clock: Clock, *, asks: bool = True) -> None:
+    def __init__(self, options: Namespace, report: Callable[[], Report], clock: Clock, *, asks: bool = True) -> None:
         self.options = options
-        self.report = report
+        self._make_report = report
+        self._report: Report | None = None
         self.clock = clock
         self.asks = asks
         self._shell: Shell | None = None
         self._looking = RunId(f"looking-{uuid.uuid4().hex}")
+
+    @property
+    def report(self) -> Report:
+        """Where results go."""
+        if self._report is None:
+            self._report = self._make_report()
+        return self._report
+
+    @property
+    def lost(self) -> OSError | None:
+        """Why standard output did not take everything that was said."""
+        return None if self._report is None else self._report.lost()
 
     @property
     def command(self) -> Command:
@@ -157,14 +170,8 @@ class Invocation:
 
 def run_command(options: Namespace) -> int:
     """Run the command of *options* and return its exit code; every error is one line, never a traceback."""
-    from console.cli.parser import program
-    from console.report import HumanReport, JsonReport
-
     before = {number: signal.signal(number, interrupt) for number in endings()}
-    report: Report = (
-        JsonReport(sys.stdout, sys.stderr, program()) if options.json else HumanReport(sys.stdout, sys.stderr)
-    )
-    invocation = Invocation(options, report, SystemClock())
+    invocation = Invocation(options, lambda: _report(options), SystemClock())
     try:
         module, function = invocation.command.handler.split(":")
         code: int = getattr(import_module(module), function)(invocation)
@@ -181,9 +188,16 @@ def run_command(options: Namespace) -> int:
     return code if code else _all_said(invocation)
 
 
+def _report(options: Namespace) -> Report:
+    from console.cli.parser import program
+    from console.report import HumanReport, JsonReport
+
+    return JsonReport(sys.stdout, sys.stderr, program()) if options.json else HumanReport(sys.stdout, sys.stderr)
+
+
 def _all_said(invocation: Invocation) -> int:
     """0, or 1 when standard output took less than was said, e.g. into a file on a full disk."""
-    lost = invocation.report.lost()
+    lost = invocation.lost
     if lost is None:
         return 0
     invocation.report.talk(f"standard output cannot be written: {lost.strerror}. What was printed is not complete.")

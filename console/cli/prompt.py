@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from console.cli.invocation import Invocation
 from console.cli.parser import parse
 from console.cli.table import COMMANDS
-from console.report import HumanReport
 from sync.errors import PredictiveError, UsageError
 
 if TYPE_CHECKING:
@@ -38,9 +37,11 @@ def commands(options: Namespace) -> dict[str, Callable[[Sequence[str]], str]]:
 
 def run(words: Sequence[str]) -> str:
     """What the command would have printed; an error is its one line."""
+    from console.report import HumanReport
     from sync.clock import SystemClock
 
     said = io.StringIO()
+    report = HumanReport(said, said)
     try:
         options = parse(words)
     except SystemExit:
@@ -48,7 +49,7 @@ def run(words: Sequence[str]) -> str:
     except PredictiveError as error:
         return error.line()
     options.json = False
-    invocation = Invocation(options, HumanReport(said, said), SystemClock(), asks=False)
+    invocation = Invocation(options, lambda: report, SystemClock(), asks=False)
     module, function = options.command.handler.split(":")
     try:
         getattr(import_module(module), function)(invocation)

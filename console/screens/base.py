@@ -13,13 +13,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.css.query import NoMatches
 from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 
 from console.filters import FIELDS
 from console.keys import EVERYWHERE, KEYS, Key, Situation, hints, keys_for
 from console.messages import CommandTyped, FilterChanged
-from console.screens.run_view import progress_words
 from console.screens.topline_view import news_lines, top_lines
 from console.widgets.bars import Hints, Note, Top
 from console.widgets.grid import Grid
@@ -60,6 +60,7 @@ class ConsoleScreen(Screen[None]):
     AUTO_FOCUS = "Grid"
     BINDINGS: ClassVar[list[BindingType]] = []
     PLACE = ""
+    _painted_for: Size | None = None
 
     # ------------------------------------------------------------ for subclasses
 
@@ -80,8 +81,9 @@ class ConsoleScreen(Screen[None]):
 
     @property
     def room(self) -> int:
-        """Lines that the body has."""
-        return self.query_one("#body").content_size.height
+        """Lines that the body has; before the first layout, those it will have without note and prompt."""
+        known = self.query_one("#body").content_size.height
+        return known or max(1, self.size.height - (3 if self.has_class("short") else 4))
 
     def run_went_on(self, job: int) -> None:
         """A job told something new, or the clock went on while one runs."""
@@ -113,8 +115,9 @@ class ConsoleScreen(Screen[None]):
 
     def on_resize(self, event: Resize) -> None:
         """Paint for the new size; low terminals lose their blank lines."""
-        self.set_class(event.size.height < 22, "short")
-        self.refresh_all()
+        if event.size != self._painted_for:
+            # The same size is told several times while a screen opens.
+            self.refresh_all()
 
     def on_screen_resume(self) -> None:
         """Back on top: show what happened meanwhile."""
@@ -128,6 +131,8 @@ class ConsoleScreen(Screen[None]):
     def refresh_all(self) -> None:
         """Paint the frame and the body."""
         if self.ready:
+            self._painted_for = self.size
+            self.set_class(self.size.height < 22, "short")
             self.paint_top()
             self.paint()
             self.paint_keys()
@@ -138,7 +143,11 @@ class ConsoleScreen(Screen[None]):
             return
         shared, run = self.host.shared, self.host.live_run
         self.query_one("#top", Top).show(top_lines(shared, self.size.width))
-        words = progress_words(run, shared.now) if run else ""
+        words = ""
+        if run is not None:
+            from console.screens.run_view import progress_words
+
+            words = progress_words(run, shared.now)
         self.query_one("#news", Top).show(*news_lines(shared, run, words))
 
     def paint_keys(self) -> None:
