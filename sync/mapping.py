@@ -65,6 +65,13 @@ class Mapping:
 
     campaign_auto_sync: str = "PAM__Auto_Sync__c"
     campaign_type: str = "Type"
+    campaign_total_members: str = "PAM__Total_Members__c"
+    campaign_active_members: str = "PAM__Active_Members__c"
+    campaign_inactive_members: str = "PAM__Inactive_Members__c"
+    campaign_delivered: str = "PAM__Delivered__c"
+    campaign_click_to_open: str = "PAM__Click_to_Open_Rate__c"
+    campaign_completion_to_open: str = "PAM__Completion_to_Open_Rate__c"
+    campaign_opt_out_direct: str = "PAM__Opt_Out_Direct__c"
     member_level: str = "PAM__Level__c"
     member_reason: str = "PAM__Reason__c"
     member_test_member: str = "PAM__Test_Member__c"

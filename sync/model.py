@@ -103,6 +103,7 @@ class Campaign:
     """A campaign's header as the org has it. Salesforce owns every field of it.
 
     ``type_label`` is the org's own text; ``type`` is None where that text is none of the three e-mail types.
+    ``metrics`` are the figures that the org derives itself (``sync.metrics``), None when they were not read along.
     """
 
     id: CampaignId
@@ -122,6 +123,7 @@ class Campaign:
     stamp: datetime | None = None
     is_deleted: bool = False
     labels: tuple[StatusLabel, ...] = ()
+    metrics: tuple[tuple[str, float | None], ...] | None = None
 
     def state(self, today: date) -> CampaignState:
         """Planned, active or closed on *today*, a date in the org's time zone."""

@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sync.ids import CampaignId, RunId
-from sync.model import Calls, Campaign, ClickThrough, Edition, HistoryHour, RunKind, RunState, Side
+from sync.model import Calls, Campaign, ClickThrough, Edition, HistoryHour, RunKind, RunState, Side, Statistics
 
 if TYPE_CHECKING:
+    from sync.metrics import Metric
     from sync.plan import GuardVerdict, PlanCounts
 
 
@@ -265,13 +266,20 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class CampaignDetail:
-    """Everything the campaign screen shows beside its members, which are read by window."""
+    """Everything the campaign screen shows beside its members, which are read by window.
+
+    ``curve`` holds, for each hour with news, what the editions had come to by its end. ``metrics_at`` is when the
+    org's own figures were read, None when they never were.
+    """
 
     view: CampaignView
     editions: tuple[Edition, ...]
     click_throughs: tuple[ClickThrough, ...]
     history: tuple[HistoryHour, ...]
     runs: tuple[RunView, ...]
+    curve: tuple[tuple[datetime, Statistics], ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    metrics_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,13 +301,17 @@ class SalesforceOrg:
         headers = {row.CampaignId: row.Campaign for row in rows if row.Campaign is not None}
         return self.campaigns_with(headers, rows)
 
-    def campaigns_with(self, headers: Mapping[str, Any], status_rows: Iterable[Any]) -> dict[CampaignId, Campaign]:
-        """Campaigns from headers by id and their status rows."""
+    def campaigns_with(
+        self, headers: Mapping[str, Any], status_rows: Iterable[Any], *, figures: bool = False
+    ) -> dict[CampaignId, Campaign]:
+        """Campaigns from headers by id and their status rows; *figures* when the metrics were read along."""
+        read = tuple(self._codec.figures) if figures else None
         labels: dict[str, list[StatusLabel]] = {}
         for row in status_rows:
             labels.setdefault(row.CampaignId, []).append(decode.label_of(row))
         found = (
-            decode.campaign_of(key, row, tuple(labels.get(key, ())), self.is_auto_sync) for key, row in headers.items()
+            decode.campaign_of(key, row, tuple(labels.get(key, ())), self.is_auto_sync, read)
+            for key, row in headers.items()
         )
         return {campaign.id: campaign for campaign in found}
 

@@ -5,7 +5,7 @@ Pure. Field names on the wire come from the mapping; a name that is off or missi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, Generic, TypeVar, cast
@@ -14,6 +14,7 @@ import msgspec
 
 from sync.ids import CampaignId, MemberId, PersonId, to18
 from sync.mapping import Mapping
+from sync.metrics import METRICS
 from sync.model import Campaign, CampaignType, OrgMember, PersonKind, StatusLabel, TestPerson
 
 Row = TypeVar("Row")
@@ -218,7 +219,10 @@ class Codec:
         header = {ours: api for ours, api in header.items() if api and ("Campaign", api) not in absent}
         self.has_auto_sync = "auto_sync" in header
         self.header_fields: tuple[str, ...] = tuple(dict.fromkeys((*_HEADER_FIXED, *header.values())))
-        campaign = _campaign_struct(header)
+        figures = {key: getattr(mapping, f"campaign_{key}") for key, *_ in METRICS}
+        self.figures = {key: api for key, api in figures.items() if api and ("Campaign", api) not in absent}
+        self.figure_fields: tuple[str, ...] = tuple(self.figures.values())
+        campaign = _campaign_struct(header | self.figures)
         self.campaigns: msgspec.json.Decoder[Page[Any]] = msgspec.json.Decoder(Page[campaign])  # type: ignore[valid-type]
         self.statuses: msgspec.json.Decoder[Page[Any]] = msgspec.json.Decoder(Page[_status_struct(campaign)])  # type: ignore[misc]
 
@@ -267,8 +271,9 @@ def _campaign_struct(names: dict[str, str]) -> type[msgspec.Struct]:
         ("Owner", NamePart | None, None),
         ("type", str | None, None),
         ("auto_sync", bool | None, False),
+        *((key, float | None, None) for key, *_ in METRICS),
     ]
-    rename = {name: names.get(name, f"-{name}") for name in ("type", "auto_sync")}
+    rename = {name: names.get(name, f"-{name}") for name in ("type", "auto_sync", *(key for key, *_ in METRICS))}
     return msgspec.defstruct("CampaignRow", fields, rename=rename)
 
 
@@ -348,7 +353,11 @@ _TYPES = {kind.value: kind for kind in CampaignType}
 
 
 def campaign_of(
-    campaign_id: str, row: Any, labels: tuple[StatusLabel, ...], auto_sync: Callable[[CampaignId], bool]
+    campaign_id: str,
+    row: Any,
+    labels: tuple[StatusLabel, ...],
+    auto_sync: Callable[[CampaignId], bool],
+    figures: Iterable[str] | None = None,
 ) -> Campaign:
     """A campaign header as our value.
 
@@ -357,6 +366,7 @@ def campaign_of(
         row: the header's fields.
         labels: its statuses.
         auto_sync: whether the configuration switches auto-sync on for a campaign.
+        figures: keys of the metrics that were read along, None when none were asked for.
     """
     own_id = CampaignId(id18(campaign_id))
     return Campaign(
@@ -376,6 +386,7 @@ def campaign_of(
         created=optional_instant(row.CreatedDate),
         stamp=optional_instant(row.SystemModstamp),
         labels=tuple(sorted(labels, key=lambda label: (label.sort_order, label.label))),
+        metrics=None if figures is None else tuple((key, getattr(row, key)) for key in figures),
     )
 
 

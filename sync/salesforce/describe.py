@@ -44,7 +44,7 @@ def wanted(mapping: Mapping) -> dict[str, dict[str, str]]:
     """Object → field → what is done with it, for every name that is switched on."""
     member_writes = ("level", "reason", "synced", "active", "opens", "clicks", "completions", "bounces")
     objects: dict[str, dict[str, str]] = {
-        "Campaign": {mapping.campaign_auto_sync: READ, mapping.campaign_type: READ},
+        "Campaign": {getattr(mapping, name): READ for name in Mapping.__slots__ if name.startswith("campaign_")},
         "CampaignMember": {
             "Status": WRITE,
             mapping.member_test_member: READ,

@@ -148,7 +148,7 @@ class Poller:
     def list_campaigns(self) -> tuple[tuple[Campaign, ...], dict[CampaignId, dict[str, int]], datetime]:
         """See ``Org.list_campaigns``."""
         org = self._org
-        headers, statuses = org.queries.campaigns(), org.queries.statuses(header=False)
+        headers, statuses = org.queries.campaigns(figures=True), org.queries.statuses(header=False)
         groups = org.queries.counts_by_status()
         answers = self._send(
             [
@@ -160,7 +160,7 @@ class Poller:
         )
         rows = self._rest(answers["campaign"].read(org.codec.campaigns), headers, org.codec.campaigns)
         labels = list(self._rest(answers["status"].read(org.codec.statuses), statuses, org.codec.statuses))
-        found = org.campaigns_with({row.Id: row for row in rows}, labels)
+        found = org.campaigns_with({row.Id: row for row in rows}, labels, figures=True)
         first = answers["group"].read(decode.STATUS_COUNTS)
         by_status: dict[CampaignId, dict[str, int]] = {campaign_id: {} for campaign_id in found}
         for row in org.reader.grouped(first, groups, decode.STATUS_COUNTS, one_each=False):

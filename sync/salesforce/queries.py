@@ -99,9 +99,10 @@ class Queries:
         fields = tuple(f"Campaign.{name}" for name in self._codec.header_fields) if header else ()
         return Select((*own, *fields), "CampaignMemberStatus").having(*conditions)
 
-    def campaigns(self, *conditions: str) -> Select:
-        """Campaign headers."""
-        return Select(("Id", *self._codec.header_fields), "Campaign").having(*conditions)
+    def campaigns(self, *conditions: str, figures: bool = False) -> Select:
+        """Campaign headers; with the figures that the org derives itself."""
+        more = self._codec.figure_fields if figures else ()
+        return Select(("Id", *self._codec.header_fields, *more), "Campaign").having(*conditions)
 
     def counts(self, *conditions: str) -> Select:
         """Members of each campaign, counted by the org."""

@@ -16,13 +16,14 @@ from sync.codec import Codec
 from sync.ids import CampaignId, RunId
 from sync.model import Campaign, CampaignType, StatusLabel, StatusState
 from sync.ports import CampaignStats
-from sync.store import compare
+from sync.store import compare, statistics
 from sync.store.database import Database, chunks
 from sync.store.schema import base_member, campaign, org_member, service_member
 
 LABELS: Codec[tuple[StatusLabel, ...]] = Codec(tuple[StatusLabel, ...])
 COUNTS: Codec[dict[str, int]] = Codec(dict[str, int])
 STATS: Codec[CampaignStats] = Codec(CampaignStats)
+METRICS: Codec[dict[str, float | None]] = Codec(dict[str, float | None])
 
 _HEADER = (
     "name",
@@ -54,6 +55,7 @@ class CampaignRecord:
         touched: landed rows may differ from base.
         operation: the unfinished New Edition's id.
         last_run: the newest ended run that touched it.
+        metrics: the org's own figures by key of ``sync.metrics``; ``metrics_at`` is when they were read.
     """
 
     campaign: Campaign
@@ -81,6 +83,8 @@ class CampaignRecord:
     stats_at: datetime | None
     last_run: RunId | None
     header_at: datetime | None
+    metrics: Mapping[str, float | None]
+    metrics_at: datetime | None
 
 
 class Campaigns:
@@ -100,10 +104,14 @@ class Campaigns:
         A campaign that *counts* leaves out has no members, if *counts* is given at all.
         """
         now = self._database.clock.now()
-        values = [_header(each, now) for each in campaigns]
+        landed = tuple(campaigns)
+        values = [_header(each, now) for each in landed]
         only = ("campaign_id", *_HEADER, "type", "labels", "header_at")
         with self._database.write() as conn:
             self._database.many(conn, self._database.upsert(campaign, only=only), values)
+            for each, row in zip(landed, values, strict=True):
+                if each.metrics is not None:
+                    self._set(row["campaign_id"], metrics=METRICS.encode(dict(each.metrics)), metrics_at=now)
             if counts is None:
                 return
             for row in values:
@@ -245,6 +253,7 @@ class Campaigns:
                 values["total"] = sum(by_status.values())
                 values["counts_at"] = self._database.clock.now()
             self._set(campaign_id, **values)
+            statistics.remember(self._database, conn, campaign_id, self._database.clock.now())
 
 
 def _counts(campaign_id: CampaignId) -> Any:
@@ -308,4 +317,6 @@ def record_of(row: Row[Any]) -> CampaignRecord:
         stats_at=row.stats_at,
         last_run=row.last_run,
         header_at=row.header_at,
+        metrics=METRICS.decode(row.metrics),
+        metrics_at=row.metrics_at,
     )

@@ -1,7 +1,7 @@
 """Brings a state database to the newest revision, under the database's own lock.
 
-Alembic is imported only for a database that exists and is behind: a new one runs the first revision's own tables and
-the later revisions' own changes, which need SQLAlchemy alone.
+Alembic is imported only for a database that exists and is behind: a new one gets the tables that the program works
+with, which needs SQLAlchemy alone. A test holds the two ways against each other.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, inspect, text
 
 from sync.errors import FatalError
+from sync.store.schema import metadata
 
 if TYPE_CHECKING:
     from sync.store.database import Database
 
 FIRST = "0001"
-HEAD = "0002"
+HEAD = "0003"
 """The revision this program works with; a test holds it against the newest file under ``migrations/versions``."""
 
 _PLACE = Path(__file__).parent / "migrations"
@@ -37,8 +38,7 @@ def to_newest(database: Database) -> None:
         stored = _revision(conn)  # another process may have been quicker
         if stored is None:
             _create(conn)
-            stored = HEAD
-        if stored != HEAD:
+        elif stored != HEAD:
             _run_later_revisions(conn, database)
 
 
@@ -50,11 +50,12 @@ def _revision(conn: Connection) -> str | None:
 
 
 def _create(conn: Connection) -> None:
-    from sync.store.migrations.versions import v0001_first, v0002_undo
+    metadata.create_all(conn, checkfirst=False)
+    stamp(conn, HEAD)
 
-    v0001_first.create(conn)
-    for later in (v0002_undo,):
-        later.change(conn)
+
+def stamp(conn: Connection, revision: str) -> None:
+    """Note that the tables on *conn*, which have no revision yet, are those of *revision*."""
     # As Alembic itself makes it.
     conn.execute(
         text(
@@ -62,7 +63,7 @@ def _create(conn: Connection) -> None:
             "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
         )
     )
-    conn.execute(text("INSERT INTO alembic_version (version_num) VALUES (:revision)"), {"revision": HEAD})
+    conn.execute(text("INSERT INTO alembic_version (version_num) VALUES (:revision)"), {"revision": revision})
 
 
 def _run_later_revisions(conn: Connection, database: Database) -> None:

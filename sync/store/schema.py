@@ -103,6 +103,24 @@ campaign = Table(
     Column("stats", Text),
     Column("stats_at", Instant),
     Column("last_run", KEY),
+    # the figures that the org derives itself, and when they were read
+    Column("metrics", Text, nullable=False, server_default="{}"),
+    Column("metrics_at", Instant),
+)
+
+# What the editions of a campaign had come to by the end of an hour: whole values, kept only where they changed.
+statistic_hour = Table(
+    "statistic_hour",
+    metadata,
+    Column("campaign_id", KEY, primary_key=True),
+    Column("hour", Instant, primary_key=True),
+    _count("sent"),
+    _count("delivered"),
+    _count("opened"),
+    _count("clicked"),
+    _count("completed"),
+    _count("bounced"),
+    _count("opted_out"),
 )
 
 org_member = Table(

@@ -14,13 +14,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, case, exists, func, null, or_, select
 
 from sync.ids import CampaignId, RunId
+from sync.metrics import metrics_of
 from sync.model import CampaignState, Edition, RunKind, RunState
-from sync.store.campaigns import CampaignRecord, record_of
+from sync.store.campaigns import METRICS, CampaignRecord, record_of
 from sync.store.content import Content
 from sync.store.database import Database
 from sync.store.people import People
 from sync.store.runs import Runs
 from sync.store.schema import base_member, campaign, edition, org_member, run, service_member
+from sync.store.statistics import Curves
 from sync.store.warn import Known, warnings_of
 from sync.views import CampaignDetail, CampaignView, MemberView
 
@@ -32,6 +34,7 @@ class Views:
 
     def __init__(self, database: Database, content: Content, people: People, runs: Runs) -> None:
         self._database = database
+        self._curves = Curves(database)
         self._content = content
         self._people = people
         self._runs = runs
@@ -63,12 +66,20 @@ class Views:
         view = self.campaign(campaign_id, today=today, next_runs=next_runs)
         if view is None:
             return None
+        with self._database.read() as conn:
+            figures, at = conn.execute(
+                select(campaign.c.metrics, campaign.c.metrics_at).where(campaign.c.campaign_id == campaign_id)
+            ).one()
+        own = METRICS.decode(figures)
         return CampaignDetail(
             view,
             self._content.editions(campaign_id),
             self._content.clicks(campaign_id),
             self._content.history(campaign_id),
             self._runs.list(campaign_id=campaign_id, limit=runs),
+            curve=self._curves.curve(campaign_id),
+            metrics=metrics_of(own, self._curves.members(campaign_id) if view.started else None),
+            metrics_at=at,
         )
 
     def _campaigns(

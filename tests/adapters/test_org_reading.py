@@ -34,6 +34,19 @@ def test_all_campaigns_with_labels_and_counts_in_one_call(sides: Sides) -> None:
     assert sides.spent() == 1, "the identity rode along"
 
 
+def test_the_list_brings_the_orgs_own_figures_and_an_org_without_them_none(sides: Sides) -> None:
+    first = sides.first_campaign()
+    figures = dict(first.metrics or ())
+    assert figures["total_members"] == sides.total(first)
+    assert figures["active_members"] is not None
+    assert figures["total_members"] - figures["active_members"] == figures["inactive_members"]
+    less = Mapping(campaign_click_to_open="", campaign_delivered="PAM__No_Such_Field__c")
+    listed, _, _ = sides.new_org(mapping=less).list_campaigns()
+    keys = {key for key, _ in next(each.metrics for each in listed if each.id == first.id) or ()}
+    assert {"click_to_open", "delivered"}.isdisjoint(keys)
+    assert "total_members" in keys
+
+
 def test_an_idle_poll_over_all_campaigns_is_one_call(sides: Sides) -> None:
     poll = sides.org.poll(PollScope(None, sides.first_campaign().created + timedelta(days=3650)))
     assert [member for page in poll.pages for member in page] == []
