@@ -50,7 +50,7 @@ class Curves:
         self._database = database
 
     def curve(self, campaign_id: CampaignId) -> tuple[tuple[datetime, Statistics], ...]:
-        """Hours, the oldest first, each with what the editions had come to by its end; those without news are absent."""
+        """Hours, the oldest first, each with what the editions had come to by its end; others had no news."""
         table = statistic_hour.c
         with self._database.read() as conn:
             rows = conn.execute(
