@@ -5,6 +5,7 @@ Loopback only, no token, never counted as a call of either side.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
@@ -18,13 +19,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sync.clock import ControlledClock
-from sync.embedded.faults import Faults, Usage, fault_of
+from sync.embedded.faults import Fault, Faults, fault_of
 from sync.embedded.org.build import BuiltOrg
 from sync.embedded.org.errors import OrgError
-from sync.embedded.org.ids import decode
+from sync.embedded.org.ids import decode, normalise
 from sync.embedded.org.soql_scope import instant_text
-from sync.embedded.org.state import RowFault, Switches, ValidationRule
+from sync.embedded.org.state import RowFault, SlowJob, Switches, ValidationRule
 from sync.embedded.org.transactions import Transactions, operations_of
+from sync.embedded.wire import Usage
 
 Handler = Callable[[Mapping[str, Any], Mapping[str, str]], Any]
 
@@ -42,7 +44,7 @@ class Control:
 
     def __init__(self, clock: ControlledClock, faults: Faults, usage: Usage, built: BuiltOrg | None) -> None:
         self._clock, self._faults, self._usage, self._built = clock, faults, usage, built
-        self._transactions = Transactions(built.org) if built is not None else None
+        faults.effect = self._effect
         self.app = Starlette(
             routes=[
                 self._route("/clock", GET=self._now, POST=self._set_clock),
@@ -70,7 +72,7 @@ class Control:
                 status = 200
             except OrgError as error:
                 found, status = {"error": error.message, "code": error.code}, error.status
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError, re.error) as error:
                 found, status = {"error": str(error)}, 400
             return Response(msgspec.json.encode(found), status, media_type="application/json")
 
@@ -102,7 +104,7 @@ class Control:
         return self._usage.report()
 
     def _list_faults(self, _body: Any, _path: Any) -> Any:
-        return {"faults": [asdict(rule) for rule in self._faults.rules]}
+        return {"faults": [rule.shown() for rule in self._faults.rules]}
 
     def _add_faults(self, body: Any, path: Any) -> Any:
         given = body.get("faults", body.get("rules", [body])) if isinstance(body, dict) else body
@@ -122,6 +124,9 @@ class Control:
                         rule.times,
                         rule.after,
                         rule.operation,
+                        frozenset(filter(None, map(normalise, rule.ids))),
+                        rule.probability,
+                        rule.seed,
                     )
                 )
         self._faults.add(rules)
@@ -130,6 +135,7 @@ class Control:
         self._faults.clear()
         if self._built is not None:
             self._built.org.state.row_faults.clear()
+            self._built.org.state.slow_jobs.clear()
         return {"faults": []}
 
     def _shared(self, _body: Any, _path: Any) -> Any:
@@ -153,16 +159,26 @@ class Control:
                         connection.execute("DELETE FROM _hidden WHERE Object = ? AND Id = ?", (owner.name, found[1]))
         return self._shared(body, path)
 
+    def _effect(self, rule: Fault) -> None:
+        """Do to the org what a fault says, before the request that it fits is carried out."""
+        built = self._org
+        if rule.kind == "in_flight":
+            built.gateway.transactions.begin(operations_of({"operations": rule.operations}), rule.seconds or None)
+        elif rule.kind == "slow_job":
+            built.org.state.slow_jobs.append(SlowJob(rule.seconds, rule.polls, rule.state, rule.message))
+        elif rule.kind == "use_up_quota":
+            built.gateway.quota.use_up(rule.remaining)
+        elif rule.kind == "end_sessions":
+            built.gateway.sessions.end_all()
+
     def _work(self) -> Transactions:
-        _ = self._org
-        assert self._transactions is not None
-        return self._transactions
+        return self._org.gateway.transactions
 
     def _records(self, body: Mapping[str, Any], _path: Any) -> Any:
         return {"ids": self._work().apply(operations_of(body))}
 
     def _begin(self, body: Mapping[str, Any], _path: Any) -> Any:
-        name, stamp = self._work().begin(operations_of(body))
+        name, stamp = self._work().begin(operations_of(body), body.get("seconds"))
         return {"id": name, "stamp": instant_text(stamp)}
 
     def _end(self, path: Mapping[str, str], *, commit: bool) -> Any:
@@ -188,7 +204,10 @@ class Control:
         for name, value in body.items():
             if name not in known:
                 raise ValueError(f"unknown setting {name}; there are {', '.join(sorted(known))}")
-            setattr(self._org.org.state.switches, name, type(getattr(Switches(), name))(value))
+            kind = type(getattr(Switches(), name))
+            if isinstance(value, bool) != (kind is bool) or not isinstance(value, int | float):
+                raise ValueError(f"setting {name} is a {'yes or no' if kind is bool else 'number'}, not {value!r}")
+            setattr(self._org.org.state.switches, name, kind(value))
         return self._settings(body, path)
 
     def _end_sessions(self, _body: Any, _path: Any) -> Any:

@@ -1,85 +1,161 @@
-"""Faults on the wire, for both servers: an ASGI layer that delays, refuses, breaks or drops answers on order.
+"""Faults as data: which requests they fit, and what happens to those. The rules of both servers, by file or control.
 
-It also counts the requests that came in, and stamps every answer with the controlled clock's Date.
+A rule is one JSON object; a file holds a list of them, or an object with the list under ``faults``. ``README`` and
+``tests/embedded/faults.example.json`` show the format; ``fault_of`` refuses what is not in it.
 """
 
 from __future__ import annotations
 
-import asyncio
+import json
+import random
 import re
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from email.utils import format_datetime
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
-import msgspec
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+ANSWERS = ("status", "html", "session_expired", "quota", "concurrency")
+"""Kinds that answer by themselves: an error of any status, a maintenance page, and the platform's three refusals."""
 
-from sync.clock import Clock
+BREAKS = ("drop_before", "drop_after", "truncate")
+"""Kinds that break the connection: before the request is carried out, after it, or in the middle of its answer."""
 
-KINDS = (
-    "status",
-    "html",
-    "drop_before",
-    "drop_after",
-    "truncate",
-    "latency",
-    "session_expired",
-    "quota",
-    "concurrency",
-    "row",
-)
-_HTML = b"""<!DOCTYPE html><html><head><title>Down for maintenance</title></head>
-<body><h1>We are down for maintenance.</h1><p>Sorry for the inconvenience. We'll be back shortly.</p></body></html>"""
+EFFECTS = ("short_pages", "in_flight", "slow_job", "use_up_quota", "end_sessions")
+"""Kinds that change how the org behaves and let the request through."""
 
-
-class Dropped(ConnectionError):
-    """The connection was closed without an answer, where there is no transport to close (in-process clients)."""
+KINDS = (*ANSWERS, *BREAKS, "latency", *EFFECTS, "row")
 
 
 @dataclass(slots=True)
 class Fault:
-    """A rule: the next ``times`` requests that fit (None: all), after ``after`` that pass, get this fault."""
+    """A rule: the next ``times`` requests that fit (None: all), after ``after`` that pass, get this fault.
+
+    A request fits by side, method, ``match`` (a text in its address with query), ``pattern`` (a regular expression
+    there), ``contains`` (a text in its body) and ``probability`` (drawn from ``seed``). ``commit`` lets an answering
+    fault carry the request out first. ``seconds`` delays; of ``in_flight`` and ``slow_job`` it is the clock's time
+    until the transaction commits or the job is done. ``object``, ``operation`` and ``ids`` choose rows of a row fault.
+    """
 
     kind: str
     side: str | None = None
     match: str = ""
+    pattern: str | None = None
+    contains: str | None = None
     method: str | None = None
     times: int | None = 1
     after: int = 0
+    probability: float = 1.0
+    seed: int = 0
     status: int | None = None
     code: str | None = None
     message: str | None = None
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    commit: bool = False
+    clean: bool = False
     seconds: float = 0.0
     object: str | None = None
     operation: str | None = None
+    ids: list[str] = field(default_factory=list)
+    operations: list[Any] = field(default_factory=list)
+    rows: int = 200
+    polls: int = 0
+    state: str | None = None
+    remaining: int = 0
     hits: int = 0
+    draws: random.Random | None = field(default=None, repr=False, compare=False)
+
+    def shown(self) -> dict[str, Any]:
+        """The rule as JSON."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "draws"}
+
+
+_GIVEN = frozenset(f.name for f in fields(Fault)) - {"hits", "draws"}
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(
+        ("match", "pattern", "contains", "method", "code", "message", "object", "operation", "state"), (str,)
+    ),
+    **dict.fromkeys(("times", "after", "seed", "status", "rows", "polls", "remaining", "nth", "count"), (int,)),
+    **dict.fromkeys(("probability", "seconds"), (int, float)),
+    **dict.fromkeys(("commit", "clean"), (bool,)),
+    "headers": (dict,),
+    "ids": (list,),
+    "operations": (list,),
+}
+_NULLABLE = frozenset(
+    {"times", "count", "pattern", "contains", "method", "status", "code", "message", "object", "operation", "state"}
+)
 
 
 def fault_of(given: Any) -> Fault:
-    """A rule from JSON. Raises ValueError with what is wrong."""
+    """A rule from JSON; ``nth`` is short for the n-th request that fits, ``count`` for ``times``.
+
+    Raises ValueError with what is wrong.
+    """
     if not isinstance(given, Mapping):
         raise ValueError("a fault is an object")
-    known = set(Fault.__slots__) - {"hits"}
-    unknown = sorted(set(given) - known)
-    if unknown:
-        raise ValueError(f"unknown key {unknown[0]}; a fault has {', '.join(sorted(known))}")
+    if unknown := sorted(set(given) - _GIVEN - {"nth", "count"}):
+        raise ValueError(f"unknown key {unknown[0]}; a fault has {', '.join(sorted(_GIVEN | {'nth', 'count'}))}")
     if given.get("kind") not in KINDS:
         raise ValueError(f"kind is one of {', '.join(KINDS)}")
     if given.get("side") not in (None, "salesforce", "predictive"):
         raise ValueError("side is salesforce or predictive")
-    return Fault(**given)
+    for name, value in given.items():
+        wanted = _TYPES.get(name)
+        good = wanted is None or (value is None and name in _NULLABLE)
+        if not good and (
+            not isinstance(value, wanted or ()) or (isinstance(value, bool) and bool not in (wanted or ()))
+        ):
+            raise ValueError(f"{name} of a fault cannot be {json.dumps(value)}")
+    made = dict(given)
+    if "count" in made:
+        made["times"] = made.pop("count")
+    if "nth" in made:
+        made.update(after=made.pop("nth") - 1, times=made.get("times", 1))
+    if made.get("after", 0) < 0 or not 0 <= made.get("probability", 1) <= 1:
+        raise ValueError("nth counts from 1, and probability is from 0 to 1")
+    try:
+        re.compile(made.get("pattern") or "")
+    except re.error as error:
+        raise ValueError(f"pattern is no regular expression: {error}") from None
+    rule = Fault(**made)
+    rule.draws = random.Random(rule.seed)  # noqa: S311 - repeatable by intent
+    return rule
+
+
+def read_faults(path: Path) -> list[Any]:
+    """The rules of a file, not yet checked. Raises OSError and ValueError, which name the file."""
+    try:
+        given = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: no JSON: {error}") from None
+    rules = given.get("faults") if isinstance(given, dict) else given
+    if not isinstance(rules, list):
+        raise ValueError(f"{path}: a list of faults, or an object with the list under faults, is needed")
+    for number, one in enumerate(rules, 1):
+        try:
+            fault_of(one)
+        except ValueError as error:
+            raise ValueError(f"{path}: fault {number}: {error}") from None
+    return rules
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What the rules do to one request: seconds to wait, effects on the org, and at most one answer or break."""
+
+    seconds: float = 0.0
+    rule: Fault | None = None
+    effects: tuple[Fault, ...] = ()
 
 
 class Faults:
-    """The rules in force; the first that fits a request is used, latencies add to it."""
+    """The rules in force; the first that answers or breaks is used, latencies and effects add to it."""
 
     def __init__(self) -> None:
         self.rules: list[Fault] = []
+        self.effect: Callable[[Fault], None] = lambda _rule: None
         self._lock = threading.Lock()
 
     def add(self, rules: list[Fault]) -> None:
@@ -92,12 +168,16 @@ class Faults:
         with self._lock:
             self.rules.clear()
 
-    def take(self, side: str, method: str, target: str) -> tuple[float, Fault | None]:
-        """(seconds to wait, fault to show) for a request; counts the rules that it used."""
-        delay = 0.0
+    def reads_bodies(self, side: str) -> bool:
+        """Whether a rule looks into the bodies of this side's requests."""
+        return any(rule.contains and rule.side in (None, side) and rule.times != 0 for rule in self.rules)
+
+    def take(self, side: str, method: str, target: str, body: bytes = b"") -> Taken:
+        """What happens to a request; counts the rules that it used."""
+        delay, effects = 0.0, []
         with self._lock:
             for rule in self.rules:
-                if not self._fits(rule, side, method, target):
+                if not self._fits(rule, side, method, target, body):
                     continue
                 if rule.after > 0:
                     rule.after -= 1
@@ -105,186 +185,27 @@ class Faults:
                 if rule.times is not None:
                     rule.times -= 1
                 rule.hits += 1
+                if rule.kind in EFFECTS:
+                    effects.append(rule)
+                    continue
                 delay += rule.seconds
                 if rule.kind != "latency":
-                    return delay, rule
-        return delay, None
+                    return Taken(delay, rule, tuple(effects))
+        return Taken(delay, None, tuple(effects))
 
     @staticmethod
-    def _fits(rule: Fault, side: str, method: str, target: str) -> bool:
+    def _fits(rule: Fault, side: str, method: str, target: str, body: bytes) -> bool:
         if rule.times == 0 or rule.kind == "row" or rule.side not in (None, side):
             return False
-        if side == "salesforce" and rule.kind in _REFUSALS and not target.startswith("/services/data/"):
+        data_only = rule.kind in ("session_expired", "quota", "concurrency") or rule.kind in EFFECTS
+        if data_only and side == "salesforce" and not target.startswith("/services/data/"):
             return False  # logins and the version list need no session and count against no limit
-        return rule.match in target and (rule.method is None or rule.method.upper() == method)
-
-
-class Usage:
-    """Requests that came in since the start (or the last reset), by side, method and kind of address."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str, str]] = Counter()
-        self._lock = threading.Lock()
-
-    def add(self, side: str, method: str, template: str) -> None:
-        """Count one request."""
-        with self._lock:
-            self._counts[(side, method, template)] += 1
-
-    def reset(self) -> None:
-        """Start from nothing."""
-        with self._lock:
-            self._counts.clear()
-
-    def report(self) -> dict[str, Any]:
-        """The counts as JSON."""
-        with self._lock:
-            rows = sorted(self._counts.items())
-        totals = {side: sum(n for (s, _, _), n in rows if s == side) for side in ("salesforce", "predictive")}
-        by = [{"side": s, "method": m, "path": p, "count": n} for (s, m, p), n in rows]
-        return {**totals, "by": by}
-
-
-_ID = re.compile(r"^(?:[A-Za-z0-9]{15}|[A-Za-z0-9]{18}|[0-9a-f-]{32,36}|[A-Za-z_]*\d[\w-]*)(?=:|$)")
-
-
-def service_template(path: str) -> str:
-    """An address of the service with its ids left out."""
-    parts = path.partition("?")[0].strip("/").split("/")
-    return "/" + "/".join(p if i < 2 else _ID.sub("{id}", p) for i, p in enumerate(parts))
-
-
-def _problem(side: str, status: int, code: str, message: str) -> tuple[bytes, str]:
-    if side == "salesforce":
-        return msgspec.json.encode([{"message": message, "errorCode": code}]), "application/json;charset=UTF-8"
-    body = {"type": "about:blank", "title": code, "status": status, "detail": message}
-    return msgspec.json.encode(body), "application/problem+json"
-
-
-_REFUSALS = {
-    "session_expired": (401, "INVALID_SESSION_ID", "Session expired or invalid"),
-    "quota": (403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),
-    "concurrency": (403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded."),
-}
-
-
-def _refusal(rule: Fault, side: str) -> tuple[int, bytes, str, Mapping[str, str]]:
-    """(status, body, content type, headers) of a fault that answers by itself."""
-    if rule.kind == "html":
-        return rule.status or 503, _HTML, "text/html;charset=UTF-8", rule.headers
-    status, code, message = _REFUSALS.get(rule.kind, (500, "UNKNOWN_EXCEPTION", "An unexpected error occurred."))
-    headers = dict(rule.headers)
-    if side == "predictive" and rule.kind in ("quota", "concurrency"):
-        status, code, message = 429, "Too many requests", "The service limits its requests"
-        headers.setdefault("Retry-After", "1")
-    status, code, message = rule.status or status, rule.code or code, rule.message or message
-    body, kind = _problem(side, status, code, message)
-    if isinstance(rule.body, str):
-        return status, rule.body.encode(), headers.pop("Content-Type", "text/html;charset=UTF-8"), headers
-    if rule.body is not None:
-        body = msgspec.json.encode(rule.body)
-    return status, body, kind, headers
-
-
-class Wire:
-    """The layer around one server's application. ``count`` names a counted request's kind, or is None for others."""
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        side: str,
-        faults: Faults,
-        clock: Clock,
-        usage: Usage,
-        count: Callable[[str], str | None],
-        counts_itself: bool = False,
-    ) -> None:
-        self._app, self._side, self._faults, self._clock = app, side, faults, clock
-        self._usage, self._count, self._counts_itself = usage, count, counts_itself
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        target = scope["path"] + ("?" + scope["query_string"].decode("latin-1") if scope["query_string"] else "")
-        delay, rule = self._faults.take(self._side, scope["method"], target)
-        template = self._count(scope["path"])
-        reaches = rule is None or rule.kind in ("drop_after", "truncate")
-        if template is not None and not (reaches and self._counts_itself):
-            self._usage.add(self._side, scope["method"], template)
-        if delay:
-            await asyncio.sleep(delay)
-        if rule is None:
-            await self._app(scope, receive, self._dated(send))
-        elif rule.kind == "drop_before":
-            await self._read(receive)
-            self._drop(send)
-        elif rule.kind == "drop_after":
-            await self._app(scope, receive, _nowhere)
-            self._drop(send)
-        elif rule.kind == "truncate":
-            await self._truncated(scope, receive, send)
-        else:
-            await self._read(receive)
-            await self._refuse(rule, self._dated(send), self._side)
-
-    def _dated(self, send: Send) -> Send:
-        async def dated(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = list(message.get("headers", ()))
-                if not any(name.lower() == b"date" for name, _ in headers):
-                    headers.append((b"date", format_datetime(self._clock.now(), usegmt=True).encode()))
-                    message = {**message, "headers": headers}
-            await send(message)
-
-        return dated
-
-    @staticmethod
-    async def _read(receive: Receive) -> None:
-        while True:
-            message = await receive()
-            if message["type"] != "http.request" or not message.get("more_body"):
-                return
-
-    @staticmethod
-    def _drop(send: Send) -> None:
-        transport = getattr(getattr(send, "__self__", None), "transport", None)
-        if transport is None:
-            raise Dropped("closed without an answer")
-        send.__self__.disconnected = True  # type: ignore[attr-defined]  # uvicorn then sends no answer of its own
-        transport.abort()
-
-    @staticmethod
-    async def _refuse(rule: Fault, send: Send, side: str) -> None:
-        status, body, kind, headers = _refusal(rule, side)
-        fields = {"content-type": kind, "content-length": str(len(body)), **headers}
-        pairs = [(n.lower().encode(), v.encode()) for n, v in fields.items()]
-        await send({"type": "http.response.start", "status": status, "headers": pairs})
-        await send({"type": "http.response.body", "body": body})
-
-    async def _truncated(self, scope: Scope, receive: Receive, send: Send) -> None:
-        cut = False
-
-        async def half(message: Message) -> None:
-            nonlocal cut
-            if cut:
-                return
-            if message["type"] == "http.response.body":
-                body = message.get("body", b"")
-                message, cut = {**message, "body": body[: len(body) // 2], "more_body": True}, True
-            await send(message)
-
-        await self._app(scope, receive, half)
-        if not cut:
-            return
-        transport = getattr(getattr(send, "__self__", None), "transport", None)
-        if transport is None:
-            raise Dropped("closed within the answer")
-        send.__self__.disconnected = True  # type: ignore[attr-defined]
-        transport.close()
-
-
-async def _nowhere(_message: Message) -> None:
-    return
+        if rule.kind in EFFECTS and side != "salesforce":
+            return False
+        if rule.match not in target or (rule.method is not None and rule.method.upper() != method):
+            return False
+        if rule.pattern is not None and re.search(rule.pattern, target) is None:
+            return False
+        if rule.contains and rule.contains.encode() not in body:
+            return False
+        return rule.probability >= 1.0 or rule.draws is None or rule.draws.random() < rule.probability

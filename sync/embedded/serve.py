@@ -104,8 +104,10 @@ class _House:
 
 def _build(options: argparse.Namespace) -> _House:
     from sync.embedded.control import Control, instant_of
-    from sync.embedded.faults import Faults, Usage
+    from sync.embedded.faults import Faults, read_faults
+    from sync.embedded.wire import Usage
 
+    rules = read_faults(options.faults) if options.faults is not None else []
     clock = ControlledClock()
     if options.at is not None:
         clock.set(instant_of(options.at))
@@ -118,9 +120,7 @@ def _build(options: argparse.Namespace) -> _House:
     if options.only != "org":
         _service(options, house, clock, faults, usage)
     control = Control(clock, faults, usage, built)
-    if options.faults is not None:
-        rules = json.loads(options.faults.read_text("utf-8"))
-        control.add_faults(rules if isinstance(rules, list) else rules["faults"])
+    control.add_faults(rules)
     sock = _listen(options.control_port)
     house.ready["control_url"] = _url(sock)
     house.served.append((_server(control.app), sock))
@@ -128,10 +128,11 @@ def _build(options: argparse.Namespace) -> _House:
 
 
 def _org(options: argparse.Namespace, house: _House, clock: ControlledClock, faults: Any, usage: Any) -> Any:
-    from sync.embedded.faults import Wire
     from sync.embedded.org.build import OrgOptions, build_org
+    from sync.embedded.org.long_requests import LongRequests
     from sync.embedded.org.router import template
     from sync.embedded.serve_tls import make_certificates
+    from sync.embedded.wire import Wire
 
     built = build_org(
         OrgOptions(
@@ -149,7 +150,8 @@ def _org(options: argparse.Namespace, house: _House, clock: ControlledClock, fau
     def count(path: str) -> str | None:
         return template(path, schema) if path.startswith("/services/data/v") else None
 
-    app = Wire(built.gateway.app, side="salesforce", faults=faults, clock=clock, usage=usage, count=count)
+    long = LongRequests(clock, built.org.state.switches)
+    app = Wire(built.gateway.app, side="salesforce", faults=faults, clock=clock, usage=usage, count=count, long=long)
     ca, certificate = make_certificates(house.directory / "tls")
     plain, tls = _listen(options.port), _listen(options.tls_port)
     house.served += [(_server(app), plain), (_server(app, certificate=certificate), tls)]
@@ -166,8 +168,8 @@ def _org(options: argparse.Namespace, house: _House, clock: ControlledClock, fau
 
 
 def _service(options: argparse.Namespace, house: _House, clock: ControlledClock, faults: Any, usage: Any) -> None:
-    from sync.embedded.faults import Wire, service_template
     from sync.embedded.service.app import create_app
+    from sync.embedded.wire import Wire, service_template
 
     sock = _listen(options.service_port)
     token = "".join(random.Random(f"service {options.seed}").choices("0123456789abcdef", k=48))  # noqa: S311

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from collections.abc import Mapping
 from email import message_from_bytes, policy
 from typing import Any
 
 import msgspec
 
-from sync.embedded.org.bulk_jobs import DELIMITERS, OPERATIONS, Job, Jobs
+from sync.embedded.org.bulk_job import DELIMITERS, ENDED, OPERATIONS, Job
+from sync.embedded.org.bulk_jobs import Jobs
 from sync.embedded.org.core import Answer, Call, Org
 from sync.embedded.org.errors import OrgError, malformed_json, not_found
-from sync.embedded.org.resources import body_of
+from sync.embedded.org.resources import PAGE_ROWS, body_of
 from sync.embedded.org.soql_compile import compile_query
 from sync.embedded.org.soql_parse import parse
 
-MULTIPART_MOST = 100_000
+_LISTED = 1_000
+_PAGES = 5
 _CSV = {"Content-Type": "text/csv"}
 
 
@@ -32,7 +36,7 @@ class Bulk:
         if kind not in ("ingest", "query") or len(rest) > 2:
             raise not_found()
         if not rest:
-            return self._list(kind) if call.method == "GET" else self._create(kind, call)
+            return self._list(kind, call) if call.method == "GET" else self._create(kind, call)
         job = self.jobs.get(kind, rest[0])
         if len(rest) == 1:
             return self._job(job, call)
@@ -40,11 +44,25 @@ class Bulk:
             return self._upload(job, call)
         if call.method != "GET":
             raise OrgError("METHOD_NOT_ALLOWED", f"HTTP Method '{call.method}' not allowed")
-        return self._query_results(job, rest[1], call) if kind == "query" else self._results(job, rest[1])
+        if kind == "ingest":
+            return self._results(job, rest[1])
+        return self._pages(job, call) if rest[1] == "resultPages" else self._query_results(job, rest[1], call)
 
-    def _list(self, kind: str) -> Answer:
-        shown = [job.shown(self._org.user_id) for job in self.jobs.all(kind)]
-        return Answer(200, {"done": True, "records": shown, "nextRecordsUrl": None})
+    def _list(self, kind: str, call: Call) -> Answer:
+        """Jobs of the whole org in no fixed order, 1,000 a page, without their counters."""
+        jobs = sorted(self.jobs.all(kind), key=lambda job: (hash_of(job.id), job.id))
+        if call.query.get("jobType", "") not in ("", "V2Ingest" if kind == "ingest" else "V2Query"):
+            jobs = []
+        start = _offset(call.query.get("queryLocator"))
+        part = jobs[start : start + _LISTED]
+        for job in part:
+            self.jobs.look(job)
+        after = start + _LISTED
+        following = None
+        if after < len(jobs):
+            following = f"/services/data/v{call.version}/jobs/{kind}?queryLocator={_locator(after)}"
+        records = [job.listed(self._org.user_id) for job in part]
+        return Answer(200, {"done": following is None, "records": records, "nextRecordsUrl": following})
 
     def _create(self, kind: str, call: Call) -> Answer:
         if call.method != "POST":
@@ -52,8 +70,12 @@ class Bulk:
         content: bytes | None = None
         if isinstance(call.body, bytes):
             given, content = _parts(call)
+            if len(content.decode("utf-8", "replace")) > self._org.state.switches.multipart_most:
+                raise OrgError("INVALIDJOB", "The data of a multipart job is limited to 100,000 characters")
         else:
             given = body_of(call)
+        if kind == "query" and self.jobs.queries.take() is None:
+            raise OrgError("LIMIT_EXCEEDED", "DailyBulkV2QueryJobs Limit exceeded.")
         job = self.jobs.add(lambda name: self._made(kind, name, given, call.version))
         if kind == "query" or content is not None:
             job.data = content
@@ -87,13 +109,15 @@ class Bulk:
             return Answer(204)
         if call.method == "PATCH":
             state = body_of(call).get("state")
-            if state == "Aborted" and job.state in ("Open", "UploadComplete", "InProgress"):
-                job.state = "Aborted"
+            if state == "Aborted":
+                self.jobs.abort(job)
             elif state == "UploadComplete" and job.state == "Open" and job.kind == "ingest":
                 self.jobs.start(job)
                 return Answer(200, {**job.shown(self._org.user_id), "state": "UploadComplete"})
             else:
                 raise OrgError("INVALIDJOBSTATE", f"Changing state from {job.state} to {state} is not allowed")
+        if call.method == "GET":
+            self.jobs.look(job)
         return Answer(200, job.told(self._org.user_id))
 
     @staticmethod
@@ -107,30 +131,76 @@ class Bulk:
 
     @staticmethod
     def _results(job: Job, name: str) -> Answer:
+        if name not in ("successfulResults", "failedResults", "unprocessedrecords"):
+            raise not_found()
+        if job.state not in ENDED:
+            raise OrgError("INVALIDJOBSTATE", f"The job is {job.state}")
         if name == "successfulResults":
             rows: list[list[Any]] = [[i, "true" if new else "false", *row] for i, new, row in job.done]
             return Answer(200, job.text(["sf__Id", "sf__Created", *job.header], rows), _CSV)
         if name == "failedResults":
             rows = [[i, error, *row] for i, error, row in job.failed]
             return Answer(200, job.text(["sf__Id", "sf__Error", *job.header], rows), _CSV)
-        if name == "unprocessedrecords":
-            return Answer(200, job.text(job.header, job.left), _CSV)
-        raise not_found()
+        return Answer(200, job.text(job.header, job.left), _CSV)
 
     @staticmethod
-    def _query_results(job: Job, name: str, call: Call) -> Answer:
-        if name != "results":
-            raise not_found()
+    def _ready(job: Job, call: Call) -> None:
         if call.version != job.version:
             raise OrgError("VERSION_MISMATCH", "The job was created with another API version", status=409)
         if job.state != "JobComplete":
             raise OrgError("INVALIDJOBSTATE", f"The job is {job.state}")
-        start = int(call.query.get("locator") or 0)
-        most = int(call.query.get("maxRecords") or len(job.done) or 1)
+
+    @staticmethod
+    def _most(job: Job, call: Call) -> int:
+        """The rows of a page: what is asked for, and what a fault's short page allows."""
+        asked = call.query.get("maxRecords", "")
+        if asked and (not asked.isdigit() or int(asked) < 1):
+            raise OrgError("INVALIDJOB", f"maxRecords has to be a whole number from 1 on, not {asked}")
+        forced = call.headers.get(PAGE_ROWS)
+        most = int(asked) if asked else len(job.done) or 1
+        return min(most, int(forced)) if forced else most
+
+    def _query_results(self, job: Job, name: str, call: Call) -> Answer:
+        if name != "results":
+            raise not_found()
+        self._ready(job, call)
+        start, most = _offset(call.query.get("locator")), self._most(job, call)
         part = [row for _, _, row in job.done[start : start + most]]
-        locator = str(start + most) if start + most < len(job.done) else "null"
+        locator = _locator(start + most) if start + most < len(job.done) else "null"
         headers = {**_CSV, "Sforce-Locator": locator, "Sforce-NumberOfRecords": str(len(part))}
         return Answer(200, job.text(job.header, part), headers)
+
+    def _pages(self, job: Job, call: Call) -> Answer:
+        """Addresses of up to five result pages, which may be read at the same time."""
+        self._ready(job, call)
+        base, start = f"/services/data/v{call.version}/jobs/query/{job.id}", _offset(call.query.get("locator"))
+        asked = call.query.get("maxRecords")
+        most, tail = self._most(job, call), f"&maxRecords={asked}" if asked else ""
+        starts = range(start, max(len(job.done), 1), most)[:_PAGES]
+        after = start + most * len(starts)
+        done = after >= len(job.done)
+        following = None if done else f"{base}/resultPages?locator={_locator(after)}{tail}"
+        pages = [{"resultUrl": f"{base}/results?locator={_locator(at)}{tail}"} for at in starts]
+        return Answer(200, {"resultPages": pages, "nextRecordsUrl": following, "done": done})
+
+
+def hash_of(text: str) -> int:
+    """A number that puts ids into no order that a client could rely on, the same one each time."""
+    return zlib.crc32(text.encode())
+
+
+def _locator(offset: int) -> str:
+    return base64.urlsafe_b64encode(str(offset).encode()).decode().rstrip("=")
+
+
+def _offset(locator: str | None) -> int:
+    """The offset that a locator stands for. Raises OrgError."""
+    if not locator:
+        return 0
+    try:
+        return int(base64.urlsafe_b64decode(locator + "=" * (-len(locator) % 4)))
+    except ValueError:
+        raise OrgError("INVALID_QUERY_LOCATOR", "invalid query locator") from None
 
 
 def _parts(call: Call) -> tuple[Mapping[str, Any], bytes]:
@@ -148,8 +218,6 @@ def _parts(call: Call) -> tuple[Mapping[str, Any], bytes]:
     job, content = found.get("job"), found.get("content")
     if not isinstance(job, bytes) or not isinstance(content, bytes):
         raise malformed_json("A multipart job has the parts job and content")
-    if len(content.decode("utf-8", "replace")) > MULTIPART_MOST:
-        raise OrgError("INVALIDJOB", "The data of a multipart job is limited to 100,000 characters")
     try:
         given = msgspec.json.decode(job)
     except msgspec.DecodeError as error:

@@ -96,6 +96,19 @@ class _Run:
         return value
 
 
+def _collated(parts: list[_Part]) -> list[_Part]:
+    """The parts as an org may run them that collates: those that refer to nothing and have no headers come first,
+    those of one method and object together, the latest first."""
+
+    def free(part: _Part) -> bool:
+        return not part.headers and _REFERENCE.search(f"{part.url}{part.body!r}") is None
+
+    groups: dict[tuple[str, str], list[_Part]] = {}
+    for part in reversed([p for p in parts if free(p)]):
+        groups.setdefault((part.method, part.url.partition("?")[0]), []).append(part)
+    return [*(p for group in groups.values() for p in reversed(group)), *(p for p in parts if not free(p))]
+
+
 def _limit_answer(message: str) -> Answer:
     body = [{"errorCode": "LIMIT_EXCEEDED", "message": message}]
     return Answer(
@@ -130,17 +143,18 @@ def _parts(body: Mapping[str, Any]) -> list[_Part]:
     return parts
 
 
-def _allowed(path: tuple[str, ...]) -> bool:
+def _allowed(org: Org, path: tuple[str, ...]) -> bool:
     """Whether a resource may stand in a Composite: anything under sobjects, collections, and first query pages."""
-    if path[:2] == ("composite", "sobjects"):
+    if path[:2] == ("composite", "sobjects") or path[:1] == ("sobjects",):
         return True
-    return path[:1] == ("sobjects",) or (len(path) == 1 and path[0].lower() in ("query", "queryall"))
+    pages = 2 if org.state.switches.query_more_in_composite else 1
+    return len(path) in range(1, pages + 1) and path[0].lower() in ("query", "queryall")
 
 
 def _one(org: Org, call: Call, part: _Part, run: _Run, dispatch: Dispatch, pinned: sqlite3.Connection | None) -> Answer:
     try:
         version, path, query = split_url(run.resolve(part.url))
-        if not _allowed(path):
+        if not _allowed(org, path):
             raise not_found()
         inner = Call(
             part.method, path, query, {**_carried(call), **part.headers}, run.resolve(part.body), version, pinned
@@ -174,6 +188,8 @@ def composite(org: Org, call: Call, dispatch: Dispatch) -> Answer:
     """``POST /composite``."""
     body = body_of(call)
     parts = _parts(body)
+    if org.state.switches.collate and body.get("collateSubrequests") is not False:
+        parts = _collated(parts)
     if len(parts) > MOST:
         return _limit_answer(f"The request can’t contain more than {MOST} operations.")
     if sum(part.heavy for part in parts) > MOST_HEAVY:
@@ -187,7 +203,7 @@ def composite(org: Org, call: Call, dispatch: Dispatch) -> Answer:
             answer = _one(org, call, part, run, dispatch, None)
             run.results[part.reference] = (answer.status, answer.body)
             shown.append(_shown(part, answer))
-        return Answer(200, {"compositeResponse": shown})
+        return Answer(200, {"compositeResponse": _as_asked(body, shown)})
     broken: tuple[_Part, Answer] | None = None
     try:
         with org.store.writing() as connection:
@@ -201,7 +217,12 @@ def composite(org: Org, call: Call, dispatch: Dispatch) -> Answer:
     except _RolledBack:
         assert broken is not None
         shown = [_halted(part, broken) for part in parts]
-    return Answer(200, {"compositeResponse": shown})
+    return Answer(200, {"compositeResponse": _as_asked(body, shown)})
+
+
+def _as_asked(body: Mapping[str, Any], shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    order = {one["referenceId"]: number for number, one in enumerate(body["compositeRequest"])}
+    return sorted(shown, key=lambda one: order[one["referenceId"]])
 
 
 def _halted(part: _Part, broken: tuple[_Part, Answer]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Org:
         self.clock = clock
         self.identity = identity
         self.state = state
-        self.queries = Queries()
+        self.queries = Queries(state.switches)
         self.described_at = clock.now().replace(microsecond=0)
 
     @property

@@ -64,12 +64,12 @@ class Writer:
         """Insert a row; its key. Raises OrgError."""
         if not item.createable:
             raise OrgError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be inserted: {item.label}")
-        self._fault(item, "create")
         row = self._complete(item, values)
+        self._fault(item, "create", None, row)
         key = self.store.take_keys(item.name)
         self._before_insert(item, row, key)
         self._uniques(item, row, None)
-        self._rules(item, row)
+        self._rules(item, row, "create")
         columns = tuple(f.name for f in item.stored)
         row.update(
             Id=key,
@@ -145,7 +145,7 @@ class Writer:
         """Change a row. Raises OrgError."""
         if not item.updateable:
             raise OrgError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be updated: {item.label}")
-        self._fault(item, "update")
+        self._fault(item, "update", key)
         self.require(item, key)
         changes, links = split_row(item, values, creating=False)
         self._follow(links, changes)
@@ -160,7 +160,7 @@ class Writer:
             before = self.row(item, key)
             self.members.status_written(key, {**before, **changes}, before)
         if self.state.rules:
-            self._rules(item, {**self.row(item, key), **changes})
+            self._rules(item, {**self.row(item, key), **changes}, "update")
         self._write(item, key, changes)
 
     def _write(self, item: ObjectType, key: int, changes: Row) -> None:
@@ -207,7 +207,7 @@ class Writer:
         """Delete a row: a campaign member for good, anything else into the recycle bin with its children."""
         if not item.deletable:
             raise OrgError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be deleted: {item.label}")
-        self._fault(item, "delete")
+        self._fault(item, "delete", key)
         self.require(item, key, deleting=True)
         if item.name == "CampaignMember":
             self.connection.execute("DELETE FROM CampaignMember WHERE Id = ?", (key,))
@@ -308,24 +308,30 @@ class Writer:
                     (f"duplicate value found: {each.name} duplicates value on record with id: {text}"),
                 )
 
-    def _rules(self, item: ObjectType, row: Row) -> None:
+    def _rules(self, item: ObjectType, row: Row, operation: str) -> None:
         for rule in self.state.rules:
-            if rule.object.lower() != item.name.lower():
-                continue
             checked = item.find(rule.field)
-            if checked is None:
+            if rule.object.lower() != item.name.lower() or checked is None or rule.operation not in (None, operation):
                 continue
             value = row.get(checked.name)
-            wanted = rule.equals
             if checked.type in ("reference", "id") and value is not None:
                 value = encoder(prefix_of(checked, item))(value)
             if checked.type == "boolean":
                 value = bool(value)
-            if value == wanted:
-                fields = (checked.name,) if rule.shown_at_field else ()
-                raise OrgError("FIELD_CUSTOM_VALIDATION_EXCEPTION", rule.message, fields)
+            if rule.refuses(value):
+                raise OrgError(rule.code, rule.message, (checked.name,) if rule.shown_at_field else ())
 
-    def _fault(self, item: ObjectType, operation: str) -> None:
-        error = self.state.take_row_fault(item.name, operation)
+    def _fault(self, item: ObjectType, operation: str, key: int | None, row: Row | None = None) -> None:
+        def ids() -> frozenset[str]:
+            found = row if row is not None or key is None else self._row_or_none(item, key)
+            links = [f for f in item.stored if f.type == "reference" and not f.id_text]
+            texts = [encoder(prefix_of(f, item))(found[f.name])[:15] for f in links if found and found.get(f.name)]
+            return frozenset([*texts, *([encoder(item.prefix)(key)[:15]] if key is not None and key >= 0 else [])])
+
+        error = self.state.take_row_fault(item.name, operation, ids)
         if error is not None:
             raise error
+
+    def _row_or_none(self, item: ObjectType, key: int) -> Row | None:
+        known = self.connection.execute(f"SELECT 1 FROM {item.name} WHERE Id = ?", (key,)).fetchone()
+        return self.row(item, key) if known else None

@@ -21,11 +21,14 @@ from sync.embedded.org.composite import split_url
 from sync.embedded.org.core import Answer, Call, Org
 from sync.embedded.org.errors import OrgError, malformed_json, not_found
 from sync.embedded.org.quota import Quota
+from sync.embedded.org.resources import PAGE_ROWS
 from sync.embedded.org.router import NEWEST, OLDEST, Router, versions
 from sync.embedded.org.sessions import OAuthError, Sessions
+from sync.embedded.org.transactions import Transactions
 
 LONGEST_URI = 16_384
 LONGEST_BODY = 50 * 1024 * 1024
+LONGEST_UPLOAD = 150_000_000
 _JSON = "application/json;charset=UTF-8"
 _SMALLEST_GZIP = 1_400
 _VERSION = re.compile(r"/services/data/v(\d+)\.(\d)(?:/|$)")
@@ -56,6 +59,7 @@ class Gateway:
 
     def __init__(self, org: Org, quota: Quota, sessions: Sessions) -> None:
         self.org, self.quota, self.sessions = org, quota, sessions
+        self.transactions = Transactions(org)
         self._router = Router(org, quota)
         methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
         self.app = Starlette(routes=[Route("/{path:path}", self._endpoint, methods=methods)])
@@ -73,6 +77,9 @@ class Gateway:
         query = request.scope["query_string"].decode("latin-1")
         target = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").partition("?")[0]
         headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in request.scope["headers"]}
+        headers.pop(PAGE_ROWS, None)
+        if "page_rows" in request.scope:
+            headers[PAGE_ROWS] = str(request.scope["page_rows"])
         host = headers.get("host", "127.0.0.1")
         wire = _Wire(
             request.method,
@@ -84,6 +91,8 @@ class Gateway:
         return await anyio.to_thread.run_sync(self._respond, wire)
 
     def _respond(self, wire: _Wire) -> Response:
+        self.transactions.settle()
+        self._router.bulk.jobs.settle()
         try:
             answer = self._answer(wire)
         except OrgError as error:
@@ -137,6 +146,8 @@ class Gateway:
     def _token(self, wire: _Wire) -> Answer:
         if wire.method != "POST":
             raise OAuthError("invalid_request", "must use HTTP POST")
+        if self.org.state.switches.login_counts:
+            self.quota.take()
         body = self._body(wire)
         token = self.sessions.grant(body, wire.headers.get("authorization"))
         path = f"/id/{self.org.organization_id}/{self.org.user_id}"
@@ -205,20 +216,25 @@ class Gateway:
         if number < OLDEST:
             raise OrgError("UNSUPPORTED_API_VERSION", f"The requested API version {number}.{found.group(2)} is retired")
         self._session(wire)
-        used = self.quota.take()
+        switches = self.org.state.switches
+        used = self.quota.take(overrun=switches.overrun)
         if used is None:
             error = OrgError("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
             return Answer(error.status, error.envelope(), self._usage(self.quota.used()))
         try:
             answer = self._router.dispatch(self._call(wire))
         except OrgError as error:
-            if not self.org.state.switches.failed_calls_count:
-                used = self.quota.give_back()
             answer = Answer(error.status, error.envelope())
+        free = answer.status >= 400 and not switches.failed_calls_count
+        if free or (answer.status == 304 and not switches.unchanged_counts):
+            used = self.quota.give_back()
+        if "/jobs/" in wire.path and not switches.header_on_jobs:
+            return answer
         return Answer(answer.status, answer.body, {**answer.headers, **self._usage(used)})
 
     def _usage(self, used: int) -> dict[str, str]:
-        return {"Sforce-Limit-Info": f"api-usage={used}/{self.quota.most}"}
+        shown = max(0, used - self.org.state.switches.header_lag)
+        return {"Sforce-Limit-Info": f"api-usage={shown}/{self.quota.most}"}
 
     def _call(self, wire: _Wire) -> Call:
         version, path, query = split_url(wire.target)
@@ -235,7 +251,8 @@ class Gateway:
                 raw = zlib.decompress(raw)
         except (OSError, EOFError, zlib.error):
             raise malformed_json("The request body is not valid gzip") from None
-        if len(raw) > LONGEST_BODY:
+        longest = LONGEST_UPLOAD if "/jobs/" in wire.path else LONGEST_BODY
+        if len(raw) > longest:
             raise OrgError("REQUEST_ENTITY_TOO_LARGE", "The request body is too large", status=413)
         return raw
 

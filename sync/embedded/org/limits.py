@@ -1,21 +1,28 @@
-"""``/limits``: the org's allocations. Only DailyApiRequests moves; the rest are those of the edition."""
+"""``/limits``: the org's allocations. Those of API calls and bulk jobs move; the rest are those of the edition."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from sync.embedded.org.bulk_jobs import Jobs
+from sync.embedded.org.quota import Quota
+
 _FIXED = {
     "ActiveScratchOrgs": 3,
+    "AnalyticsExternalDataSizeMB": 40_960,
     "ConcurrentAsyncGetReportInstances": 200,
+    "ConcurrentEinsteinDataInsightsStoryCreation": 5,
+    "ConcurrentEinsteinDiscoveryStoryCreation": 2,
     "ConcurrentSyncReportRuns": 20,
+    "DailyAnalyticsDataflowJobExecutions": 60,
+    "DailyAnalyticsUploadedFilesSizeMB": 51_200,
     "DailyAsyncApexExecutions": 250_000,
     "DailyAsyncApexTests": 500,
-    "DailyBulkApiBatches": 15_000,
     "DailyBulkV2QueryFileStorageMB": 976_562,
-    "DailyBulkV2QueryJobs": 10_000,
     "DailyDeliveredPlatformEvents": 10_000,
     "DailyDurableGenericStreamingApiEvents": 10_000,
     "DailyDurableStreamingApiEvents": 10_000,
+    "DailyFunctionsApiCallLimit": 235_000,
     "DailyGenericStreamingApiEvents": 10_000,
     "DailyScratchOrgs": 6,
     "DailyStandardVolumePlatformEvents": 10_000,
@@ -29,6 +36,7 @@ _FIXED = {
     "HourlyDashboardResults": 5_000,
     "HourlyDashboardStatuses": 999_999_999,
     "HourlyLongTermIdMapping": 100_000,
+    "HourlyManagedContentPublicRequests": 50_000,
     "HourlyODataCallout": 20_000,
     "HourlyPublishedPlatformEvents": 50_000,
     "HourlyPublishedStandardVolumePlatformEvents": 1_000,
@@ -36,16 +44,21 @@ _FIXED = {
     "HourlySyncReportRuns": 500,
     "HourlyTimeBasedWorkflow": 1_000,
     "MassEmail": 5_000,
+    "MonthlyEinsteinDiscoveryStoryCreation": 500,
     "Package2VersionCreates": 6,
     "Package2VersionCreatesWithoutValidation": 500,
+    "PlatformEventTriggersWithParallelProcessing": 5,
+    "PrivateConnectOutboundCalloutHourlyLimitMB": 0,
     "SingleEmail": 5_000,
     "StreamingApiConcurrentClients": 20,
 }
 
 
-def limits(used: int, most: int) -> dict[str, Any]:
+def limits(quota: Quota, jobs: Jobs) -> dict[str, Any]:
     """The answer's JSON: ``{"Max": …, "Remaining": …}`` by name."""
     answer: dict[str, Any] = {name: {"Max": most_of, "Remaining": most_of} for name, most_of in _FIXED.items()}
     answer["PermissionSets"] = {"Max": 1_500, "Remaining": 1_499, "CreateCustom": {"Max": 1_000, "Remaining": 999}}
-    answer["DailyApiRequests"] = {"Max": most, "Remaining": max(0, most - used)}
+    moving = {"DailyApiRequests": quota, "DailyBulkApiBatches": jobs.batches, "DailyBulkV2QueryJobs": jobs.queries}
+    for name, meter in moving.items():
+        answer[name] = {"Max": meter.most, "Remaining": max(0, meter.most - meter.used())}
     return dict(sorted(answer.items()))

@@ -30,12 +30,15 @@ class Quota:
             self._forget(int(self._clock.now().timestamp()))
             return self._used
 
-    def take(self, calls: int = 1) -> int | None:
-        """Count ``calls``; the number used with them, or None (and nothing counted) when none are left."""
+    def take(self, calls: int = 1, *, overrun: int = 0) -> int | None:
+        """Count ``calls``; the number used with them, or None (and nothing counted) when none are left.
+
+        ``overrun`` calls beyond the limit are let through.
+        """
         now = int(self._clock.now().timestamp())
         with self._lock:
             self._forget(now)
-            if self._used + calls > self.most:
+            if self._used + calls > self.most + overrun:
                 return None
             self._used += calls
             if self._calls and self._calls[-1][0] >= now:

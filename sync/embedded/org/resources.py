@@ -16,6 +16,16 @@ from sync.embedded.org.soql_compile import Shape
 from sync.embedded.org.soql_run import page_size
 from sync.embedded.org.soql_scope import Scope, converter
 
+PAGE_ROWS = "x-sandbox-page-rows"
+"""A header that only the sandbox itself sets: a fault's short page."""
+
+
+def rows_of_page(org: Org, call: Call) -> int:
+    """The rows of a page of this request: what its header, the org and a fault allow."""
+    most = org.state.switches.page_rows
+    forced = call.headers.get(PAGE_ROWS)
+    return min(int(forced), most) if forced else page_size(call.headers.get("sforce-query-options"), most)
+
 
 def body_of(call: Call) -> Mapping[str, Any]:
     """The JSON object of a call's body. Raises OrgError JSON_PARSER_ERROR."""
@@ -185,14 +195,14 @@ def query(org: Org, call: Call) -> Answer:
     if text is None:
         raise OrgError("MALFORMED_QUERY", "A query string has to be specified")
     view = org.view(include_deleted=call.path[0].lower() == "queryall")
-    page = page_size(call.headers.get("sforce-query-options"), org.state.switches.page_rows)
+    page = rows_of_page(org, call)
     with org.reading(call) as connection:
         return Answer(200, org.queries.run(connection, text, view, version=call.version, page=page))
 
 
 def query_more(org: Org, call: Call) -> Answer:
     """``GET /query/{locator}``."""
-    page = page_size(call.headers.get("sforce-query-options"), org.state.switches.page_rows)
+    page = rows_of_page(org, call)
     now = org.clock.now().timestamp()
     with org.reading(call) as connection:
         body = org.queries.more(connection, call.path[1], now, version=call.version, page=page)

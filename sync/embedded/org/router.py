@@ -27,7 +27,7 @@ class Router:
     def __init__(self, org: Org, quota: Quota) -> None:
         self._org = org
         self._quota = quota
-        self._bulk = Bulk(org)
+        self.bulk = Bulk(org)
 
     def dispatch(self, call: Call) -> Answer:
         """The answer of a call. Raises OrgError."""
@@ -53,9 +53,9 @@ class Router:
         if head == "composite":
             return self._composite(path, call.method)
         if head == "jobs" and len(path) >= 2:
-            return _JOBS, self._bulk.answer
+            return _JOBS, self.bulk.answer
         if head == "limits" and len(path) == 1:
-            return _READ, lambda _org, _call: Answer(200, limits(self._quota.used(), self._quota.most))
+            return _READ, lambda _org, _call: Answer(200, limits(self._quota, self.bulk.jobs))
         if head == "limits" and len(path) == 2 and path[1].lower() == "recordcount":
             return _READ, _record_count
         if not path:

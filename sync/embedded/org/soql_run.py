@@ -19,10 +19,10 @@ from sync.embedded.org.ids import encoder
 from sync.embedded.org.soql_compile import Compiled, compile_query
 from sync.embedded.org.soql_parse import parse
 from sync.embedded.org.soql_scope import View
+from sync.embedded.org.state import Switches
 
 PAGE = 2_000
 SMALLEST_PAGE = 200
-LOCATOR_SECONDS = 2 * 24 * 3600
 _KEPT = 2_000
 _NO_CURSOR = "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch"
 
@@ -31,13 +31,14 @@ _NO_CURSOR = "Aggregate query does not support queryMore(), use LIMIT to restric
 class _Cursor:
     compiled: Compiled
     keys: array[int]
-    expires: float
+    opened: float
 
 
 class Cursors:
-    """The open query locators of the org; each lives two days by the org's clock."""
+    """The open query locators of the org; each lives as long as the switch says (two days) by the org's clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, switches: Switches) -> None:
+        self._switches = switches
         self._open: OrderedDict[str, _Cursor] = OrderedDict()
         self._count = 0
         self._lock = threading.Lock()
@@ -47,7 +48,7 @@ class Cursors:
         with self._lock:
             self._count += 1
             locator = encoder("01g")(self._count)
-            self._open[locator] = _Cursor(compiled, keys, now + LOCATOR_SECONDS)
+            self._open[locator] = _Cursor(compiled, keys, now)
             while len(self._open) > _KEPT:
                 self._open.popitem(last=False)
             return locator
@@ -56,7 +57,7 @@ class Cursors:
         """The result of a locator. Raises OrgError INVALID_QUERY_LOCATOR."""
         with self._lock:
             found = self._open.get(locator)
-        if found is None or found.expires < now:
+        if found is None or found.opened + self._switches.locator_seconds < now:
             raise OrgError("INVALID_QUERY_LOCATOR", "invalid query locator")
         return found
 
@@ -83,8 +84,8 @@ def _aggregate_rows(compiled: Compiled, rows: list[Any]) -> list[dict[str, Any]]
 class Queries:
     """Query and queryMore over the org's rows."""
 
-    def __init__(self) -> None:
-        self.cursors = Cursors()
+    def __init__(self, switches: Switches) -> None:
+        self.cursors = Cursors(switches)
 
     def run(
         self, connection: sqlite3.Connection, text: str, view: View, *, version: str, page: int = PAGE

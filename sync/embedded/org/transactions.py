@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ class _Held:
     operations: tuple[Operation, ...]
     stamp: int
     holds: frozenset[tuple[str, int]]
+    until: float | None
 
 
 def operations_of(body: Mapping[str, Any]) -> tuple[Operation, ...]:
@@ -50,8 +52,11 @@ class Transactions:
             writer = self._org.writer(connection)
             return [self._one(writer, operation) for operation in operations]
 
-    def begin(self, operations: Sequence[Operation]) -> tuple[str, int]:
-        """Hold operations uncommitted; (name, stamp their rows will carry). The rows are locked until then."""
+    def begin(self, operations: Sequence[Operation], seconds: float | None = None) -> tuple[str, int]:
+        """Hold operations uncommitted; (name, stamp their rows will carry). The rows are locked until then.
+
+        With ``seconds`` they are committed by themselves once the org's clock has passed so many.
+        """
         holds = frozenset(
             (self._org.schema.of_prefix(found[0]).name, found[1])  # type: ignore[union-attr]
             for one in operations
@@ -60,10 +65,21 @@ class Transactions:
         with self._lock:
             self._count += 1
             name, stamp = f"t{self._count}", self._org.seconds()
-            self._held[name] = _Held(tuple(operations), stamp, holds)
+            until = None if seconds is None else self._org.clock.now().timestamp() + float(seconds)
+            self._held[name] = _Held(tuple(operations), stamp, holds, until)
+            self._org.state.held[name] = stamp
         with self._org.store.lock:
             self._org.state.locked |= holds
         return name, stamp
+
+    def settle(self) -> None:
+        """Commit what is due by the clock."""
+        if not self._held:
+            return
+        now = self._org.clock.now().timestamp()
+        for name in [n for n, held in tuple(self._held.items()) if held.until is not None and held.until <= now]:
+            with contextlib.suppress(OrgError):  # another request settled it, or its rows are gone meanwhile
+                self.end(name, commit=True)
 
     def end(self, name: str, *, commit: bool) -> list[str]:
         """Commit a held transaction, or roll it back; the ids of its rows. Raises OrgError for unknown names."""
@@ -79,6 +95,7 @@ class Transactions:
                 return [self._one(writer, operation) for operation in held.operations]
         finally:
             with self._org.store.lock:
+                self._org.state.held.pop(name, None)
                 others = frozenset[tuple[str, int]]().union(*(h.holds for h in self._held.values()))
                 self._org.state.locked -= held.holds - others
 

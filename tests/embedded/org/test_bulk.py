@@ -114,11 +114,11 @@ def test_query_jobs(api: Api) -> None:
     assert ended(api, job, "query")["numberRecordsProcessed"] == 24
     url = f"{BASE}/jobs/query/{job['id']}/results?maxRecords=20"
     first = api.http.get(url)
-    assert (first.headers["sforce-locator"], first.headers["sforce-numberofrecords"]) == ("20", "20")
-    last = api.http.get(f"{url}&locator=20")
+    assert (first.headers["sforce-locator"], first.headers["sforce-numberofrecords"]) == ("MjA", "20")
+    last = api.http.get(f"{url}&locator=MjA")
     assert (last.headers["sforce-locator"], last.headers["sforce-numberofrecords"]) == ("null", "4")
     rows = list(csv.DictReader(io.StringIO(first.text)))
-    assert list(rows[0]) == ["Id", "Email", "PAM__Active__c", "SystemModstamp", "FirstRespondedDate", "Campaign.Name"]
+    assert list(rows[0]) == ["Id", "Email", "PAM__Active__c", "Campaign.Name", "SystemModstamp", "FirstRespondedDate"]
     assert (rows[0]["PAM__Active__c"], rows[0]["SystemModstamp"][-5:]) == ("false", ".000Z")
     api.call("GET", f"/services/data/v65.0/jobs/query/{job['id']}/results", 409)
     api.call("DELETE", f"/jobs/query/{job['id']}", 204)
