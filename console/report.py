@@ -242,9 +242,13 @@ def counted(counts: PlanCounts, *, simulated: bool = False) -> str:
     words = [f"{number(count)} {word}" for count, word in parts if count]
     if counts.editions_created:
         words.append(plural(counts.editions_created, "new edition"))
-    if counts.mails_sent or counts.mails_released:
-        mails = plural(counts.mails_sent or counts.mails_released, "mail")
-        words.append(f"{mails} {'due' if simulated else 'sent'}")
+    if simulated and counts.mails_released:
+        words.append(f"{plural(counts.mails_released, 'mail')} due")
+    if counts.mails_sent:
+        words.append(f"{plural(counts.mails_sent, 'mail')} sent")
+    unsent = counts.mails_released - counts.mails_sent - counts.mails_unknown
+    if unsent > 0 and not simulated:
+        words.append(f"{plural(unsent, 'mail')} not sent")
     if counts.mails_unknown:
         words.append(f"{plural(counts.mails_unknown, 'mail')} of unknown fate, listed, not sent again")
     return ", ".join(words) or "nothing to do"

@@ -6,11 +6,12 @@ a campaign that another live run has, or that is locked out, is left out and sai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from sync.engine.live import LiveRun, start
 from sync.engine.parts import Cancel, Parts
+from sync.engine.tally import Done
 from sync.errors import Locked, PredictiveError
 from sync.events import CampaignSkipped
 from sync.ids import CampaignId
@@ -34,7 +35,11 @@ class Ended:
 
 @dataclass(slots=True)
 class Claims:
-    """A run and the campaigns that it has. ``live`` is the parent, or the single campaign's run itself."""
+    """A run and the campaigns that it has. ``live`` is the parent, or the single campaign's run itself.
+
+    ``extra`` belongs to no campaign. ``mails`` of a campaign, and what was done to it ``early``, before there was a
+    plan, are counted with it when its part ends.
+    """
 
     live: LiveRun
     names: dict[CampaignId, str]
@@ -45,6 +50,8 @@ class Claims:
     plan_id: str | None = None
     cost: Cost = Cost()
     extra: PlanCounts = PlanCounts()
+    mails: dict[CampaignId, PlanCounts] = field(default_factory=dict)
+    early: dict[str, Done] = field(default_factory=dict)
 
     @property
     def held(self) -> tuple[CampaignId, ...]:
@@ -82,10 +89,31 @@ class Claims:
 
     def finish(self, campaign_id: CampaignId, ended: Ended) -> None:
         """A campaign's part ended."""
+        more = self.mails.get(campaign_id, PlanCounts())
+        early = self.early.pop(campaign_id, None)
+        if early is not None:
+            more = more + early.counts(PlanCounts())
+        quiet = ended.state is RunState.NOTHING_TO_DO and not (more.mails_sent or more.predictive_rows)
+        state = RunState.DONE if ended.state is RunState.NOTHING_TO_DO and not quiet else ended.state
+        ended = replace(ended, state=state, counts=ended.counts + more)
         self.ended[campaign_id] = ended
         child = self.children.get(campaign_id)
         if child is not None:
             child.end(ended.state, ended.counts, error=ended.error)
+
+    def foresee_nothing_more(self) -> None:
+        """There is nothing to plan: what was spent so far is all that the run will cost."""
+        spent = self.live.calls()
+        self.foresee(Cost(predicted=spent, maximum=spent, lower_bound=spent, spent=spent))
+
+    def foresee(self, cost: Cost) -> None:
+        """What a run without a plan will cost; kept with the run."""
+        self.cost = cost
+        self.live.parts.store.runs.set_plan(self.live.lease, None, cost.predicted)
+
+    def early_of(self, campaign_ids: Collection[CampaignId]) -> dict[str, Done]:
+        """Take over what was done early to these campaigns, to be counted once with what is done next."""
+        return {key: self.early.pop(key) for key in campaign_ids if key in self.early}
 
     def close(self, error: PredictiveError | None = None, *, differences: tuple[Difference, ...] = ()) -> RunResult:
         """End the run itself, and everything of it that is still alive."""
@@ -129,7 +157,7 @@ class Claims:
         if code:
             return _STATES.get(code, RunState.FAILED), code
         wrote = any(each.state is RunState.DONE for each in self.ended.values())
-        wrote = wrote or any(getattr(self.extra, name) for name in ("salesforce_rows", "predictive_rows", "mails_sent"))
+        wrote = wrote or any(getattr(self.extra, name) for name in ("salesforce_rows", "predictive_rows"))
         return (RunState.DONE if wrote else RunState.NOTHING_TO_DO), 0
 
     def _results(self) -> Iterable[CampaignResult]:

@@ -22,10 +22,11 @@ from sync.engine.parts import Parts
 from sync.engine.planning import Wanted, header_row
 from sync.engine.reconcile import reconcile
 from sync.engine.sync_run import apply_plan, draw_plan, refusal, run_to_end
+from sync.engine.tally import Done
 from sync.errors import PredictiveError, Refused
 from sync.events import Phase
 from sync.guard import CampaignFigures, judge_plan
-from sync.ids import CampaignId, PersonId
+from sync.ids import CampaignId, EditionId, PersonId
 from sync.model import Campaign, CampaignState, RunKind, RunState, Side
 from sync.plan import CampaignPlan, Change, Cost, GuardVerdict, Plan, PlanCounts, PlanRow, Subject
 from sync.ports import Headers, Prepared, PreparedItem
@@ -40,8 +41,9 @@ LATE_ACTIVITY = timedelta(days=30)
 class Hour:
     """The hourly run while it works.
 
-    ``headers`` are the campaigns in scope as the org has them now; ``late`` those closed too long ago for anything but
-    opt-outs; ``refused`` those whose mails the flood guard held back.
+    ``first`` is what was done before anything was sent. ``headers`` are the campaigns in scope as the org has them
+    now; ``late`` those closed too long ago for anything but opt-outs; ``refused`` those whose mails the flood guard
+    held back.
     """
 
     claims: Claims
@@ -52,12 +54,22 @@ class Hour:
     released: int = 0
     sent: int = 0
     unknown: int = 0
-    first: tuple[Applying, ...] = ()
+    first: dict[str, Done] = field(default_factory=dict)
+
+    def count(self, *, due: Sequence[PreparedItem], sent: Sequence[tuple[CampaignId, EditionId, int]] = ()) -> None:
+        """Say of each campaign how many of its mails were released and sent."""
+        mails: dict[CampaignId, PlanCounts] = {}
+        for item in due:
+            known = mails.get(item.campaign_id, PlanCounts())
+            mails[item.campaign_id] = known + PlanCounts(mails_released=item.count)
+        for campaign_id, _, count in sent:
+            mails[campaign_id] = mails.get(campaign_id, PlanCounts()) + PlanCounts(mails_sent=count)
+        self.claims.mails = mails
 
     @property
     def did_something(self) -> bool:
         """True once mails were handed over, or headers or opt-outs were written to the service."""
-        return bool(self.released) or _mails(self).predictive_rows > 0
+        return bool(self.released) or any(done.predictive_rows for done in self.first.values())
 
 
 class HalfDone(PredictiveError):
@@ -90,7 +102,10 @@ def hourly(parts: Parts, choice: Choice) -> RunResult:
         read_service(live, claims.held)
         if claims.held:
             read_headers(hour)
-            _safety_first(hour)
+            try:
+                _safety_first(hour)
+            finally:
+                claims.early = dict(hour.first)
         try:
             _mail_and_write(hour, choice)
         except Refused as error:
@@ -105,10 +120,13 @@ def _mail_and_write(hour: Hour, choice: Choice) -> None:
     try:
         _send(hour, choice)
     finally:
-        hour.claims.extra = _mails(hour)
-    follow(hour.claims.live)
+        hour.claims.extra = PlanCounts(mails_unknown=hour.unknown)
+    if hour.claims.held:
+        follow(hour.claims.live)
     if hour.claims.held or hour.claims.live.parts.store.people.to_tick():
         _write(hour, choice)
+    else:
+        hour.claims.foresee_nothing_more()
 
 
 def _left_off(hour: Hour, error: Refused) -> HalfDone:
@@ -168,7 +186,7 @@ def _safety_first(hour: Hour) -> None:
     live = hour.claims.live
     parts = live.parts
     held = {key: value for key, value in hour.headers.items() if key in hour.claims.held}
-    applying = Applying(live, "", held)
+    applying = Applying(live, "", held, done=hour.first)
     for campaign_id, campaign in sorted(held.items()):
         record = parts.store.campaigns.get(campaign_id)
         if record is not None and record.pushed_digest != header_digest(campaign):
@@ -179,7 +197,6 @@ def _safety_first(hour: Hour) -> None:
     for campaign_id, here in sorted(rows.items()):
         write_members(applying, campaign_id, here)
     parts.store.people.mark_pushed(nowhere)
-    hour.first = (applying,)
 
 
 def _land_boxes(parts: Parts) -> None:
@@ -300,6 +317,7 @@ def release(hour: Hour, prepared: Prepared) -> None:
     payload = {"send": prepared.send_id, "expected": prepared.expected}
     journal.record_intent(live.lease, batch, Side.PREDICTIVE, payload, key=key)
     hour.released = prepared.expected
+    hour.count(due=prepared.items)
     try:
         done = live.parts.service.release(prepared.send_id or "", prepared.expected, key=key)
     except PredictiveError:
@@ -307,6 +325,7 @@ def release(hour: Hour, prepared: Prepared) -> None:
         raise
     journal.record_outcome(live.lease, batch, ())
     hour.sent, hour.unknown = done.sent, done.unknown
+    hour.count(due=prepared.items, sent=done.by_edition)
     if done.unknown or done.failed or done.dropped:
         live.note(
             f"of {prepared.expected} mails {done.sent} were sent, {done.failed} failed, {done.dropped} were dropped "
@@ -362,14 +381,3 @@ def _unticked(parts: Parts) -> Iterator[PersonId]:
             parts.store.people.mark_ticked((person,))
         else:
             yield person
-
-
-def _mails(hour: Hour) -> PlanCounts:
-    """What was done before the plan: mails, headers, opt-outs."""
-    counts = PlanCounts(mails_released=hour.released, mails_sent=hour.sent, mails_unknown=hour.unknown)
-    for applying in hour.first:
-        for done in applying.done.values():
-            counts = counts + PlanCounts(
-                changed=len(done.counted), predictive_rows=done.predictive_rows, drifted=len(done.drifted)
-            )
-    return counts

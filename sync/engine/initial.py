@@ -46,7 +46,7 @@ def new_edition(parts: Parts, campaign_id: CampaignId, name: str, choice: Choice
         campaign = reading.headers.get(campaign_id)
         check_preconditions(live, campaign, name)
         assert campaign is not None
-        expected = _expected(parts, campaign)
+        expected = _expected(parts, campaign) if parts.mapping.has_editions else []
         resumed = _operation(parts, campaign_id)
         made: list[int] = []
 
@@ -60,9 +60,7 @@ def new_edition(parts: Parts, campaign_id: CampaignId, name: str, choice: Choice
             RunKind.INITIAL,
             between=between,
             extra=Calls(0, 1 + len(expected)),
-            further=[content.edition_pair(edition, parts.mapping) for edition in expected]
-            if parts.mapping.has_editions
-            else (),
+            further=[content.edition_pair(edition, parts.mapping) for edition in expected],
         )
         _name_editions(live, campaign_id)
         ended = claims.ended.get(campaign_id)

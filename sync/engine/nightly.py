@@ -47,6 +47,8 @@ def nightly(parts: Parts, choice: Choice) -> RunResult:
             read_service(claims.live, claims.held)
             plan_and_apply(claims, reading, choice, RunKind.NIGHTLY, extra=Calls(0, 1))
             compare_counts(claims.live, claims.held)
+        else:
+            claims.foresee_nothing_more()
 
     return run_to_end(claims, work)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from sync.budget import judge
+from sync.digest import header_digest
 from sync.engine.claims import Claims, Ended, open_claims
 from sync.engine.feed import read_service
 from sync.engine.foresee import ESTIMATE
 from sync.engine.gate import Choice, decide, ladder_of, meter_of
-from sync.engine.hourly import Hour, flood, hourly_plan, read_headers
+from sync.engine.hourly import Hour, flood, hourly_plan, opt_out_rows, read_headers
 from sync.engine.nightly import read_night
 from sync.engine.parts import Parts
 from sync.engine.reading import check_absence
@@ -41,6 +42,8 @@ def simulate(parts: Parts, kind: RunKind, at: datetime | None, choice: Choice) -
         plan = _night(claims, at, choice) if kind is RunKind.NIGHTLY else _hour(claims, at, choice)
         if plan is not None:
             _tell(claims, plan, choice)
+        else:
+            claims.foresee_nothing_more()
 
     return run_to_end(claims, work)
 
@@ -75,12 +78,32 @@ def _hour(claims: Claims, at: datetime | None, choice: Choice) -> Plan | None:
             f"{claims.names.get(item.campaign_id, item.campaign_id)}, {item.name}: {item.count} mails would be sent",
             campaign_id=item.campaign_id,
         )
-    claims.extra = PlanCounts(mails_released=prepared.expected)
+    hour.count(due=prepared.items)
+    _safety_first(hour)
     plan, _ = hourly_plan(hour, due=prepared.items)
     for text in plan.notes:
         if text.startswith(ESTIMATE):
             claims.live.note(text)
     return plan
+
+
+def _safety_first(hour: Hour) -> None:
+    """Count the headers and opt-outs that would go to the service before anything is sent."""
+    live = hour.claims.live
+    records = live.parts.store.campaigns
+    held = {key: header for key, header in hour.headers.items() if key in hour.claims.held}
+    for campaign_id, campaign in held.items():
+        record = records.get(campaign_id)
+        if record is not None and record.pushed_digest != header_digest(campaign):
+            hour.claims.extra += PlanCounts(predictive_rows=1)
+    rows, _ = opt_out_rows(live.parts, held)
+    people = {row.subject_id for here in rows.values() for row in here}
+    if people:
+        hour.claims.extra += PlanCounts(predictive_rows=len(people))
+        live.note(
+            f"{len(people)} people newly opted out in Salesforce would be opted out in Predictive first; "
+            "mails due to them are counted here and would not go"
+        )
 
 
 def _tell(claims: Claims, plan: Plan, choice: Choice) -> None:

@@ -225,7 +225,14 @@ def apply_plan(
         live.note(f"let through by the operator: {dict(choice.allow)}; reason: {choice.reason}", level="warning")
     live.parts.store.plans.mark_applied(plan.plan_id, live.run)
     skip = frozenset(row.seq for row in moved)
-    applying = Applying(live, plan.plan_id, by_id, without_deletes=choice.without_deletes, skip=skip)
+    applying = Applying(
+        live,
+        plan.plan_id,
+        by_id,
+        done=claims.early_of(by_id),
+        without_deletes=choice.without_deletes,
+        skip=skip,
+    )
     for row in moved:
         applying.of(row.campaign_id).drifted.add(row.subject_id)
     try:

@@ -52,10 +52,12 @@ def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: 
         shared = 1 + read_calls(max(0, rows - ROWS_PER_PAGE))
         calls = shared if len(campaigns) > 1 else max(1, read_calls(rows))
         pages = sum(max(1, -(-known.get(key, 0) // MEMBERS_PER_PAGE)) for key in campaigns)
-        claims.cost = Cost(
-            predicted=Calls(calls, pages),
-            maximum=Calls(2 * calls + 2 * len(campaigns), 2 * pages + len(campaigns)),
-            lower_bound=Calls(max(1, read_calls(rows)), pages),
+        claims.foresee(
+            Cost(
+                predicted=Calls(calls, pages),
+                maximum=Calls(2 * calls + 2 * len(campaigns), 2 * pages + len(campaigns)),
+                lower_bound=Calls(max(1, read_calls(rows)), pages),
+            )
         )
         live.note(
             f"verifying {rows} members of {len(campaigns)} campaigns: about {calls} Salesforce calls, "

@@ -220,8 +220,8 @@ class Runs:
         if touched:
             self._recount(campaign_id)
 
-    def set_plan(self, lease: Lease, plan_id: str, predicted: Calls | None = None) -> None:
-        """Note which plan a run made or applies, and what it was said to cost."""
+    def set_plan(self, lease: Lease, plan_id: str | None, predicted: Calls | None = None) -> None:
+        """Note which plan a run made or applies (None: it has none), and what it was said to cost."""
         values: dict[str, Any] = {"plan_id": plan_id}
         if predicted is not None:
             values |= {"predicted_salesforce": predicted.salesforce, "predicted_predictive": predicted.predictive}

@@ -71,6 +71,14 @@ def test_the_night_syncs_open_campaigns_and_lists_the_others(world: World) -> No
     assert (result.exit_code, result.counts.added) == (0, 1)
 
 
+@pytest.mark.parametrize("kind", [RunKind.HOURLY, RunKind.NIGHTLY])
+def test_a_batch_without_campaigns_costs_what_it_says(world: World, kind: RunKind) -> None:
+    with world.shell() as shell:
+        for result in (shell.batch(kind), shell.batch(kind, simulate=True)):
+            assert (result.state, result.exit_code) == (RunState.NOTHING_TO_DO, 0)
+            assert result.predicted == result.calls == result.maximum
+
+
 @pytest.mark.slow
 def test_the_original_behaviour_takes_closed_campaigns_too(world: World) -> None:
     with world.shell(nightly_closed=True) as shell:
@@ -102,6 +110,8 @@ def test_the_hour_sends_and_brings_activity_statistics_and_history(world: World)
         result = shell.batch(RunKind.HOURLY)
         assert (result.exit_code, result.error) == (0, None)
         assert (result.counts.mails_released, result.counts.mails_sent, result.counts.mails_unknown) == (4, 4, 0)
+        (told,) = result.campaigns
+        assert (told.counts.mails_released, told.counts.mails_sent) == (4, 4), "a campaign's mails are told with it"
         assert result.counts.changed == 4
         assert {row["PAM__Level__c"] for row in world.org_members(campaign).values()} == {"Sent"}
         assert abs(result.predicted.salesforce - result.calls.salesforce) <= 1
@@ -158,11 +168,14 @@ def test_nobody_who_opted_out_in_the_org_is_mailed(world: World) -> None:
         ready_to_send(world, shell, campaign)
         shell.batch(RunKind.NIGHTLY)
         world.update("Lead", campaign.leads[0], HasOptedOutOfEmail=True)
+        foreseen = shell.batch(RunKind.HOURLY, simulate=True)
         result = shell.batch(RunKind.HOURLY)
         rows = shell.plan_rows(result.plan_id or "")
     member = world.service_members(campaign)[campaign.leads[0]]
     assert (result.counts.mails_sent, member["opted_out"], member["active"]) == (3, True, False)
     assert not [row for row in rows if row.field == "opted_out"], "the box is not ticked once more"
+    assert (foreseen.counts.predictive_rows, result.counts.predictive_rows) == (1, 1)
+    assert (result.counts.changed, result.campaigns[0].counts.changed) == (4, 4), "written on both sides, counted once"
 
 
 @pytest.mark.slow

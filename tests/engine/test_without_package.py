@@ -46,7 +46,8 @@ def test_configured_test_members_get_the_test_mail(plain: World) -> None:
     )
     setup = {"mapping": WITHOUT_PACKAGE, "auto_sync": (campaign.id,)}
     with plain.shell(**setup) as shell:
-        shell.new_edition(campaign.id)
+        made = shell.new_edition(campaign.id)
+        assert (made.exit_code, made.predicted) == (0, made.calls), "no edition gets an id of the org to be told of"
         shell.edit_edition(campaign.id, "1", {"subject": "Hello", "html": "<p>x</p>"})
         with pytest.raises(RemoteRejected):
             shell.test_send(campaign.id, "1")

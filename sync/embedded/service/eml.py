@@ -187,7 +187,7 @@ class Composer:
         ]
         return b"".join(
             (
-                "\r\n".join(headers).encode("ascii"),
+                "\r\n".join(headers).encode(),
                 b"\r\n\r\n",
                 _part(mail_id, "plain", text),
                 _part(mail_id, "html", html),
@@ -233,12 +233,16 @@ def _folded(name: str, value: str) -> str:
 
 
 def _address(name: str, email: str) -> str:
+    """Name and address for a header: ASCII where that can say it, else as RFC 6532 has it, in UTF-8."""
     local, _, domain = email.rpartition("@")
+    if not email.isprintable() or "<" in email or ">" in email:
+        raise ContentError(f"{email!r} cannot be written in a header")
+    quoted = formataddr((_printable(name), "-"))
     try:
-        ascii_email = f"{local}@{domain if domain.isascii() else domain.encode('idna').decode()}"
-        return formataddr((_printable(name), ascii_email))
-    except UnicodeError as error:
-        raise ContentError(f"{email} cannot be addressed without SMTPUTF8") from error
+        address = f"{local}@{domain.encode('idna').decode()}" if local.isascii() and not domain.isascii() else email
+    except UnicodeError:
+        address = email
+    return f"{quoted[:-2]}{address}>" if quoted != "-" else address
 
 
 def _printable(name: str) -> str:

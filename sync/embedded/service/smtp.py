@@ -12,7 +12,7 @@ import smtplib
 import ssl
 import threading
 from dataclasses import dataclass, field
-from email import message_from_bytes
+from email import message_from_string
 from email.utils import parseaddr
 
 from sync.embedded.service.service import DeliveryError
@@ -42,7 +42,7 @@ class Smtp:
 
     def deliver(self, mail_id: str, message: bytes) -> None:
         """Hand over one message to the address in its To header. Raises DeliveryError, or what broke meanwhile."""
-        headers = message_from_bytes(message.partition(b"\r\n\r\n")[0])
+        headers = message_from_string(message.partition(b"\r\n\r\n")[0].decode())
         to, sender = (parseaddr(str(headers[name]))[1] for name in ("To", "From"))
         with self._lock:
             connection = self._envelope(mail_id, sender, to)
@@ -68,7 +68,11 @@ class Smtp:
         fresh = self._connection is None
         try:
             connection = self._connection = self._connection or self._open()
-            for code, reply in (connection.mail(sender), connection.rcpt(to)):
+            international = not (sender + to).isascii()
+            if international and not connection.has_extn("smtputf8"):
+                raise DeliveryError(f"{to} needs SMTPUTF8, which the mail server does not offer")
+            options = ("SMTPUTF8", "BODY=8BITMIME") if international else ()
+            for code, reply in (connection.mail(sender, options), connection.rcpt(to)):
                 if code not in (250, 251):
                     with contextlib.suppress(smtplib.SMTPException, OSError):
                         connection.rset()

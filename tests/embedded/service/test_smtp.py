@@ -43,7 +43,11 @@ class Session(socketserver.StreamRequestHandler):
             elif word == "QUIT":
                 self.say("221 bye")
                 return
+            elif word == "EHLO" and self.server.international:
+                self.say("250-post.example")
+                self.say("250 SMTPUTF8")
             else:
+                self.server.said.append(line)
                 self.say("250 ok")
 
 
@@ -59,6 +63,8 @@ class Post(socketserver.ThreadingTCPServer):
         self.refuse: set[str] = set()
         self.reject: set[str] = set()
         self.vanish: set[str] = set()
+        self.said: list[str] = []
+        self.international = False
 
 
 @pytest.fixture
@@ -103,6 +109,26 @@ def test_no_server_is_a_certain_failure(make: Callable[..., House], post: Post) 
     post.shutdown()
     post.server_close()
     assert house.mail_everybody()["failed"] == 1
+
+
+def test_an_address_in_another_script_goes_where_the_server_takes_it(make: Callable[..., House], post: Post) -> None:
+    smtp = Smtp(SmtpServer("127.0.0.1", post.server_address[1], tls="none", timeout=5))
+    house = make(transport=smtp)
+    house.put_campaign()
+    house.ready(house.editions()[0])
+    house.add("00QGREEK", email="πωλήσεις@παράδειγμα.example")
+    house.add("00QGERMAN", email="kontakt@müller.example")
+    first = house.mail_everybody()
+    assert (first["sent"], first["failed"]) == (1, 1), "this server takes ASCII only: a certain failure"
+    post.international = True
+    smtp.close()
+    assert house.mail_everybody()["sent"] == 1
+    assert [to for to, _ in post.taken[1:]] == ["kontakt@xn--mller-kva.example", "πωλήσεις@παράδειγμα.example"]
+    assert "To: Ann " in post.taken[2][1].decode()
+    assert [line for line in post.said if "SMTPUTF8" in line] == [
+        "mail FROM:<news@predictive.example> SMTPUTF8 BODY=8BITMIME"
+    ]
+    smtp.close()
 
 
 def test_a_password_is_not_shown() -> None:
