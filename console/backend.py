@@ -54,12 +54,23 @@ class Reads(Protocol):
         ...
 
     def members(
-        self, campaign_id: str, *, text: str, status: str | None, level: str | None, offset: int, limit: int
+        self,
+        campaign_id: str,
+        *,
+        text: str,
+        status: str | None,
+        level: str | None,
+        reason: str,
+        only: str,
+        offset: int,
+        limit: int,
     ) -> tuple[MemberView, ...]:
-        """A window of a campaign's members."""
+        """A window of a campaign's members; *only* is "", test, inactive, waits or hidden."""
         ...
 
-    def count_members(self, campaign_id: str, *, text: str, status: str | None, level: str | None) -> int:
+    def count_members(
+        self, campaign_id: str, *, text: str, status: str | None, level: str | None, reason: str, only: str
+    ) -> int:
         """How many members the same filter gives."""
         ...
 

@@ -200,6 +200,10 @@ KEYS: tuple[Key, ...] = (
     Key("load_members", ("g",), "read anew", "Reads the members of both sides for display: about 2 calls.",
         ("members",), 17, first_of(_idle)),
     Key("status", ("f",), "by status", "Shows members of one status after the other.", ("members",), 18),
+    Key("only", ("i",), "only", "Shows only members not mailed, then waiting, testing, hidden; then all.",
+        ("members",), 20),
+    Key("load", ("g",), "read anew", "Reads the org's campaigns anew, with its own figures: 1 Salesforce call.",
+        ("metrics",), 17, first_of(_idle)),
     Key("level", ("l",), "by level", "Shows members of one level after the other.", ("members",), 19),
     # ------------------------------------------------------------ plan
     Key("apply", ("a",), "Apply", "Writes what the plan says, after a last question.",

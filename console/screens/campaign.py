@@ -5,25 +5,42 @@ Members are read by windows, 100,000 of them like ten. Imports Textual, the pure
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from textual.app import ComposeResult
 
 from console.backend import Backend
 from console.keys import Situation
+from console.memberquery import ONLY, MemberQuery
 from console.messages import RowMoved, RowOpened, RowsWanted
 from console.present import Line
 from console.screens import campaign_view as look
+from console.screens import charts_view as charts
 from console.screens import runs_view
 from console.screens.base import ConsoleScreen, bindings_for
 from console.screens.dialogs import AskText
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from console.window import Window
-from sync.model import Edition, Level
+from sync.model import ClickThrough, Edition, HistoryHour, Level
 from sync.views import CampaignDetail, CampaignView, MemberView
 
-_PLACES = {"members": ("campaign", "members"), "runs": ("campaign", "campaign_runs"), "clicks": ("campaign", "clicks")}
+_PLACES = {
+    "members": ("campaign", "members"),
+    "runs": ("campaign", "campaign_runs"),
+    "clicks": ("campaign", "clicks"),
+    "history": ("campaign", "clicks"),
+    "metrics": ("campaign", "metrics"),
+}
+
+
+T = TypeVar("T")
+
+
+def _after(ring: Sequence[T], here: T) -> T:
+    return ring[(ring.index(here) + 1) % len(ring)] if here in ring else ring[0]
 
 
 class CampaignScreen(ConsoleScreen):
@@ -35,7 +52,7 @@ class CampaignScreen(ConsoleScreen):
     """
 
     PLACE = "campaign"
-    BINDINGS = bindings_for("campaign", "members", "campaign_runs", "clicks")
+    BINDINGS = bindings_for("campaign", "members", "campaign_runs", "clicks", "metrics")
 
     def __init__(self, campaign_id: str, tab: str = "") -> None:
         super().__init__()
@@ -44,8 +61,7 @@ class CampaignScreen(ConsoleScreen):
         self.detail: CampaignDetail | None = None
         self._cursors: dict[str, int] = {}
         self._texts: dict[str, str] = {}
-        self._status: str | None = None
-        self._level: str | None = None
+        self._query = MemberQuery()
         self._found: int | None = None
         self._members: Window[MemberView] = Window()
         self._asked: set[int] = set()
@@ -67,10 +83,8 @@ class CampaignScreen(ConsoleScreen):
         self.refresh_all()
 
     async def _count(self) -> None:
-        ident, text, status, level = self.campaign_id, self._texts.get("members", ""), self._status, self._level
-        self._found = await self.host.bridge.read(
-            lambda backend: backend.count_members(ident, text=text, status=status, level=level)
-        )
+        ident, asked = self.campaign_id, self._query.asked()
+        self._found = await self.host.bridge.read(lambda backend: backend.count_members(ident, **asked))
         self._members.clear()
         self._asked.clear()
 
@@ -85,15 +99,17 @@ class CampaignScreen(ConsoleScreen):
         """Head, rows of the tab, what is chosen."""
         view, width, now = self.view, self.size.width, self.host.shared.now
         members = self._found if self._found is not None else (view.total if view else None)
-        head: list[Line] = [look.title_line(view, now, width), look.tab_line(self.tab, self.detail, members), ()]
-        filtered = look.members_line(self._found, self._texts.get("members", ""), self._status, self._level)
+        head: list[Line] = [look.title_line(view, now, width), look.tab_line(self.tab, self.detail, members, width), ()]
+        filtered = look.members_line(self._found, self._query)
         if self.tab == "members" and filtered:
             head += [filtered, ()]
+        if self.tab == "history" and self.detail and self.detail.history:
+            head += [charts.history_line(self.detail.history, now.date(), width), ()]
         self.query_one("#head", Lines).show(tuple(head))
         grid = self.query_one(Grid)
         count = self._count_rows()
         grid.empty = self._empty()
-        grid.show_cursor = self.tab != "overview"
+        grid.show_cursor = self.tab not in ("overview", "metrics")
         if not self._grows():
             grid.styles.height = max(1, min(count + 1, self.size.height - 12)) if count else "1fr"
         else:
@@ -111,18 +127,24 @@ class CampaignScreen(ConsoleScreen):
             return self._found or 0
         if detail is None:
             return 0
-        return {"editions": len(detail.editions), "clicks": len(self._clicks()), "runs": len(detail.runs)}.get(
-            self.tab, 0
-        )
+        return {
+            "editions": len(detail.editions),
+            "clicks": len(self._clicks()),
+            "history": len(self._hours()),
+            "runs": len(detail.runs),
+        }.get(self.tab, 0)
 
     def _empty(self) -> tuple[Line, ...]:
         view = self.view
         if view is None or self.detail is None:
             return ((("   Reading the store …", "dim"),),)
         if self.tab == "overview":
-            return look.overview_lines(view, self.host.shared.now, self.size.width)
+            return look.overview_lines(view, self.host.shared.now, self.size.width, self.detail.curve)
+        if self.tab == "metrics":
+            detail = self.detail
+            return charts.metric_lines(detail.metrics, detail.metrics_at, self.host.shared.now, self.size.width)
         if self.tab == "members":
-            if self._texts.get("members") or self._status or self._level:
+            if self._query:
                 return ((("   No member is like that. ", "dim"), ("esc", "key"), (" shows all.", "dim")),)
             return (
                 (("   No members are known yet.", "strong"),),
@@ -132,9 +154,17 @@ class CampaignScreen(ConsoleScreen):
             return look.unstarted_lines(view)
         if self.tab == "runs":
             return runs_view.teaching()
+        if self.tab == "history":
+            return ((("   No e-mail was sent yet; the hourly run sends what is due.", "dim"),),)
         return ((("   No page was clicked yet; clicks come with the hourly run.", "dim"),),)
 
-    def _clicks(self) -> tuple:  # type: ignore[type-arg]
+    def _hours(self) -> tuple[HistoryHour, ...]:
+        if self.detail is None:
+            return ()
+        names = charts.edition_names(self.detail.editions)
+        return charts.history_rows(self.detail.history, self._texts.get("history", ""), names)
+
+    def _clicks(self) -> tuple[ClickThrough, ...]:
         text = self._texts.get("clicks", "").casefold()
         found = self.detail.click_throughs if self.detail else ()
         return tuple(sorted((c for c in found if text in c.url.casefold()), key=lambda click: -click.hits))
@@ -144,6 +174,7 @@ class CampaignScreen(ConsoleScreen):
             "members": look.members_head,
             "editions": look.editions_head,
             "clicks": look.clicks_head,
+            "history": charts.history_head,
             "runs": runs_view.head,
         }[self.tab](width)
 
@@ -158,6 +189,10 @@ class CampaignScreen(ConsoleScreen):
         if self.tab == "clicks":
             clicks = self._clicks()
             return look.click_row(clicks[index], clicks[0].hits, width)
+        if self.tab == "history":
+            hours = self._hours()
+            most = max(hour.count for hour in hours)
+            return charts.history_row(hours[index], most, charts.edition_names(detail.editions), width)
         return runs_view.row(detail.runs[index], now, width)
 
     def _paint_chosen(self) -> None:
@@ -199,13 +234,13 @@ class CampaignScreen(ConsoleScreen):
 
     async def _fetch(self, numbers: list[int]) -> None:
         ident, size = self.campaign_id, self._members.page
-        text, status, level = self._texts.get("members", ""), self._status, self._level
+        asked = self._query.asked()
         try:
             for number in numbers:
                 offset = number * size
 
                 def window(backend: Backend, offset: int = offset) -> tuple[MemberView, ...]:
-                    return backend.members(ident, text=text, status=status, level=level, offset=offset, limit=size)
+                    return backend.members(ident, **asked, offset=offset, limit=size)
 
                 self._members.put("all", number, await self.host.bridge.read(window))
         finally:
@@ -257,6 +292,8 @@ class CampaignScreen(ConsoleScreen):
         if self._texts.get(self.tab, "") == text:
             return
         self._texts[self.tab] = text
+        if self.tab == "members":
+            self._query = replace(self._query, text=text)
         self._refilter()
 
     def _refilter(self) -> None:
@@ -277,21 +314,25 @@ class CampaignScreen(ConsoleScreen):
     def do_status(self) -> None:
         """Members of the next status, then all."""
         labels = [None, *(label for label, _ in (self.view.members if self.view else ()))]
-        self._status = labels[(labels.index(self._status) + 1) % len(labels)] if self._status in labels else None
-        self._refilter()
+        self._choose(replace(self._query, status=_after(labels, self._query.status)))
 
     def do_level(self) -> None:
         """Members of the next level, then all."""
-        levels = [None, *(level.value for level in Level)]
-        self._level = levels[(levels.index(self._level) + 1) % len(levels)]
+        self._choose(replace(self._query, level=_after([None, *(level.value for level in Level)], self._query.level)))
+
+    def do_only(self) -> None:
+        """Members that are not mailed, that wait, that test, that are hidden; then all."""
+        self._choose(replace(self._query, only=_after(ONLY, self._query.only)))
+
+    def _choose(self, query: MemberQuery) -> None:
+        self._query = query
         self._refilter()
 
     def do_back(self) -> None:
         """Esc takes the filters away, then goes back."""
-        if self.tab == "members" and (self._status or self._level or self.filter_text()):
-            self._status = self._level = None
+        if self.tab == "members" and self._query:
             self._texts["members"] = ""
-            self._refilter()
+            self._choose(MemberQuery())
             return
         super().do_back()
 
@@ -318,6 +359,10 @@ class CampaignScreen(ConsoleScreen):
         """Ask, then take auto-sync off."""
         if self.view:
             self.host.start_clear_auto(self.view)
+
+    def do_load(self) -> None:
+        """Read the org's list, which brings its own figures along."""
+        self.host.start_load()
 
     def do_load_members(self) -> None:
         """Read both sides for display."""

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
 
+from console.memberquery import MemberQuery
 from console.present import (
     NONE,
     Line,
@@ -25,11 +26,13 @@ from console.present import (
     sparkline,
     spread,
     status_bar,
+    width_of,
 )
-from sync.model import ClickThrough, Edition, HistoryHour
+from console.screens.charts_view import curve_of
+from sync.model import ClickThrough, Edition, HistoryHour, Statistics
 from sync.views import CampaignDetail, CampaignView, MemberView
 
-TABS = ("overview", "members", "editions", "clicks", "runs")
+TABS = ("overview", "members", "editions", "clicks", "history", "metrics", "runs")
 
 
 def title_line(view: CampaignView | None, now: datetime, width: int) -> Line:
@@ -51,8 +54,8 @@ def title_line(view: CampaignView | None, now: datetime, width: int) -> Line:
     return spread([("   ", ""), (name, "strong"), (about, "dim")], right, width)
 
 
-def tab_line(tab: str, detail: CampaignDetail | None, members: int | None) -> Line:
-    """The tabs with how much is in each."""
+def tab_line(tab: str, detail: CampaignDetail | None, members: int | None, width: int) -> Line:
+    """The tabs with how much is in each; narrow terminals lose the figures, then the blanks."""
     numbers: dict[str, int | None] = {"members": members}
     if detail is not None:
         numbers |= {"editions": len(detail.editions), "clicks": len(detail.click_throughs), "runs": len(detail.runs)}
@@ -60,8 +63,11 @@ def tab_line(tab: str, detail: CampaignDetail | None, members: int | None) -> Li
     for name in TABS:
         number = numbers.get(name)
         words = name.capitalize() + (f" {count(number)}" if number is not None else "")
-        line += [(words, "tab" if name == tab else "dim"), ("   ", "")]
-    return tuple(line)
+        line += [(words, "tab" if name == tab else "dim"), ("   " if width >= 100 else "  ", "")]
+    if width_of(tuple(line)) > width:
+        plain = [(name.capitalize(), "tab" if name == tab else "dim") for name in TABS]
+        line = [("   ", ""), *(span for each in plain for span in (each, (" ", "")))]
+    return crop_line(line, width)
 
 
 # ---------------------------------------------------------------- editions
@@ -265,17 +271,14 @@ def member_line(member: MemberView | None, width: int) -> Line:
     return crop_line((("   ", ""), (" · ".join(parts), "dim")), width)
 
 
-def members_line(total: int | None, text: str, status: str | None, level: str | None) -> Line:
+def members_line(total: int | None, query: MemberQuery) -> Line:
     """How many members the filter gives."""
-    parts = [f"“{text}”"] if text else []
-    parts += [f"status {status}"] if status else []
-    parts += [f"level {level}"] if level else []
-    if not parts or total is None:
+    if not query or total is None:
         return ()
     return (
         ("   ", ""),
         (f"{count(total)} members", "strong"),
-        (f" with {', '.join(parts)}. ", "dim"),
+        (f": {query.words()}. ", "dim"),
         ("esc", "key"),
         (" shows all.", "dim"),
     )
@@ -314,8 +317,10 @@ def click_row(click: ClickThrough, most: int, width: int) -> Line:
     )
 
 
-def overview_lines(view: CampaignView, now: datetime, width: int) -> tuple[Line, ...]:
-    """The campaign in figures: members by status, e-mails as the service counts them, runs."""
+def overview_lines(
+    view: CampaignView, now: datetime, width: int, curve: Sequence[tuple[datetime, Statistics]] = ()
+) -> tuple[Line, ...]:
+    """The campaign in figures: members by status, e-mails as the service counts them with two weeks as curves."""
     bar = min(50, width - 30)
     lines: list[Line] = [
         (("   Members ", "strong"), (count(view.total), "strong"), ("  ", ""), (status_bar(view.members, bar), "bar"))
@@ -342,7 +347,9 @@ def overview_lines(view: CampaignView, now: datetime, width: int) -> tuple[Line,
             (count(view.pending), ""),
         )
     )
-    lines += [(), (("   E-mails", "strong"),)]
+    drawn = any(curve_of(curve, name, now, 14) for name in ("sent", "opened", "clicked"))
+    heading = ((fit("   E-mails", 48), "strong"), ("last 14 days" if drawn else "", "head"))
+    lines += [(), heading]
     for label, part, whole in (
         ("sent", view.sent, None),
         ("delivered", view.delivered, view.sent),
@@ -353,6 +360,7 @@ def overview_lines(view: CampaignView, now: datetime, width: int) -> tuple[Line,
         ("opted out", view.opted_out, view.delivered),
     ):
         share = part / whole if whole else None
+        shape = curve_of(curve, label.replace(" ", "_"), now, 14)
         lines.append(
             (
                 ("     ", ""),
@@ -360,7 +368,9 @@ def overview_lines(view: CampaignView, now: datetime, width: int) -> tuple[Line,
                 (fit(count(part) if view.started else NONE, 9, "right"), ""),
                 (fit(percent(part, whole) if whole else "", 8, "right"), "dim"),
                 ("  ", ""),
-                (meter(share, min(24, bar)).rstrip(), "bar"),
+                (meter(share, 12), "bar"),
+                ("  ", ""),
+                (shape if drawn else "", "accent"),
             )
         )
     read = f"org read {since(view.read_at, now)}" if view.read_at else "org not read yet"

@@ -77,6 +77,8 @@ class StoreReads:
         text: str = "",
         status: str | None = None,
         level: str | None = None,
+        reason: str = "",
+        only: str = "",
         offset: int = 0,
         limit: int = 200,
     ) -> tuple[MemberView, ...]:
@@ -86,16 +88,27 @@ class StoreReads:
             text=text,
             status=status,
             level=level,
+            reason=reason,
+            only=only,
             offset=offset,
             limit=limit,
             off=fields_off(self.settings.mapping),
         )
 
     def count_members(
-        self, campaign_id: str, *, text: str = "", status: str | None = None, level: str | None = None
+        self,
+        campaign_id: str,
+        *,
+        text: str = "",
+        status: str | None = None,
+        level: str | None = None,
+        reason: str = "",
+        only: str = "",
     ) -> int:
         """How many members the same filters give."""
-        return self.store.views.count_members(CampaignId(campaign_id), text=text, status=status, level=level)
+        return self.store.views.count_members(
+            CampaignId(campaign_id), text=text, status=status, level=level, reason=reason, only=only
+        )
 
     def _next_runs(self) -> Mapping[CampaignId, datetime]:
         """When a timer touches which campaign next."""

@@ -18,6 +18,7 @@ from sync.errors import PredictiveError, Refused, UnknownCampaign
 from sync.events import Event, Phase
 from sync.failures import failure_of
 from sync.ids import CampaignId, EditionId, RunId
+from sync.metrics import MemberFigures, metrics_of
 from sync.model import (
     Blocked,
     Calls,
@@ -308,6 +309,16 @@ def history(campaign: CampaignId) -> tuple[HistoryHour, ...]:
         for i, amount in enumerate(shape)
         if amount
     )
+
+
+def curve() -> tuple[tuple[datetime, Statistics], ...]:
+    """What the editions had come to, day by day: a burst that fades."""
+    out, sums = [], [0] * 7
+    for day, gained in enumerate((0, 40, 2400, 5200, 3900, 2600, 1900, 1200, 700, 500, 300, 260, 90, 53)):
+        gains = (gained, gained, gained // 3, gained // 12, gained // 48, gained // 60, gained // 300)
+        sums = [have + more for have, more in zip(sums, gains, strict=True)]
+        out.append((NOW - (13 - day) * DAY, Statistics(*sums)))
+    return tuple(out)
 
 
 def clicks(campaign: CampaignId) -> tuple[ClickThrough, ...]:
@@ -623,18 +634,42 @@ class FakeBackend:
         if not found.started:
             return CampaignDetail(found, (), (), (), own)
         ident = found.campaign.id
-        return CampaignDetail(found, editions(ident)[: found.editions], clicks(ident), history(ident), own)
+        return CampaignDetail(
+            found,
+            editions(ident)[: found.editions],
+            clicks(ident),
+            history(ident),
+            own,
+            curve=curve(),
+            metrics=metrics_of(
+                {
+                    "total_members": 12480.0,
+                    "active_members": 11980.0,
+                    "inactive_members": 500.0,
+                    "delivered": 18750.0,
+                    "click_to_open": 23.43,
+                    "completion_to_open": None,
+                },
+                MemberFigures(12480, 11980, 4310, 1010, 251, 40, 18898),
+            ),
+            metrics_at=NOW - 2 * HOUR,
+        )
 
-    def _matching(self, text: str, status: str | None, level: str | None) -> Sequence[int]:
-        if not (text or status or level):
+    def _matching(
+        self, text: str, status: str | None, level: str | None, reason: str = "", only: str = ""
+    ) -> Sequence[int]:
+        if not (text or status or level or reason or only):
             return range(self.size)
         words = text.casefold()
+        kept = {"test": lambda m: m.test_member, "inactive": lambda m: not m.active, "waits": lambda m: m.difference}
         return [
             n
             for n in range(self.size)
             if (not words or words in " ".join(person(n)).casefold())
             and (status is None or LABELS[n % 5] == status)
             and (level is None or member(n).level == level)
+            and (not reason or reason.casefold() in (member(n).reason or "").casefold())
+            and (not only or kept.get(only, lambda m: m.invisible)(member(n)))
         ]
 
     def members(
@@ -644,16 +679,25 @@ class FakeBackend:
         text: str = "",
         status: str | None = None,
         level: str | None = None,
+        reason: str = "",
+        only: str = "",
         offset: int = 0,
         limit: int = 200,
     ) -> tuple[MemberView, ...]:
         self._did("members")
-        return tuple(member(n) for n in self._matching(text, status, level)[offset : offset + limit])
+        return tuple(member(n) for n in self._matching(text, status, level, reason, only)[offset : offset + limit])
 
     def count_members(
-        self, campaign: str, *, text: str = "", status: str | None = None, level: str | None = None
+        self,
+        campaign: str,
+        *,
+        text: str = "",
+        status: str | None = None,
+        level: str | None = None,
+        reason: str = "",
+        only: str = "",
     ) -> int:
-        return len(self._matching(text, status, level))
+        return len(self._matching(text, status, level, reason, only))
 
     def runs(self, *, campaign_id: str | None = None, limit: int = 100) -> tuple[RunView, ...]:
         self._did("runs")

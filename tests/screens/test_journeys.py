@@ -307,7 +307,7 @@ async def test_members_by_window_filter_and_level() -> None:
         assert "person99999@" in text_of(app)
         assert backend.calls.count("members") <= 3
         await press(pilot, "l", "l")
-        assert "20,000 members with level Opened" in text_of(app)
+        assert "20,000 members: level Opened" in text_of(app)
         await press(pilot, "escape", "slash")
         await typed(pilot, "person4242@")
         await press(pilot, "enter")

@@ -323,3 +323,22 @@ def test_members_of_both_sides_are_listed_with_what_differs(store: Store) -> Non
     assert store.views.count_members(C1, level="", status="Sent") == 3
     for offset in range(6):
         assert store.views.members(C1, offset=offset, limit=2) == (twin, one, two, three, gone)[offset : offset + 2]
+
+
+def test_members_are_chosen_by_what_is_special_about_them(store: Store) -> None:
+    agreed, told = org(1), service(1)
+    store.members.land_org([agreed, org(2), org(3, test_member=True), org(4, 1, created=AT + timedelta(1))])
+    store.members.land_service([told, service(2, active=False, reason="Opt Out Direct"), service(9, active=False)])
+    store.members.put_base([base(agreed, told), base(org(3), service(3), invisible=True)])
+
+    def chosen(**filters: str) -> set[str]:
+        found = {member.member_id for member in store.views.members(C1, **filters)}  # type: ignore[arg-type]
+        assert store.views.count_members(C1, **filters) == len(found)  # type: ignore[arg-type]
+        return {str(each) for each in found}
+
+    assert chosen(only="inactive") == {member_id(2), member_id(3), member_id(9)}
+    assert chosen(only="test") == {member_id(3)}
+    assert chosen(only="hidden") == {member_id(3)}
+    assert chosen(only="waits") == {member_id(2), member_id(3), member_id(9)}
+    assert chosen(reason="opt out") == {member_id(2)}
+    assert chosen(reason="100%") == set()
