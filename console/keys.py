@@ -179,7 +179,8 @@ KEYS: tuple[Key, ...] = (
         ("overview", "schedule"), 15, _idle),
     Key("verify", ("v",), "verify", "Compares both sides afresh by independent code; writes nothing.",
         ("overview", "campaign"), 20, first_of(_campaign, _started, _idle)),
-    Key("load", ("g",), "get list", "Reads the org's campaigns anew: 1 Salesforce call.", ("overview",), 17, _idle),
+    Key("load", ("g",), "get list", "Reads the org's campaigns and their figures anew: 1 Salesforce call.",
+        ("overview", "metrics"), 17, _idle),
     Key("mark", ("space",), "mark", "Marks the campaign; s, r and v then act on all that are marked.",
         ("overview",), 16, _rows),
     Key("mark_all", ("A",), "", "Marks every campaign in the list, or none.", ("overview",), 60, _rows),
@@ -202,8 +203,6 @@ KEYS: tuple[Key, ...] = (
     Key("status", ("f",), "by status", "Shows members of one status after the other.", ("members",), 18),
     Key("only", ("i",), "only", "Shows only members not mailed, then waiting, testing, hidden; then all.",
         ("members",), 20),
-    Key("load", ("g",), "read anew", "Reads the org's campaigns anew, with its own figures: 1 Salesforce call.",
-        ("metrics",), 17, first_of(_idle)),
     Key("level", ("l",), "by level", "Shows members of one level after the other.", ("members",), 19),
     # ------------------------------------------------------------ plan
     Key("apply", ("a",), "Apply", "Writes what the plan says, after a last question.",

@@ -16,6 +16,7 @@ PLACES = {
     ("campaign",): ("campaign", "CampaignScreen"),
     ("campaign", "members"): ("campaign", "CampaignScreen"),
     ("campaign", "clicks"): ("campaign", "CampaignScreen"),
+    ("campaign", "metrics"): ("campaign", "CampaignScreen"),
     ("campaign", "campaign_runs"): ("campaign", "CampaignScreen"),
     ("plan",): ("plan", "PlanScreen"),
     ("run",): ("run", "RunScreen"),
