@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from sync.draft import COUNTERS, Draft, Fact, MergeContext
+from sync.holds import is_held
 from sync.model import BaseMember, Level, OrgMember, RunKind, ServiceMember, Side
 from sync.plan import Change, Scalar
+
+_OWNED = ("level", "reason", "active", *COUNTERS)
 
 
 def merge_activity(
@@ -40,7 +43,10 @@ def _outbound(
     draft: Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
 ) -> Iterable[tuple[Change, str, Scalar, Scalar]]:
     """What of the service's own fields the org lacks; what would run backwards is noted and left."""
-    if "level" not in context.off and service.level != org.level:
+    held = {name for name in _OWNED if is_held(base, name, getattr(service, name)) and _differs(org, service, name)}
+    if held:
+        draft.facts.add(Fact.HELD)
+    if "level" not in context.off | held and service.level != org.level:
         if _rank(service.level) > _rank(org.level):
             yield Change.LEVEL, "level", org.level, service.level
         else:
@@ -48,21 +54,25 @@ def _outbound(
     clears = service.reason is None and org.reason is not None
     agreed = base is not None and base.reason == org.reason
     if clears and not agreed:
-        if "reason" not in context.off:
+        if "reason" not in context.off | held:
             _backwards(draft, "reason", service.reason, org.reason)
     else:
-        if "reason" not in context.off and service.reason != org.reason:
+        if "reason" not in context.off | held and service.reason != org.reason:
             yield Change.REASON, "reason", org.reason, service.reason
-        if "active" not in context.off and service.active != org.active:
+        if "active" not in context.off | held and service.active != org.active:
             yield Change.REASON, "active", org.active, service.active
     for name in COUNTERS:
         ours, theirs = getattr(service, name), getattr(org, name)
-        if name in context.off or ours == theirs:
+        if name in context.off | held or ours == theirs:
             continue
         if ours < theirs:
             _backwards(draft, name, ours, theirs)
         else:
             yield Change.COUNTERS, name, theirs, ours
+
+
+def _differs(org: OrgMember, service: ServiceMember, name: str) -> bool:
+    return bool(getattr(org, name) != getattr(service, name))
 
 
 def _backwards(draft: Draft, field: str, service: object, org: object) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sync.activity import merge_activity
 from sync.draft import COUNTERS, Draft, Fact, MergeContext, Merged, Rejection
+from sync.holds import MEMBER, UNDO_HOLD, is_held
 from sync.mapping import Mapping
 from sync.model import BaseMember, OrgMember, RunKind, ServiceMember, Side
 from sync.plan import Change, Scalar
@@ -33,7 +34,7 @@ OPTED_OUT_BEFORE = "Opt Out Previous"
 
 ORPHAN_HOLD = "orphan: not a member of the campaign in Salesforce"
 INVISIBLE_HOLD = "invisible: the member cannot be seen in Salesforce any more"
-OUR_HOLDS = frozenset({ORPHAN_HOLD, INVISIBLE_HOLD})
+OUR_HOLDS = frozenset({ORPHAN_HOLD, INVISIBLE_HOLD, UNDO_HOLD})
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
@@ -80,16 +81,18 @@ def merge(
     if invisible:
         return _invisible(draft, service, context)
     if service is None:
-        if context.inbound:
+        if is_held(base, MEMBER, org.member_id):
+            draft.facts.add(Fact.HELD)
+        elif context.inbound:
             _add(draft, org, base, context)
         return draft.done()
     _identity(draft, org, service, context)
-    _person_fields(draft, org, service, context)
+    _person_fields(draft, org, service, base, context)
     _status(draft, org, service, base, context)
     _opt_out(draft, org, service, base, context)
     merge_activity(draft, org, service, base, context)
     if context.inbound:
-        if service.hold in OUR_HOLDS:
+        if service.hold in OUR_HOLDS and not is_held(base, "email", org.email):
             draft.row(
                 Side.PREDICTIVE, Change.HOLD, "hold", service.hold, None, "it is a visible member again", "hold-lifted"
             )
@@ -102,6 +105,8 @@ def _without_org(service: ServiceMember | None, base: BaseMember | None, context
     """The org has no such member: a proven removal, an orphan, or nothing at all."""
     if service is None:
         return Merged(facts=frozenset({Fact.FORGOTTEN})) if base is not None else Merged()
+    if is_held(base, MEMBER, None):
+        return Merged(facts=frozenset({Fact.HELD}))
     if not context.inbound:
         return Merged()
     draft = Draft(service, service)
@@ -234,12 +239,17 @@ def _identity(draft: Draft, org: OrgMember, service: ServiceMember, context: Mer
         )
 
 
-def _person_fields(draft: Draft, org: OrgMember, service: ServiceMember, context: MergeContext) -> None:
+def _person_fields(
+    draft: Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
+) -> None:
     if not context.inbound:
         return
     for field, change in PERSON_FIELDS:
         theirs, ours = getattr(org, field), getattr(service, field)
         if field in context.off or (theirs or None) == (ours or None):
+            continue
+        if is_held(base, field, theirs):
+            draft.facts.add(Fact.HELD)
             continue
         draft.row(Side.PREDICTIVE, change, field, ours, theirs, "changed in Salesforce", "salesforce-owns")
 

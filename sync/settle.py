@@ -6,11 +6,14 @@ agreed value. Digests are set only where everything is equal, so that a member w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sync.draft import COUNTERS
+from sync.holds import MEMBER, still_held
 from sync.merge import OUR_HOLDS, PERSON_FIELDS, SEEDED
-from sync.model import BaseMember, OrgMember, ServiceMember, StatusState
+from sync.model import BaseMember, OrgMember, ServiceMember, Side, StatusState
 
 
 def equal(org: OrgMember, service: ServiceMember, off: frozenset[str]) -> bool:
@@ -32,6 +35,7 @@ def settle(
     digests: tuple[str, str],
     rejected: bool = False,
     invisible: bool = False,
+    restored: Mapping[str, Side] = {},
 ) -> BaseMember:
     """The base after a member was dealt with.
 
@@ -42,18 +46,26 @@ def settle(
         digests: digests of the two rows.
         rejected: its status could not be written; it is not planned again until a side changes.
         invisible: the org's row can no longer be seen.
+        restored: fields that an undo just restored, and the side on which; where the other side differs they are held.
     """
     done = equal(org, service, off) and not invisible
+    holds = still_held(base, org, service, frozenset(restored) - {"status"})
+    held = "status" in restored and org.status != service.status
+    agreed = base.status if base else None
+    if held:
+        agreed = service.status if restored["status"] is Side.PREDICTIVE else org.status
+    waits = _waits(org, service, agreed, off | {name for name, _ in holds})
+    state = StatusState.HELD if held else _status_state(org, service, base, rejected)
     return BaseMember(
         campaign_id=org.campaign_id,
         person_id=org.person_id,
         member_id=org.member_id,
         org_digest=digests[0] if done else "",
-        service_digest=digests[1] if done or not _waits(org, service, base, off) else "",
-        status=org.status if org.status == service.status else (base.status if base else None),
+        service_digest=digests[1] if done or not waits or state is StatusState.HELD else "",
+        status=org.status if org.status == service.status else agreed,
         org_status=org.status,
         service_status=service.status,
-        status_state=_status_state(org, service, base, rejected),
+        status_state=state,
         first_name=_agreed(org, service, base, "first_name", None),
         last_name=_agreed(org, service, base, "last_name", None),
         email=_agreed(org, service, base, "email", None),
@@ -65,15 +77,43 @@ def settle(
         synced=org.synced,
         invisible=invisible,
         note=base.note if base else None,
+        holds=holds,
         **{name: _agreed(org, service, base, name, 0) for name in COUNTERS},
     )
 
 
-def _waits(org: OrgMember, service: ServiceMember, base: BaseMember | None, off: frozenset[str]) -> bool:
-    """True when the service's row holds something that the org is still to be told."""
+def kept_out(org: OrgMember, base: BaseMember | None) -> BaseMember:
+    """The base of somebody whom an undo took out of the service while the org still has the member."""
+    held = ((MEMBER, org.member_id),)
+    if base is not None:
+        return replace(base, member_id=org.member_id, org_digest="", service_digest="", holds=held)
+    return BaseMember(org.campaign_id, org.person_id, org.member_id, "", "", None, org.status, None, holds=held)
+
+
+def kept_in(service: ServiceMember) -> BaseMember:
+    """The base of somebody whom an undo brought back into the service while the org has no such member."""
+    return BaseMember(
+        campaign_id=service.campaign_id,
+        person_id=service.person_id,
+        member_id=service.member_id,
+        org_digest="",
+        service_digest="",
+        status=service.status,
+        org_status=None,
+        service_status=service.status,
+        first_name=service.first_name,
+        last_name=service.last_name,
+        email=service.email,
+        opted_out=service.opted_out,
+        test_member=service.test_member,
+        holds=((MEMBER, None),),
+    )
+
+
+def _waits(org: OrgMember, service: ServiceMember, told: str | None, off: frozenset[str]) -> bool:
+    """True when the service's row holds something that the org is still to be told; *told* is the status agreed."""
     if any(getattr(org, name) != getattr(service, name) for name in SEEDED if name not in off):
         return True
-    told = base.status if base is not None else None
     return org.status != service.status and service.status != told
 
 

@@ -35,6 +35,8 @@ _KINDS = {
     "new-edition": RunKind.INITIAL,
     "refresh": RunKind.REFRESH,
     "verify": RunKind.VERIFY,
+    "undo": RunKind.UNDO,
+    "runs release": RunKind.RELEASE,
 }
 
 

@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from console.cli.plans import ask_and_apply
+from console.cli.runs import finish, guards
+
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation
+
+
+def undo(invocation: Invocation) -> int:
+    """Take a run back: what stays is said first, then the plan is shown, asked for and applied."""
+    passes = guards(invocation)
+    with invocation.stopping() as stop:
+        plan = invocation.shell().plan_undo(invocation.options.run, cancel=stop.cancel)
+    return ask_and_apply(invocation, plan, passes, without_deletes=False)
+
+
+def release(invocation: Invocation) -> int:
+    """Give a member whose values an undo holds back to the rules of ownership."""
+    shell, options = invocation.shell(), invocation.options
+    campaign = shell.resolve(options.campaign)
+    return finish(invocation, shell.release_hold(campaign.id, options.person, reason=options.reason or ""))
 
 
 def cancel(invocation: Invocation) -> int:

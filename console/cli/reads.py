@@ -5,21 +5,24 @@ What the org or the service owns is read afresh, as cheaply as the shell can; ru
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from console.cli import wire
 from console.cli.editions import load
-from console.cli.prose import instant, number, state
+from console.cli.prose import instant, number, plural, safe, state
 from console.report import counted
+from sync.board import group_failures
 from sync.errors import UsageError
 from sync.ids import RunId
 
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation
-    from sync.views import RunView
+    from sync.views import FailureGroup, RunView
 
 WINDOW = 500
+FAILED_SHOWN = 8
+"""Failed rows of each type that people see; ``--json`` gives all."""
 
 
 def campaigns(invocation: Invocation) -> int:
@@ -170,6 +173,7 @@ def _one_run(invocation: Invocation, wanted: str) -> int:
     except KeyError:
         raise UsageError(f"no run has the id {wanted!r}", remedy="predictive runs lists them") from None
     failed = shell.failed_rows(view.run)
+    groups = group_failures(failed)
     text = [
         f"{view.run}  {view.kind.value}  {state(view.state.value)}",
         f"{view.campaign_name or 'all campaigns'}, {instant(view.started)} to {instant(view.ended)} UTC",
@@ -177,10 +181,28 @@ def _one_run(invocation: Invocation, wanted: str) -> int:
         counted(view.counts, simulated=view.simulated),
         f"{number(view.calls.salesforce)} API calls, predicted {number(view.predicted.salesforce)}",
         *([view.error] if view.error else []),
-        *[f"✖ {row.label}  {row.field}  {row.code}  {row.message} {row.remedy}".rstrip() for row in failed],
+        *([f"undoes run {view.undoes}"] if view.undoes else []),
+        *([f"undone by run {view.undone_by}"] if view.undone_by else []),
+        *([f"⏸ held since {instant(view.paused)} UTC; predictive runs resume {view.run}"] if view.paused else []),
+        *_failures(groups),
     ]
-    invocation.report.lines(text, {**wire.run(view), "failed_rows": [wire.plain(row) for row in failed]})
+    value = {
+        **wire.run(view),
+        "failures": [wire.failures(group) for group in groups],
+        "failed_rows": [wire.plain(row) for row in failed],
+    }
+    invocation.report.lines(text, value)
     return 0
+
+
+def _failures(groups: Sequence[FailureGroup]) -> Iterator[str]:
+    """Failed rows by what went wrong, a few of each by name."""
+    for group in groups:
+        yield f"✖ {plural(group.count, 'row')}: {group.cause} ({group.code}). {group.remedy}".rstrip()
+        for row in group.rows[:FAILED_SHOWN]:
+            yield f"    {row.seq}  {safe(row.label)}  {row.field}  {safe(row.message)}".rstrip()
+        if group.count > FAILED_SHOWN:
+            yield f"    … and {number(group.count - FAILED_SHOWN)} more; --json gives all"
 
 
 def limits(invocation: Invocation) -> int:

@@ -137,6 +137,28 @@ COMMANDS: tuple[Command, ...] = (
         _READS,
     ),
     Command(
+        "undo",
+        "take a run back: members, names, addresses, statuses, levels",
+        "console.cli.mend:undo",
+        (_RUN, *_GUARDS),
+        _MEND,
+        f"What cannot be undone is said first. A value that moved since is left alone. {_ASKING} What is restored "
+        "against Salesforce is held until Salesforce agrees, or predictive runs release gives it back.",
+        run=True,
+    ),
+    Command(
+        "runs release",
+        "let a member go whose values an undo holds; the next sync does what Salesforce says",
+        "console.cli.mend:release",
+        (
+            _CAMPAIGN,
+            Argument("PERSON", "id of the lead, contact or campaign member"),
+            Argument("--reason", "why, for the journal; needed", metavar="TEXT"),
+        ),
+        _MEND,
+        run=True,
+    ),
+    Command(
         "runs cancel",
         "ask a live run, in any process, to stop after its batch",
         "console.cli.mend:cancel",

@@ -15,7 +15,17 @@ from typing import Any
 from sync.events import Event
 from sync.model import Calls, Edition, RunKind, RunState
 from sync.plan import GuardVerdict, Plan, PlanCounts
-from sync.views import CampaignResult, CampaignView, Check, LimitsView, MemberView, RunResult, RunView, TimerView
+from sync.views import (
+    CampaignResult,
+    CampaignView,
+    Check,
+    FailureGroup,
+    LimitsView,
+    MemberView,
+    RunResult,
+    RunView,
+    TimerView,
+)
 
 SCHEMA = 1
 
@@ -186,6 +196,8 @@ def plan_lines(plan: Plan, *, calls: Calls, seconds: float, refused: str | None,
         "rows": plan.rows,
         "guards": [guard(verdict) for verdict in plan.guards],
         "notes": list(plan.notes),
+        "undoes": plan.undoes,
+        "cannot": list(plan.cannot),
     }
     return [*(run_campaign(item, RunKind.PLAN, simulated=True) for item in result.campaigns), last]
 
@@ -281,6 +293,25 @@ def run(view: RunView) -> Line:
         "owner": view.owner,
         "error": view.error,
         "plan": view.plan_id,
+        "stopping": view.stopping,
+        "pausing": view.pausing,
+        "paused": plain(view.paused),
+        "undoes": view.undoes,
+        "undone_by": view.undone_by,
+    }
+
+
+def failures(group: FailureGroup) -> Line:
+    """Failed rows of one type, without the rows."""
+    return {
+        "code": group.code,
+        "kind": group.kind,
+        "cause": group.cause,
+        "remedy": group.remedy,
+        "passes": group.passes,
+        "rows": group.count,
+        "people": group.people,
+        "campaigns": [{"id": key, "name": name, "rows": count} for key, name, count in group.campaigns],
     }
 
 

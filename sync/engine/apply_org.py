@@ -7,7 +7,7 @@ the org's rows as read back, and the base.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
@@ -15,10 +15,10 @@ from typing import Any
 from sync.digest import org_digest, service_digest
 from sync.engine import content
 from sync.engine.apply_service import Applying
-from sync.engine.writes import MEMBER_OBJECT, STATUS, Group, api_names, grouped, org_write, patched_org
+from sync.engine.writes import MEMBER_OBJECT, STATUS, Group, api_names, grouped, org_write, patched_org, restored
 from sync.events import Event, Noted, Phase, RowFailed
 from sync.ids import CampaignId, MemberId, PersonId
-from sync.mapping import Mapping
+from sync.mapping import Mapping as Names
 from sync.model import BaseMember, OrgMember, Side
 from sync.plan import PlanRow, Subject
 from sync.ports import OrgOutcome, OrgWrite
@@ -201,10 +201,13 @@ class _Answer:
         """The org's rows as they are now, and the base of each: members that were written, and all members of people
         whose opt-out box was ticked."""
         now: dict[CampaignId, dict[MemberId, OrgMember]] = {}
+        fresh: dict[MemberId, dict[str, Side]] = {}
         members = self._applying.live.parts.store.members
         by_campaign: dict[CampaignId, list[tuple[OrgWrite, OrgOutcome]]] = {}
         for group, write, outcome in self._members:
             by_campaign.setdefault(CampaignId(group[0].campaign_id), []).append((write, outcome))
+            if outcome.state == "written":
+                fresh.setdefault(MemberId(write.record_id or ""), {}).update(restored(group))
         for campaign_id, items in by_campaign.items():
             rows = members.org_by_member(campaign_id, [MemberId(write.record_id or "") for write, _ in items])
             for write, outcome in items:
@@ -217,10 +220,12 @@ class _Answer:
                 here = now.setdefault(campaign_id, {})
                 for row in members.org_rows(campaign_id, (person,)).get(person, ()):
                     here[row.member_id] = replace(here.get(row.member_id, row), opted_out=True)
-        bases = [base for campaign_id, rows in now.items() for base in self._settled(campaign_id, rows)]
+        bases = [base for campaign_id, rows in now.items() for base in self._settled(campaign_id, rows, fresh)]
         return [row for rows in now.values() for row in rows.values()], bases
 
-    def _settled(self, campaign_id: CampaignId, rows: dict[MemberId, OrgMember]) -> Iterator[BaseMember]:
+    def _settled(
+        self, campaign_id: CampaignId, rows: dict[MemberId, OrgMember], fresh: Mapping[MemberId, Mapping[str, Side]]
+    ) -> Iterator[BaseMember]:
         live = self._applying.live
         members = live.parts.store.members
         people = [row.person_id for row in rows.values()]
@@ -236,10 +241,11 @@ class _Answer:
                 off=live.parts.off,
                 digests=(org_digest(row), service_digest(theirs)),
                 invisible=agreed is not None and agreed.invisible,
+                restored=fresh.get(row.member_id, {}),
             )
 
 
-def _shown(row: PlanRow, write: OrgWrite, mapping: Mapping) -> Any:
+def _shown(row: PlanRow, write: OrgWrite, mapping: Names) -> Any:
     """What was really written where the plan only expected it."""
     if not row.on_arrival or row.field == "synced":
         return row.after

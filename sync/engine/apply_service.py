@@ -6,7 +6,7 @@ journal rows, the service's rows as they are now, and the base.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -15,14 +15,14 @@ from sync.digest import header_digest, org_digest, service_digest, test_people_d
 from sync.engine.feed import read_whole
 from sync.engine.live import LiveRun
 from sync.engine.tally import Done
-from sync.engine.writes import Group, grouped, patched_service, service_write
+from sync.engine.writes import Group, grouped, patched_service, restored, service_write
 from sync.errors import OutcomeUnknown, PredictiveError, QuotaExhausted
 from sync.events import Event, Phase, RowFailed
 from sync.ids import CampaignId, PersonId
 from sync.model import BaseMember, Campaign, OrgMember, ServiceMember, Side, TestPerson
 from sync.plan import Change, PlanRow, numbered
 from sync.ports import MemberOutcome, MemberWrite
-from sync.settle import settle
+from sync.settle import kept_in, kept_out, settle
 from sync.store.journal import JournalRow, Landing
 
 STALE_REMEDY = "somebody else changed the member meanwhile; run the sync again"
@@ -217,8 +217,11 @@ class _Landing:
         self._applying.of(self._campaign_id).wrote(person, group, whole=False)
         if write.delete:
             self._gone.append((self._campaign_id, person))
-            if person not in self._org:
+            here = self._org.get(person)
+            if here is None:
                 self._base_gone.append((self._campaign_id, person))
+            elif group[0].held:
+                self._bases.append(kept_out(here[0], self._base.get(person)))
             return
         before, base = self._service.get(person), self._base.get(person)
         lead = PersonId(write.lead_id) if write.lead_id else None
@@ -232,9 +235,13 @@ class _Landing:
             self._told.append(person)
         here = self._org.get(person)
         if here:
-            self._bases.append(self._settled(here[0], now, base))
+            self._bases.append(self._settled(here[0], now, base, restored(group)))
+        elif any(row.held for row in group):
+            self._bases.append(kept_in(now))
 
-    def _settled(self, org: OrgMember, service: ServiceMember, base: BaseMember | None) -> BaseMember:
+    def _settled(
+        self, org: OrgMember, service: ServiceMember, base: BaseMember | None, restored: Mapping[str, Side]
+    ) -> BaseMember:
         return settle(
             org,
             service,
@@ -242,6 +249,7 @@ class _Landing:
             off=self._applying.live.parts.off,
             digests=(org_digest(org), service_digest(service)),
             invisible=base is not None and base.invisible,
+            restored=restored,
         )
 
     def invalid(self, group: Group, outcome: MemberOutcome) -> None:

@@ -5,7 +5,7 @@ Imports the pure core, ports and the store. Nothing is written to either side, n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from sync.engine.parts import Parts
 from sync.engine.tally import Tally
 from sync.engine.writes import grouped, org_write
 from sync.guard import judge_plan
-from sync.ids import CampaignId, PersonId
+from sync.ids import CampaignId, PersonId, RunId
 from sync.merge import merge
 from sync.model import BaseMember, Calls, Campaign, OrgMember, RunKind, ServiceMember, Side, TestPerson
 from sync.plan import Change, Plan, PlanCounts, PlanRow, Subject, numbered
@@ -38,6 +38,8 @@ class Wanted:
         statistics: editions, clicks and history go to the org, too.
         ticks: people whose opt-out box is to be ticked.
         due: mails that a simulation foresees; their effect on the org is estimated and counted with the rows.
+        rows: where the rows come from, when it is not the merge of what differs.
+        undoes, cannot, retries: as in ``Plan``; *cannot* is asked once all rows were taken.
     """
 
     kind: RunKind
@@ -52,6 +54,10 @@ class Wanted:
     further: tuple[OrgWrite, ...] = ()
     notes: tuple[str, ...] = ()
     due: tuple[PreparedItem, ...] = ()
+    rows: Callable[[LiveRun, Wanted, Draw], Iterator[PlanRow]] | None = None
+    undoes: RunId | None = None
+    cannot: Callable[[], tuple[str, ...]] = tuple
+    retries: RunId | None = None
 
 
 @dataclass(slots=True)
@@ -79,7 +85,7 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
     draw = Draw()
 
     def rows() -> Iterator[PlanRow]:
-        for row in _rows(live, wanted, draw):
+        for row in (wanted.rows or _rows)(live, wanted, draw):
             draw.rows += 1
             yield numbered(row, draw.rows)
 
@@ -116,6 +122,9 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
             ),
             rows=draw.rows,
             run=live.run,
+            undoes=wanted.undoes,
+            cannot=wanted.cannot(),
+            retries=wanted.retries,
             notes=(
                 *wanted.notes,
                 *((estimate_note(len(foreseen)),) if foreseen else ()),
@@ -184,7 +193,7 @@ def _member_rows(live: LiveRun, wanted: Wanted, campaign: Campaign, tally: Tally
         if mirrored and any(row.side is Side.SALESFORCE for row in rows):
             rows = (*rows, *_mirrors(live, (org, service, base), context))
         for group in grouped(rows):
-            _cost_of_group(live, group, draw)
+            cost_of_group(live, group, draw)
         yield from rows
 
 
@@ -216,7 +225,8 @@ def _once_per_person(merged: Merged, draw: Draw) -> Merged:
     return replace(merged, rows=tuple(row for row in merged.rows if row.subject is not Subject.PERSON))
 
 
-def _cost_of_group(live: LiveRun, group: tuple[PlanRow, ...], draw: Draw) -> None:
+def cost_of_group(live: LiveRun, group: tuple[PlanRow, ...], draw: Draw) -> None:
+    """Count the writes that a record's rows become, on either side."""
     service = tuple(row for row in group if row.side is Side.PREDICTIVE)
     if service:
         key = CampaignId(service[0].campaign_id)

@@ -7,29 +7,36 @@ reported, never overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import islice
 
 from sync.digest import mapping_digest
 from sync.draft import MergeContext
 from sync.engine.claims import Claims, open_claims
+from sync.engine.drift import report_moved
 from sync.engine.feed import read_service
 from sync.engine.gate import Choice, check_writable
 from sync.engine.live import LiveRun
 from sync.engine.parts import Parts
 from sync.engine.reading import Reading, read_campaigns
 from sync.engine.reconcile import reconcile
-from sync.engine.sync_run import apply_plan, draw_plan, read_both, require_started, run_to_end, wanted_of
+from sync.engine.sync_run import (
+    apply_plan,
+    draw_plan,
+    failed_to_plan,
+    read_both,
+    require_started,
+    run_to_end,
+    wanted_of,
+)
+from sync.engine.undo import moved_before, moved_since
 from sync.engine.writes import grouped
-from sync.errors import BadPlanFile, FatalError, Refused
-from sync.events import RowFailed
+from sync.errors import BadPlanFile, Refused
 from sync.ids import CampaignId, PersonId
 from sync.merge import merge
 from sync.model import Campaign, RunKind
 from sync.plan import PLAN_FORMAT, RULES_VERSION, Change, Plan, PlanRow, Subject
-from sync.store.journal import JournalRow
 from sync.views import RunResult
 
 TOO_OLD = timedelta(days=7)
@@ -55,12 +62,8 @@ def plan_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], kind: RunK
 
     result = run_to_end(claims, work)
     if not made or result.exit_code:
-        raise _failed(result)
+        raise failed_to_plan(result)
     return made[0]
-
-
-def _failed(result: RunResult) -> FatalError:
-    return FatalError(result.error or "the plan could not be made", left_undone="nothing was written")
 
 
 def check_plan(parts: Parts, plan: Plan) -> None:
@@ -99,7 +102,7 @@ def apply_saved(parts: Parts, plan_id: str, choice: Choice, *, reread: bool = Fa
     plan = parts.store.plans.get(plan_id)
     check_plan(parts, plan)
     names = {each.campaign_id: each.name for each in plan.campaigns}
-    if not names:
+    if not names and plan.undoes is None:
         raise BadPlanFile(f"plan {plan_id} has no campaign", left_undone="nothing was written")
     claims = open_claims(parts, plan.kind, names, cancel=choice.cancel, exclusive=True)
     live = claims.live
@@ -114,10 +117,15 @@ def apply_saved(parts: Parts, plan_id: str, choice: Choice, *, reread: bool = Fa
             reading = read_again(live, claims, plan)
             headers = [reading.headers[key] for key in claims.held if key in reading.headers]
             people = reading.test_people
-            moved = list(_moved(live, plan, {campaign.id: campaign for campaign in headers}))
+            by_id = {campaign.id: campaign for campaign in headers}
+            moved = list(moved_since(live, plan, by_id) if plan.undoes else _moved(live, plan, by_id))
+        before = moved_before(parts, plan) if plan.undoes else []
+        if plan.undoes is not None:
+            parts.store.runs.set_undoes(live.lease, plan.undoes)
         claims.plan_id, claims.cost = plan.plan_id, plan.cost.still_to_come(live.calls())
-        drift(live, moved)
-        apply_plan(claims, plan, headers, choice, people=people, moved=moved)
+        report_moved(live, moved)
+        report_moved(live, before, f"the value has moved since run {plan.undoes}")
+        apply_plan(claims, plan, headers, choice, people=people, moved=[*moved, *before])
 
     return run_to_end(claims, work)
 
@@ -168,37 +176,3 @@ def _signature(row: PlanRow) -> tuple[object, ...]:
     if row.on_arrival:
         return (row.side, row.change, row.field)
     return (row.side, row.change, row.field, row.before if row.change is not Change.REMOVE else None, row.after)
-
-
-def drift(live: LiveRun, rows: Sequence[PlanRow]) -> None:
-    """Journal rows that are not written because the value or the base moved since the plan was made."""
-    if not rows:
-        return
-    remedy = "make a new plan to see what is needed now"
-    message = "the value or what was agreed has moved since the plan was made"
-    journal, events = [], []
-    first = live.number_rows(len(rows))
-    for index, row in enumerate(rows):
-        entry = JournalRow.of(row, "drifted", code="MOVED", message=message, remedy=remedy)
-        journal.append(_renumbered(entry, first + index))
-        body = RowFailed(
-            live.run,
-            row.side,
-            CampaignId(row.campaign_id),
-            row.subject_id,
-            row.label,
-            row.field,
-            "MOVED",
-            message,
-            remedy,
-            True,
-        )
-        events.append(live.stamp(body))
-    store = live.parts.store
-    batch = live.next_batch()
-    store.journal.record_outcome(live.lease, batch, journal, events=events)
-    live.tell(events)
-
-
-def _renumbered(row: JournalRow, number: int) -> JournalRow:
-    return replace(row, seq=number)

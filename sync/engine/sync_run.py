@@ -72,6 +72,11 @@ def _never_started(names: Sequence[str]) -> Refused:
     )
 
 
+def failed_to_plan(result: RunResult) -> FatalError:
+    """The error of a plan that could not be made."""
+    return FatalError(result.error or "the plan could not be made", left_undone="nothing was written")
+
+
 def require_started(parts: Parts, campaigns: Mapping[CampaignId, str]) -> None:
     """Raises Refused for campaigns for which New Edition was never done."""
     missing = [name for key, name in campaigns.items() if not _started(parts, key)]

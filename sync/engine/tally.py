@@ -34,6 +34,7 @@ class Tally:
     incomplete: str = ""
     editions_updated: int = 0
     test_members: int = 0
+    drifted: int = 0
     mails: int = 0
     never_sent: bool = False
 
@@ -69,6 +70,7 @@ class Tally:
             unchanged=max(0, scope - facts[Fact.ADDED] - facts[Fact.CHANGED]),
             conflicts=facts[Fact.CONFLICT],
             rejected=facts[Fact.REJECTED],
+            drifted=self.drifted,
             held=facts[Fact.HELD],
             invisible=facts[Fact.INVISIBLE],
             pending=facts[Fact.PENDING],

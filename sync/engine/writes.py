@@ -13,7 +13,7 @@ from typing import Any
 
 from sync.ids import CONTACT_PREFIX, CampaignId, MemberId, PersonId
 from sync.mapping import Mapping
-from sync.model import OrgMember, PersonKind, ServiceMember
+from sync.model import OrgMember, PersonKind, ServiceMember, Side
 from sync.plan import Change, PlanRow, Subject
 from sync.ports import MemberOutcome, MemberWrite, OrgOperation, OrgOutcome, OrgWrite
 
@@ -43,6 +43,11 @@ def group_key(group: Group) -> str:
 def kind_of(person_id: str) -> PersonKind:
     """Lead or contact, told by the id's prefix."""
     return PersonKind.CONTACT if person_id.startswith(CONTACT_PREFIX) else PersonKind.LEAD
+
+
+def restored(group: Group) -> dict[str, Side]:
+    """The fields that an undo's rows restore against the other side's value, with the side they are restored on."""
+    return {row.field: row.side for row in group if row.held and row.field != "member"}
 
 
 def service_write(group: Group) -> MemberWrite:
@@ -130,7 +135,7 @@ def org_write(group: Group, mapping: Mapping, service: ServiceMember | None) -> 
         if not name:
             continue
         value: Any = row.after
-        if row.field == "synced":
+        if row.field == "synced" and row.after is not None:
             value = datetime.fromisoformat(str(row.after))
         elif row.on_arrival and service is not None:
             value = getattr(service, row.field)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, true, update
+from sqlalchemy import Row, func, null, or_, select, true, update
 
 from sync.codec import Codec
 from sync.ids import CampaignId, RunId
@@ -267,7 +267,7 @@ def _counts(campaign_id: CampaignId) -> Any:
         counted(service_member, service_member.c.active).label("active"),
         counted(service_member, ~service_member.c.active).label("inactive"),
         counted(base_member, base.status_state == StatusState.REJECTED.value).label("rejected"),
-        counted(base_member, base.status_state == StatusState.HELD.value).label("held"),
+        counted(base_member, or_(base.status_state == StatusState.HELD.value, base.holds.is_not(null()))).label("held"),
         counted(base_member, base.invisible).label("invisible"),
         compare.count_pending(campaign_id).scalar_subquery().label("pending"),
         compare.count_unsynced(campaign_id).scalar_subquery().label("unsynced"),

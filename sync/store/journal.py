@@ -316,6 +316,17 @@ class Journal:
         with self._database.read() as conn:
             return tuple(map(_failed, conn.execute(statement)))
 
+    def campaigns_of(self, run_id: RunId) -> tuple[CampaignId, ...]:
+        """Campaigns about which a run and its parts have rows."""
+        statement = (
+            select(row_journal.c.campaign_id)
+            .where(_of(run_id), row_journal.c.campaign_id != "")
+            .distinct()
+            .order_by(row_journal.c.campaign_id)
+        )
+        with self._database.read() as conn:
+            return tuple(CampaignId(key) for key in conn.execute(statement).scalars())
+
     def rows(self, run_id: RunId, *, states: Collection[str] | None = None) -> Iterator[JournalRow]:
         """Rows of a run and its children in order, streamed."""
         statement = select(row_journal).where(_of(run_id))

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, and_, bindparam, delete, func, or_, select, true, update
+from sqlalchemy import Table, and_, bindparam, delete, func, null, or_, select, true, update
 
 from sync.ids import CampaignId, MemberId, PersonId, RunId
 from sync.model import BaseMember, OrgMember, ServiceMember, StatusState
@@ -191,12 +191,14 @@ class Members:
             ).scalar_subquery()
 
         primary = org_member.c.is_primary == true()
+        # Whoever an undo keeps in or out against the org is no member that both sides agree on.
+        agreed = or_(base_member.c.holds.is_(null()), base_member.c.holds.not_like('%["member",%'))
         with self._database.read() as conn:
             row = conn.execute(
                 select(
                     counted(org_member, primary),
                     counted(service_member),
-                    counted(base_member),
+                    counted(base_member, agreed),
                     counted(org_member, primary, org_member.c.test_member),
                     counted(service_member, service_member.c.test_member),
                     counted(base_member, base_member.c.test_member),

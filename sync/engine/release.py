@@ -1,0 +1,103 @@
+"""Releasing a hold: a member whose values an undo keeps goes back to the rules of ownership, with a reason.
+
+Imports the engine's steps and the store. Nothing is written to either side; the next sync does what the rules say: it
+takes over what the owner has, and removes a member that Salesforce does not have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sync.draft import member_label
+from sync.engine.claims import Ended, open_claims
+from sync.engine.gate import check_writable
+from sync.engine.parts import Parts
+from sync.engine.sync_run import run_to_end
+from sync.errors import UsageError
+from sync.holds import MEMBER, any_held
+from sync.ids import CampaignId, MemberId, PersonId, looks_like_id, to18
+from sync.model import BaseMember, RunKind, RunState, Side, StatusState
+from sync.plan import Change, PlanCounts, PlanRow, Subject
+from sync.store.journal import JournalRow, Landing
+from sync.views import RunResult
+
+
+def release_hold(parts: Parts, campaign_id: CampaignId, name: str, person: str, reason: str) -> RunResult:
+    """Release what is held of one member.
+
+    Args:
+        parts: the engine's tools.
+        campaign_id, name: the campaign.
+        person: id of the lead, contact or CampaignMember.
+        reason: why; kept in the journal.
+
+    Raises:
+        Refused: the org is read-only. Locked: another live run has the campaign.
+        UsageError: no reason, no such member, or nothing of it is held.
+    """
+    check_writable(parts)
+    if not reason.strip():
+        raise UsageError("a hold is released only with a reason", remedy="add --reason TEXT; the journal keeps it")
+    base = _base_of(parts, campaign_id, person)
+    claims = open_claims(parts, RunKind.RELEASE, {campaign_id: name})
+
+    def work() -> None:
+        live = claims.live
+        row = _row(parts, base, live.number_rows(1), reason.strip())
+        landing = Landing(base=(_released(base),))
+        parts.store.journal.record_outcome(live.lease, live.next_batch(), (row,), landing=landing)
+        live.note(f"{row.label}: released ({', '.join(_held(base))}); the next sync applies the rules: {row.message}")
+        claims.finish(campaign_id, Ended(RunState.DONE, PlanCounts()))
+
+    return run_to_end(claims, work)
+
+
+def _base_of(parts: Parts, campaign_id: CampaignId, text: str) -> BaseMember:
+    """The base of the member that *text* names. Raises UsageError when there is none, or nothing of it is held."""
+    members = parts.store.members
+    if not looks_like_id(text):
+        raise UsageError(f"{text!r} is no id", remedy="give the id of the lead, contact or campaign member")
+    key = to18(text)
+    row = members.org_by_member(campaign_id, (MemberId(key),)).get(MemberId(key))
+    person = row.person_id if row is not None else PersonId(key)
+    base = members.base_rows(campaign_id, (person,)).get(person)
+    if base is None or not any_held(base):
+        why = "is not known as a member of this campaign" if base is None else "has nothing that is held"
+        raise UsageError(f"{text} {why}", left_undone="nothing was released", remedy="predictive runs lists the undos")
+    return base
+
+
+def _released(base: BaseMember) -> BaseMember:
+    """Without holds, and looked at again by the next run."""
+    state = StatusState.PENDING if base.status_state is StatusState.HELD else base.status_state
+    return replace(base, holds=(), status_state=state, org_digest="")
+
+
+def _held(base: BaseMember) -> tuple[str, ...]:
+    names = [field for field, _ in base.holds]
+    return tuple(sorted({*names, *(("status",) if base.status_state is StatusState.HELD else ())}))
+
+
+def _row(parts: Parts, base: BaseMember, seq: int, reason: str) -> JournalRow:
+    members = parts.store.members
+    here = members.service_rows(base.campaign_id, (base.person_id,)).get(base.person_id)
+    org = members.org_rows(base.campaign_id, (base.person_id,)).get(base.person_id, ())
+    somebody = here or (org[0] if org else None)
+    label = member_label(somebody) if somebody is not None else base.person_id
+    plan_row = PlanRow(
+        seq=seq,
+        side=Side.PREDICTIVE,
+        campaign_id=base.campaign_id,
+        subject=Subject.MEMBER,
+        subject_id=base.person_id,
+        label=label,
+        change=Change.HOLD,
+        field="hold",
+        before=", ".join(_held(base)),
+        after=None,
+        reason=reason,
+        rule="released",
+        member_id=base.member_id,
+        values={"holds": {field: value for field, value in base.holds if field != MEMBER}},
+    )
+    return JournalRow.of(plan_row, "written", code="RELEASED", message=reason)

@@ -1,0 +1,214 @@
+"""Undo: a run taken back from its journal, drift left alone, holds that last until the owner agrees or are released."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync.errors import Refused, UsageError
+from sync.events import RowFailed
+from sync.holds import UNDO_HOLD
+from sync.model import RunKind, RunState
+from tests.engine.world import World
+
+
+def test_an_undone_sync_gives_back_members_names_and_statuses_and_holds_them(world: World) -> None:
+    campaign = world.campaign(20)
+    renamed, moved, gone = campaign.leads[0], campaign.leads[1], campaign.leads[2]
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.update("Lead", renamed, LastName="Byron", Email="byron@example.org")
+        world.update("CampaignMember", campaign.members[1], Status="Attended")
+        world.delete("CampaignMember", campaign.members[2])
+        (joined,) = world.join(campaign, 1)
+        before = world.service_members(campaign)
+        done = shell.sync([campaign.id])
+        assert (done.counts.added, done.counts.removed, done.counts.changed) == (1, 1, 2)
+
+        result = shell.undo(done.run)
+        assert (result.exit_code, result.kind, result.state) == (0, RunKind.UNDO, RunState.DONE)
+        assert (result.counts.added, result.counts.removed, result.counts.changed) == (1, 1, 2)
+        after = world.service_members(campaign)
+        assert set(after) == set(campaign.leads[:20])
+        for name in ("first_name", "last_name", "email", "status"):
+            assert [after[lead][name] for lead in (renamed, moved, gone)] == [
+                before[lead][name] for lead in (renamed, moved, gone)
+            ]
+        # Against Salesforce: who was removed there, or has another address there, is not mailed.
+        assert [after[lead]["hold"] for lead in (renamed, moved, gone)] == [UNDO_HOLD, None, UNDO_HOLD]
+        org = world.org_members(campaign)
+        assert (org[joined]["PAM__Synced__c"], org[joined]["PAM__Active__c"]) == (None, False)
+        assert shell.run(done.run).undone_by == result.run
+        assert shell.run(result.run).undoes == done.run
+
+        # What Salesforce owns still stands there, and is not silently redone.
+        again = shell.sync([campaign.id])
+        assert (again.state, again.counts.held) == (RunState.NOTHING_TO_DO, 4)
+        assert world.service_members(campaign) == after
+        assert shell.batch(RunKind.NIGHTLY).exit_code == 0
+        assert shell.batch(RunKind.HOURLY).exit_code == 0
+        assert {lead: row["last_name"] for lead, row in world.service_members(campaign).items()} == {
+            lead: row["last_name"] for lead, row in after.items()
+        }
+        assert world.org_members(campaign)[campaign.members[1]]["Status"] == "Attended"
+        # A second undo finds everything as it was.
+        twice = shell.undo(done.run)
+        assert (twice.exit_code, twice.state, twice.counts.drifted) == (0, RunState.NOTHING_TO_DO, 0)
+
+
+def test_a_hold_lifts_when_salesforce_agrees_or_decides_anew(world: World) -> None:
+    campaign = world.campaign(12)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.update("Lead", campaign.leads[0], LastName="Byron", Email="byron@example.org")
+        world.update("Lead", campaign.leads[1], LastName="Noel")
+        world.update("CampaignMember", campaign.members[2], Status="Attended")
+        old = world.service_members(campaign)
+        world.delete("CampaignMember", campaign.members[3])
+        shell.undo(shell.sync([campaign.id]).run)
+        assert shell.sync([campaign.id]).counts.held == 4
+        # Salesforce goes back to what was restored, says something new, and takes the member back.
+        world.update("Lead", campaign.leads[0], LastName=old[campaign.leads[0]]["last_name"])
+        world.update("Lead", campaign.leads[0], Email=old[campaign.leads[0]]["email"])
+        world.update("Lead", campaign.leads[1], LastName="King")
+        world.update("CampaignMember", campaign.members[2], Status="Registered")
+        (member,) = world.records(
+            {
+                "op": "create",
+                "object": "CampaignMember",
+                "values": {"CampaignId": campaign.id, "LeadId": campaign.leads[3], "Status": "Sent"},
+            }
+        )
+        result = shell.sync([campaign.id])
+        assert (result.exit_code, result.counts.held, result.counts.conflicts) == (0, 0, 0)
+        now = world.service_members(campaign)
+        assert [now[lead]["hold"] for lead in campaign.leads[:4]] == [None] * 4
+        assert now[campaign.leads[1]]["last_name"] == "King"
+        assert now[campaign.leads[2]]["status"] == "Registered"
+        assert now[campaign.leads[3]]["member_id"] == member
+        assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO
+        assert shell.verify([campaign.id]).exit_code == 0
+
+
+def test_a_released_hold_lets_salesforce_win_again(world: World) -> None:
+    campaign = world.campaign(12)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.update("Lead", campaign.leads[0], LastName="Byron")
+        world.update("CampaignMember", campaign.members[1], Status="Attended")
+        world.delete("CampaignMember", campaign.members[2])
+        done = shell.sync([campaign.id])
+        shell.undo(done.run)
+        with pytest.raises(UsageError, match="reason"):
+            shell.release_hold(campaign.id, campaign.leads[0], reason=" ")
+        with pytest.raises(UsageError, match="nothing that is held"):
+            shell.release_hold(campaign.id, campaign.leads[5], reason="x")
+        for person in (campaign.leads[0], campaign.members[1], campaign.leads[2]):
+            assert shell.release_hold(campaign.id, person, reason="it was right after all").exit_code == 0
+        result = shell.sync([campaign.id])
+        assert (result.counts.changed, result.counts.removed, result.counts.held) == (2, 1, 0)
+        now = world.service_members(campaign)
+        assert now[campaign.leads[0]]["last_name"] == "Byron"
+        assert now[campaign.leads[1]]["status"] == "Attended"
+        assert campaign.leads[2] not in now
+
+
+def test_what_moved_since_is_left_alone_and_reported(world: World) -> None:
+    campaign = world.campaign(12)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.update("Lead", campaign.leads[0], LastName="Byron")
+        world.update("Lead", campaign.leads[1], LastName="Noel")
+        done = shell.sync([campaign.id])
+        world.activity(campaign, campaign.leads[0], last_name="Somebody")
+        plan = shell.plan_undo(done.run)
+        assert (plan.rows, plan.counts.drifted) == (1, 1)
+        assert any("moved" in text for text in plan.cannot)
+        # Between looking and applying one more moves.
+        world.activity(campaign, campaign.leads[1], last_name="Else")
+        world.clock.advance(120)
+        result = shell.apply(plan.plan_id)
+        assert (result.exit_code, result.state, result.counts.drifted) == (4, RunState.PARTIAL, 2)
+        assert {row.subject_id for row in result.failed_rows} == set(campaign.leads[:2])
+        assert all(body.drifted for body in world.told(RowFailed))
+        now = world.service_members(campaign)
+        assert [now[lead]["last_name"] for lead in campaign.leads[:2]] == ["Somebody", "Else"]
+
+
+def test_an_undo_is_undone(world: World) -> None:
+    campaign = world.campaign(12)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.update("Lead", campaign.leads[0], LastName="Byron", Email="b@example.org")
+        world.update("CampaignMember", campaign.members[1], Status="Attended")
+        world.delete("CampaignMember", campaign.members[2])
+        (joined,) = world.join(campaign, 1)
+        done = shell.sync([campaign.id])
+        wanted = world.service_members(campaign)
+        undone = shell.undo(done.run)
+        result = shell.undo(undone.run)
+        assert (result.exit_code, result.state) == (0, RunState.DONE)
+        now = world.service_members(campaign)
+        assert set(now) == set(wanted)
+        names = ("first_name", "last_name", "email", "status", "hold", "member_id", "active")
+        assert {k: [v[n] for n in names] for k, v in now.items()} == {
+            k: [v[n] for n in names] for k, v in wanted.items()
+        }
+        assert world.org_members(campaign)[joined]["PAM__Synced__c"] is not None
+        left = shell.sync([campaign.id])
+        assert (left.state, left.counts.held) == (RunState.NOTHING_TO_DO, 0)
+        assert shell.verify([campaign.id]).exit_code == 0
+
+
+def test_an_undone_hour_gives_back_levels_and_statuses_until_something_new_happens(world: World) -> None:
+    campaign = world.campaign(12)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.activity(campaign, campaign.leads[0], level="Opened", opens=1, status="Attended")
+        done = shell.batch(RunKind.HOURLY)
+        member = campaign.members[0]
+        assert world.org_members(campaign)[member]["Status"] == "Attended"
+        plan = shell.plan_undo(done.run)
+        assert plan.campaigns[0].campaign_id == campaign.id
+        result = shell.apply(plan.plan_id)
+        assert (result.exit_code, result.state) == (0, RunState.DONE)
+        row = world.org_members(campaign)[member]
+        assert (row["Status"], row["PAM__Level__c"], row["PAM__Opens__c"]) == ("Sent", None, 0)
+        quiet = shell.batch(RunKind.HOURLY)
+        assert quiet.counts.changed == 0
+        assert world.org_members(campaign)[member]["Status"] == "Sent"
+        world.activity(campaign, campaign.leads[0], level="Clicked", opens=2, clicks=1)
+        assert shell.batch(RunKind.HOURLY).exit_code == 0
+        row = world.org_members(campaign)[member]
+        assert (row["PAM__Level__c"], row["PAM__Opens__c"]) == ("Clicked", 2)
+
+
+def test_undoing_a_start_is_guarded_and_says_first_what_stays(world: World) -> None:
+    campaign = world.campaign(15)
+    with world.shell() as shell:
+        done = shell.new_edition(campaign.id)
+        plan = shell.plan_undo(done.run)
+        assert plan.cannot[0].startswith("5 editions were made")
+        assert {verdict.rule for verdict in plan.refused} == {"deletes"}
+        assert shell.apply(plan.plan_id).exit_code == 5
+        assert len(world.service_members(campaign)) == 15
+        result = shell.undo(done.run, confirm_name=campaign.name)
+        assert (result.exit_code, result.counts.removed) == (0, 15)
+        assert world.service_members(campaign) == {}
+        assert all(row["PAM__Synced__c"] is None for row in world.org_members(campaign).values())
+        assert shell.sync([campaign.id]).counts.held == 15
+        assert world.service_members(campaign) == {}
+
+
+def test_what_cannot_be_undone_is_refused_with_a_reason(world: World) -> None:
+    campaign = world.campaign(3)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        plan = shell.make_plan([campaign.id])
+        assert plan.run is not None
+        with pytest.raises(UsageError, match="no run"):
+            shell.plan_undo("no-such-run")
+        with pytest.raises(Refused, match="wrote nothing"):
+            shell.plan_undo(plan.run)
+        simulated = shell.batch(RunKind.HOURLY, simulate=True)
+        with pytest.raises(Refused, match="wrote nothing"):
+            shell.plan_undo(simulated.run)
