@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from sync.events import Event
 from sync.model import Campaign, Edition, RunKind, Side
 from sync.plan import Change, Plan, PlanRow
+from sync.story import MemberStory, OptedIn, Unlocked
 from sync.views import (
     CampaignDetail,
     CampaignView,
@@ -244,6 +245,19 @@ class Actions(Protocol):
 
     def clear_auto_sync(self, campaign_id: str) -> None:
         """Take the auto-sync box off a closed campaign."""
+        ...
+
+    def why(self, campaign_id: str, person: str) -> MemberStory:
+        """A member's whole story; the service is asked once, Salesforce is not. *person* is a lead, contact or member
+        id, an e-mail address or a name; UsageError when none or several members match."""
+        ...
+
+    def opt_in(self, campaign_id: str, person: str, *, from_edition: str, reason: str) -> OptedIn:
+        """Opt a member in again, from one edition on (slot, id, role or name), with a reason for the journal."""
+        ...
+
+    def unlock(self, campaign_id: str, reason: str) -> Unlocked:
+        """Lift a campaign's lock-out, with a reason for the journal; UsageError when it is not locked."""
         ...
 
     def pause_schedule(self, note: str, campaign_id: str | None = None) -> None:

@@ -14,13 +14,15 @@ from typing import Any
 
 from sync.clock import Clock, SystemClock
 from sync.engine import doctor as checks
-from sync.engine import editions, timers
+from sync.engine import editions, timers, why
 from sync.engine.gate import Choice, check_writable
 from sync.engine.hourly import hourly
 from sync.engine.initial import new_edition
 from sync.engine.live import wait
+from sync.engine.lockout import unlock
 from sync.engine.mending import Mending
 from sync.engine.nightly import nightly
+from sync.engine.optin import opt_in
 from sync.engine.parts import Cancel, Parts
 from sync.engine.refresh import refresh_campaigns
 from sync.engine.saved import apply_saved, plan_campaigns
@@ -39,6 +41,7 @@ from sync.predictive.client import PredictiveService
 from sync.salesforce.client import SalesforceOrg
 from sync.settings import OrgSettings
 from sync.store.store import Store, open_store
+from sync.story import MemberStory, OptedIn, Unlocked
 from sync.views import CampaignView, Check, LimitsView, RunResult, TimerView
 
 
@@ -343,6 +346,18 @@ class Shell(Mending):
                     answer.message or "the box was not cleared", code=answer.code, remedy=answer.remedy
                 )
         self.load_campaigns()
+
+    def why(self, campaign_id: str, person: str) -> MemberStory:
+        """A member's whole story; see ``sync.engine.why``."""
+        return why.tell(self.parts(), self.resolve(campaign_id), person)
+
+    def opt_in(self, campaign_id: str, person: str, *, from_edition: str, reason: str) -> OptedIn:
+        """Opt a member in again from an edition on; see ``sync.engine.optin``."""
+        return opt_in(self.parts(), self.resolve(campaign_id), person, from_edition=from_edition, reason=reason)
+
+    def unlock(self, campaign_id: str, reason: str) -> Unlocked:
+        """Lift a lock-out; see ``sync.engine.lockout``."""
+        return unlock(self.parts(), self.resolve(campaign_id), reason)
 
     def pause_schedule(self, note: str, campaign_id: str | None = None) -> None:
         """Hold all timers back, or leave one campaign out of them, with a note that says why."""

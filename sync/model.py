@@ -69,6 +69,8 @@ class RunKind(StrEnum):
     RELEASE = "release"
     VERIFY = "verify"
     PLAN = "plan"
+    OPT_IN = "opt-in"
+    UNLOCK = "unlock"
 
 
 class RunState(StrEnum):

@@ -35,6 +35,7 @@ class Change(StrEnum):
     EMAIL = "email"
     STATUS = "status"
     OPT_OUT = "opt-out"
+    OPT_IN = "opt-in"
     TEST_FLAG = "test-flag"
     IDENTITY = "identity"
     HOLD = "hold"
@@ -47,6 +48,7 @@ class Change(StrEnum):
     EDITION = "edition"
     CLICK_THROUGH = "click-through"
     HISTORY = "history"
+    LOCK = "lock"
 
 
 class Subject(StrEnum):

@@ -25,6 +25,7 @@ from sync.model import (
     Side,
     TestPerson,
 )
+from sync.story import ServiceStory
 
 # ---------------------------------------------------------------- ledger
 
@@ -436,6 +437,16 @@ class Service(Protocol):
 
     def opt_out(self, person_id: PersonId, reason: str | None, *, key: str) -> None:
         """Opt a person out everywhere."""
+
+    def opt_in(
+        self, person_id: PersonId, campaign_id: CampaignId, edition_id: EditionId, reason: str, *, key: str
+    ) -> tuple[CampaignId, ...]:
+        """Opt a person in for one campaign from an edition on, so that no earlier edition is mailed; the campaigns
+        whose members changed."""
+
+    def story(self, campaign_id: CampaignId, person_id: PersonId) -> ServiceStory:
+        """What only the service knows of one member: why each edition is mailed or not, mails, suppression, record.
+        A person that was never a member of the campaign has no member and is not ``removed``."""
 
 
 class CursorExpired(Exception):

@@ -37,6 +37,8 @@ class CampaignView:
         started: New Edition was done.
         last_run, last_state, last_kind, last_note: the newest ended run that touched it.
         next_run: when a timer will touch it next, None when none will.
+        verified: when the verifier last found both sides equal; broken: when it last found *differences* fields that
+            differ, None when it found none since.
         read_at: when the org's figures were read.
     """
 
@@ -66,6 +68,8 @@ class CampaignView:
     locked: str | None = None
     paused: str | None = None
     verified: datetime | None = None
+    broken: datetime | None = None
+    differences: int = 0
     pending: int = 0
     warnings: tuple[Warned, ...] = ()
     read_at: datetime | None = None

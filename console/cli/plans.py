@@ -27,6 +27,7 @@ _GROUPS: dict[Change, tuple[str, str, str]] = {
     Change.EMAIL: ("~", "e-mail address changed", "e-mail addresses changed"),
     Change.STATUS: ("~", "status changed", "statuses changed"),
     Change.OPT_OUT: ("~", "opt-out", "opt-outs"),
+    Change.OPT_IN: ("~", "opt-in", "opt-ins"),
     Change.TEST_FLAG: ("~", "test flag changed", "test flags changed"),
     Change.IDENTITY: ("~", "member moved to another record", "members moved to other records"),
     Change.HOLD: ("~", "member held or released", "members held or released"),
@@ -39,6 +40,7 @@ _GROUPS: dict[Change, tuple[str, str, str]] = {
     Change.EDITION: ("~", "edition written", "editions written"),
     Change.CLICK_THROUGH: ("~", "click-through written", "click-throughs written"),
     Change.HISTORY: ("~", "hour of e-mail history written", "hours of e-mail history written"),
+    Change.LOCK: ("~", "lock-out", "lock-outs"),
 }
 
 

@@ -86,6 +86,7 @@ _CAMPAIGNS = Argument("CAMPAIGN", "ids (15 or 18 characters) or exact names", co
 _EDITION = Argument("EDITION", "slot number, id, role (such as initial) or name of the edition")
 
 _RUN = Argument("RUN", "id of a run, as predictive runs lists it")
+_PERSON = Argument("PERSON", "id of lead, contact or member row, or exact e-mail address or name")
 
 _GUARDS = (
     Argument(
@@ -173,6 +174,22 @@ COMMANDS: tuple[Command, ...] = (
         _MEND,
     ),
     Command("runs resume", "let a held run go on", "console.cli.mend:resume", (_RUN,), _MEND),
+    Command(
+        "runs unlock",
+        "lift a campaign's lock-out, with a reason that the journal keeps",
+        "console.cli.member:unlock",
+        (_CAMPAIGN, Argument("--reason", "why, for the journal", metavar="TEXT", required=True)),
+        _MEND,
+    ),
+    Command(
+        "why",
+        "tell a member's whole story: what happened, and why it is mailed or not",
+        "console.cli.member:why",
+        (_CAMPAIGN, _PERSON),
+        _READS,
+        "Each condition of sending is listed with its value. The service is asked once, Salesforce is not: its part is "
+        "as last read.",
+    ),
     Command(
         "limits", "show the API meter: used, ours, everyone else's, forecast", "console.cli.reads:limits", group=_READS
     ),
@@ -276,6 +293,21 @@ COMMANDS: tuple[Command, ...] = (
         "console.cli.editions:test_send",
         (_CAMPAIGN, _EDITION),
         _EMAIL,
+    ),
+    Command(
+        "opt-in",
+        "opt a member in again, from one edition on, so that missed ones are not sent",
+        "console.cli.member:opt_in",
+        (
+            _CAMPAIGN,
+            _PERSON,
+            Argument(
+                "--from-edition", "the first edition that may be sent to the member", metavar="EDITION", required=True
+            ),
+            Argument("--reason", "why, for the journal", metavar="TEXT", required=True),
+        ),
+        _EMAIL,
+        "The opt-out box in Salesforce is left as it is, and what it says is told.",
     ),
     Command(
         "schedule pause",

@@ -241,6 +241,8 @@ def campaign(view: CampaignView) -> Line:
         "locked": view.locked,
         "paused": view.paused,
         "verified": plain(view.verified),
+        "broken": plain(view.broken),
+        "differences": view.differences,
         "pending": view.pending,
         "warnings": [plain(item) for item in view.warnings],
         "read_at": plain(view.read_at),

@@ -36,6 +36,7 @@ _WORDS: dict[Change, tuple[str, str, str]] = {
     Change.EMAIL: ("~", "e-mail address changed", "e-mail addresses changed"),
     Change.STATUS: ("~", "status changed", "statuses changed"),
     Change.OPT_OUT: ("~", "opt-out", "opt-outs"),
+    Change.OPT_IN: ("~", "opt-in", "opt-ins"),
     Change.TEST_FLAG: ("~", "test member flag", "test member flags"),
     Change.IDENTITY: ("~", "member converted or merged", "members converted or merged"),
     Change.HOLD: ("~", "member held or released", "members held or released"),
@@ -48,6 +49,7 @@ _WORDS: dict[Change, tuple[str, str, str]] = {
     Change.EDITION: ("~", "edition", "editions"),
     Change.CLICK_THROUGH: ("~", "click-through", "click-throughs"),
     Change.HISTORY: ("+", "hour of e-mail history", "hours of e-mail history"),
+    Change.LOCK: ("~", "lock-out", "lock-outs"),
 }
 _TONES = {"+": "good", "−": "trouble", "~": "accent"}
 _RULES = {

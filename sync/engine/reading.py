@@ -15,7 +15,7 @@ from sync.engine.live import LiveRun, overlap
 from sync.engine.presence import settle_absence
 from sync.events import Phase
 from sync.ids import CampaignId
-from sync.model import Campaign, OrgMember, TestPerson
+from sync.model import BaseMember, Campaign, OrgMember, TestPerson
 from sync.ports import MemberCounts, PollScope
 
 FAR_BEHIND = timedelta(days=3)
@@ -132,6 +132,9 @@ def land(live: LiveRun, rows: Collection[OrgMember]) -> None:
         off = live.parts.off
         names = [name for name in ("level", "reason", "active", *COUNTERS) if name not in off]
         stale = []
+        cleared = [row.person_id for row in here if not row.opted_out and _was_ticked(bases.get(row.person_id))]
+        if cleared:
+            live.parts.store.people.land_cleared(cleared)
         for row in here:
             base = bases.get(row.person_id)
             if base is None or (not base.org_digest and not base.invisible):
@@ -141,6 +144,10 @@ def land(live: LiveRun, rows: Collection[OrgMember]) -> None:
                 stale.append(replace(base, org_digest="", invisible=False))
         if stale:
             members.put_base(stale)
+
+
+def _was_ticked(base: BaseMember | None) -> bool:
+    return base is not None and base.opted_out
 
 
 def check_absence(live: LiveRun, reading: Reading, campaign_ids: Iterable[CampaignId] | None = None) -> None:

@@ -29,7 +29,8 @@ from sync.ports import (
     Released,
     ServiceIdentity,
 )
-from sync.predictive import decode
+from sync.predictive import decode, decode_story
+from sync.story import ServiceStory
 
 NAME = "the Predictive service"
 MEMBERS_PER_PAGE = 10_000
@@ -179,6 +180,20 @@ class PredictiveService:
         if reason is not None:
             body["reason"] = reason
         self._write("POST", f"/v1/people/{quote(person_id)}:opt-out", body, key, decode.ANYTHING, "people")
+
+    def opt_in(
+        self, person_id: PersonId, campaign_id: CampaignId, edition_id: EditionId, reason: str, *, key: str
+    ) -> tuple[CampaignId, ...]:
+        """See ``Service.opt_in``."""
+        body = {"reason": reason, "campaign_id": campaign_id, "from_edition": edition_id}
+        path = f"/v1/people/{quote(person_id)}:opt-in"
+        answer = self._write("POST", path, body, key, decode_story.AFFECTED, "people")
+        return tuple(CampaignId(each) for each in answer.affected)
+
+    def story(self, campaign_id: CampaignId, person_id: PersonId) -> ServiceStory:
+        """See ``Service.story``."""
+        path = f"/v1/campaigns/{quote(campaign_id)}/members/{quote(person_id)}/story"
+        return self._read(path, decode_story.STORY, "member").value()
 
     # -------------------------------------------------------- the feed
 

@@ -121,6 +121,7 @@ class PersonRow(msgspec.Struct):
     opted_out: bool
     scope: str = "global"
     at: datetime | None = None
+    reason: str | None = None
 
     def value(self) -> PersonOptOut:
         """As our value."""

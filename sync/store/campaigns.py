@@ -76,9 +76,13 @@ class CampaignRecord:
     operation: str | None
     pushed_digest: str | None
     verified_at: datetime | None
+    broken_at: datetime | None
+    differences: int
     reconciled_at: datetime | None
     paused: str | None
     locked: str | None
+    locked_at: datetime | None
+    locked_rule: str | None
     stats: CampaignStats | None
     stats_at: datetime | None
     last_run: RunId | None
@@ -168,8 +172,12 @@ class Campaigns:
         self._set(campaign_id, pushed_digest=digest)
 
     def set_verified(self, campaign_ids: Collection[CampaignId], at: datetime) -> None:
-        """Both sides were found equal."""
-        self._set_many(campaign_ids, verified_at=at)
+        """Both sides were found equal: the seal is whole."""
+        self._set_many(campaign_ids, verified_at=at, broken_at=None, differences=0)
+
+    def set_broken(self, campaign_id: CampaignId, differences: int, at: datetime) -> None:
+        """The verifier found *differences* fields; when both sides were last equal stays known."""
+        self._set(campaign_id, broken_at=at, differences=differences)
 
     def set_reconciled(self, campaign_ids: Collection[CampaignId], at: datetime) -> None:
         """All member ids were read and compared."""
@@ -195,13 +203,13 @@ class Campaigns:
         """Timers take the campaign again."""
         self._set(campaign_id, paused=None)
 
-    def lock(self, campaign_id: CampaignId, reason: str) -> None:
-        """Lock the campaign out until a person lifts it; runs are refused with *reason*."""
-        self._set(campaign_id, locked=reason, locked_at=self._database.clock.now())
+    def lock(self, campaign_id: CampaignId, reason: str, rule: str = "") -> None:
+        """Lock the campaign out until a person lifts it; runs are refused with *reason*. *rule* names the check."""
+        self._set(campaign_id, locked=reason, locked_at=self._database.clock.now(), locked_rule=rule)
 
     def unlock(self, campaign_id: CampaignId) -> None:
         """Lift the lock-out."""
-        self._set(campaign_id, locked=None, locked_at=None)
+        self._set(campaign_id, locked=None, locked_at=None, locked_rule=None)
 
     def land_stats(self, stats: Iterable[CampaignStats]) -> None:
         """The service's own counts; campaigns that the org does not show are left out."""
@@ -310,9 +318,13 @@ def record_of(row: Row[Any]) -> CampaignRecord:
         operation=row.operation,
         pushed_digest=row.pushed_digest,
         verified_at=row.verified_at,
+        broken_at=row.broken_at,
+        differences=row.differences,
         reconciled_at=row.reconciled_at,
         paused=row.paused,
         locked=row.locked,
+        locked_at=row.locked_at,
+        locked_rule=row.locked_rule,
         stats=None if row.stats is None else STATS.decode(row.stats),
         stats_at=row.stats_at,
         last_run=row.last_run,

@@ -38,7 +38,8 @@ UNMENDED_DAYS = 30
 class JournalRow:
     """What became of one row of a plan. ``state``: written, rejected, drifted or unknown.
 
-    ``data`` holds what else undo needs: the values of a removed member, a version, what was found.
+    ``data`` holds what else undo needs: the values of a removed member, a version, what was found. ``reason`` and
+    ``rule`` are the plan's: why it was written, and which rule decided.
     """
 
     seq: int
@@ -57,6 +58,8 @@ class JournalRow:
     remedy: str = ""
     member_id: str | None = None
     data: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    reason: str = ""
+    rule: str = ""
 
     @classmethod
     def of(
@@ -88,6 +91,8 @@ class JournalRow:
             remedy=remedy,
             member_id=row.member_id,
             data=dict(row.values) if data is None else data,
+            reason=row.reason,
+            rule=row.rule,
         )
 
 
@@ -336,6 +341,18 @@ class Journal:
             for row in window:
                 yield _journal_row(row)
 
+    def person_of(self, campaign_id: CampaignId, member_id: MemberId) -> PersonId | None:
+        """The person whose member row this was, as far as anything was written about it."""
+        table = row_journal.c
+        statement = (
+            select(table.subject_id)
+            .where(table.campaign_id == campaign_id, table.member_id == member_id, table.subject == "member")
+            .limit(1)
+        )
+        with self._database.read() as conn:
+            found = conn.execute(statement).scalar()
+            return None if found is None else PersonId(found)
+
     def history(
         self, campaign_id: CampaignId, subject_id: str, limit: int = 100
     ) -> tuple[tuple[RunId, datetime, JournalRow], ...]:
@@ -381,6 +398,8 @@ def _row_values(run_id: RunId, batch_no: int, row: JournalRow, at: datetime) -> 
         "code": row.code,
         "message": row.message,
         "remedy": row.remedy,
+        "reason": row.reason,
+        "rule": row.rule,
         "at": at,
     }
 
@@ -403,6 +422,8 @@ def _journal_row(row: Any) -> JournalRow:
         remedy=row.remedy,
         member_id=row.member_id,
         data=codec.unpack(msgspec.json.decode(row.data)),
+        reason=row.reason,
+        rule=row.rule,
     )
 
 

@@ -137,6 +137,18 @@ class Ledger:
             found = conn.execute(select(func.avg(recent.c.seconds))).scalar()
         return None if found is None else float(found)
 
+    def last_answer(self, side: Side) -> tuple[datetime, int] | None:
+        """When *side* last answered anything, and with which status; None before the first answer."""
+        statement = (
+            select(call.c.at, call.c.status)
+            .where(call.c.side == side.value, call.c.status.is_not(None))
+            .order_by(call.c.call_id.desc())
+            .limit(1)
+        )
+        with self._database.read() as conn:
+            row = conn.execute(statement).first()
+            return None if row is None else (row.at, int(row.status))
+
     def meter(self, window_hours: int = 24) -> Meter:
         """The org's meter beside ours."""
         now = self._database.clock.now()

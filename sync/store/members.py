@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Table, and_, bindparam, delete, func, null, or_, select, true, update
@@ -243,6 +244,15 @@ class Members:
         """Org rows by member id."""
         found = map(org_of, self._look(org_member, ORG_FIELDS, campaign_id, "member_id", member_ids))
         return {row.member_id: row for row in found}
+
+    def seen_at(self, campaign_id: CampaignId, person_id: PersonId) -> datetime | None:
+        """When the org's row of a person was last read."""
+        table = org_member.c
+        with self._database.read() as conn:
+            found: datetime | None = conn.execute(
+                select(func.max(table.seen_at)).where(table.campaign_id == campaign_id, table.person_id == person_id)
+            ).scalar()
+            return found
 
     def service_rows(self, campaign_id: CampaignId, person_ids: Collection[PersonId]) -> dict[PersonId, ServiceMember]:
         """Service rows by person."""

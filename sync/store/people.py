@@ -28,7 +28,8 @@ class People:
     def land_service_optouts(self, people: Iterable[PersonOptOut]) -> None:
         """What the service says: who is out, and who came in again by Opt In.
 
-        Who is out there by now need not be told to it; who came in may be ticked again by a later opt-out.
+        Who is out there by now need not be told to it. Who came in may be ticked again by a later opt-out; a tick of
+        before, which the service was told of, is not taken to it again.
         """
         for chunk in chunks(people):
             rows = [
@@ -36,19 +37,21 @@ class People:
                     "person_id": each.person_id,
                     "service_out": each.opted_out,
                     "service_at": each.at,
-                    "pushed": each.opted_out,
                 }
                 for each in {each.person_id: each for each in chunk}.values()
             ]
-            names = ("person_id", "service_out", "service_at", "pushed")
+            names = ("person_id", "service_out", "service_at")
+            out = [row["person_id"] for row in rows if row["service_out"]]
             back = [row["person_id"] for row in rows if not row["service_out"]]
             with self._database.write() as conn:
                 self._database.many(conn, self._database.upsert(person_optout, only=names), rows)
+                if out:
+                    conn.execute(update(person_optout).where(person_optout.c.person_id.in_(out)).values(pushed=True))
                 if back:
                     conn.execute(
                         update(person_optout)
                         .where(person_optout.c.person_id.in_(back), person_optout.c.org_out == false())
-                        .values(ticked=False)
+                        .values(ticked=False, pushed=False)
                     )
 
     def land_org_optouts(self, people: Iterable[PersonOptOut]) -> None:
@@ -64,6 +67,20 @@ class People:
                 )
                 ids = [row["person_id"] for row in rows if row["org_out"]]
                 conn.execute(update(person_optout).where(person_optout.c.person_id.in_(ids)).values(ticked=True))
+
+    def answer_tick(self, person_id: PersonId) -> None:
+        """The box is ticked and an operator opted the person in all the same: this tick is not taken to the service
+        any more; one that is seen after the box was seen cleared is."""
+        with self._database.write() as conn:
+            row = {"person_id": person_id, "org_out": True, "ticked": True, "pushed": True}
+            self._database.many(conn, self._database.upsert(person_optout, only=tuple(row)), [row])
+
+    def land_cleared(self, person_ids: Collection[PersonId]) -> None:
+        """The org shows the box cleared: the next tick is a new one."""
+        with self._database.write() as conn:
+            for some in chunks(person_ids):
+                here = (person_optout.c.person_id.in_(some), person_optout.c.org_out == true())
+                conn.execute(update(person_optout).where(*here).values(org_out=False, pushed=False))
 
     def to_tick(self) -> tuple[PersonOptOut, ...]:
         """People who are out in the service and whose box in the org is not known to be ticked.

@@ -106,6 +106,11 @@ campaign = Table(
     # the figures that the org derives itself, and when they were read
     Column("metrics", Text, nullable=False, server_default="{}"),
     Column("metrics_at", Instant),
+    # a broken seal: when the sides were last found different, and in how many fields
+    Column("broken_at", Instant),
+    _count("differences"),
+    # which check locked the campaign
+    Column("locked_rule", Text),
 )
 
 # What the editions of a campaign had come to by the end of an hour: whole values, kept only where they changed.
@@ -378,6 +383,9 @@ row_journal = Table(
     Column("message", Text, nullable=False, server_default=""),
     Column("remedy", Text, nullable=False, server_default=""),
     Column("at", Instant, nullable=False),
+    # why it was written, and the rule that decided
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("rule", Text, nullable=False, server_default=""),
     Index("row_journal_of_subject", "campaign_id", "subject_id"),
     Index(
         "row_journal_failed",

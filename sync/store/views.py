@@ -197,6 +197,8 @@ def _view(
         locked=record.locked,
         paused=record.paused,
         verified=record.verified_at,
+        broken=record.broken_at,
+        differences=record.differences,
         pending=record.pending,
         warnings=warnings_of(header, known, today, editions),
         read_at=record.counts_at or record.header_at,

@@ -21,9 +21,10 @@ HEAVY = ("textual", "rich", "sqlalchemy", "alembic", "httpx", "simple_salesforce
 
 
 def sample(command: Command) -> list[str]:
-    """A value for each positional argument that *command* needs."""
+    """A value for each positional argument and option that *command* needs."""
     needed = [item for item in command.arguments if not item.is_option and item.count in ("", "+")]
-    return [item.choices[0] if item.choices else f"a {item.name.lower()}" for item in needed]
+    words = [item.choices[0] if item.choices else f"a {item.name.lower()}" for item in needed]
+    return words + [word for item in command.arguments if item.required for word in (item.name, "some text")]
 
 
 COMMON_WORDS = [

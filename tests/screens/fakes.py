@@ -34,6 +34,17 @@ from sync.model import (
     StatusLabel,
 )
 from sync.plan import CampaignPlan, Change, Cost, GuardVerdict, Plan, PlanCounts, PlanRow, Subject
+from sync.story import (
+    Condition,
+    EditionStory,
+    FieldState,
+    MailSent,
+    MemberStory,
+    OptedIn,
+    Step,
+    Suppression,
+    Unlocked,
+)
 from sync.views import (
     CampaignDetail,
     CampaignResult,
@@ -985,6 +996,30 @@ class FakeBackend:
     def clear_auto_sync(self, campaign: str) -> None:
         self._did("clear_auto_sync", id=campaign)
 
+    def why(self, campaign: str, person: str) -> MemberStory:
+        self._did("why", campaign=campaign, person=person)
+        return story(member(1))
+
+    def opt_in(self, campaign: str, person: str, *, from_edition: str, reason: str) -> OptedIn:
+        self._did("opt_in", campaign=campaign, person=person, from_edition=from_edition, reason=reason)
+        return OptedIn(
+            run=RunId("20261123-101500-0a1b2c"),
+            campaign_id=campaign_id(1),
+            person_id=person,
+            label="Ada Lovelace <ada@firma.example>",
+            edition=f"{from_edition} Not Opened",
+            before="Opt Out Direct",
+            after="",
+            active=True,
+            org_box=True,
+            told=("Ada Lovelace is opted in", "the opt-out box in Salesforce is still ticked and was left so"),
+        )
+
+    def unlock(self, campaign: str, reason: str) -> Unlocked:
+        self._did("unlock", campaign=campaign, reason=reason)
+        was = "Predictive counts 12,479 members, its list has 12,480"
+        return Unlocked(RunId("20261123-101500-0a1b2d"), campaign_id(1), "Spring launch 2027", was, NOW - 2 * HOUR)
+
     def pause_schedule(self, note: str, campaign_id: str | None = None) -> None:
         self._did("pause_schedule", note=note)
         self.paused = note
@@ -1051,6 +1086,50 @@ def failed_board(campaign: str | None = None) -> Iterator[FailedRow]:
                     seq=seq,
                     at=NOW - HOUR,
                 )
+
+
+def story(of: MemberView) -> MemberStory:
+    """A member that an opt-out keeps from being mailed."""
+    name = f"{of.first_name} {of.last_name}"
+    inactive = Condition("member_active", "The member is active", "The member is inactive: Opt Out Direct.", False)
+    held = (
+        Condition("campaign_active", "The campaign is active", "active, status In Progress", True),
+        inactive,
+        Condition("delay_elapsed", "The days of delay have passed since the last mail", "3 days", True),
+    )
+    mail = MailSent(EditionId("ed_1"), "sent", NOW - 30 * HOUR, of.email or "", opened=True, opted_out=True)
+    return MemberStory(
+        campaign_id=campaign_id(1),
+        campaign_name="Spring launch 2027",
+        person_id=of.person_id,
+        member_id=of.member_id,
+        kind=of.kind,
+        label=name,
+        email=of.email,
+        state="pending",
+        fields=(
+            FieldState("email", of.email, of.email, of.email, "agreed", "salesforce owns it"),
+            FieldState("status", "Sent", "Responded", "Sent", "pending", "three-way"),
+            FieldState("reason", None, "Opt Out Direct", None, "pending", "predictive owns it"),
+        ),
+        steps=(
+            Step(NOW - 80 * HOUR, "salesforce", "member row created in Salesforce", field="member"),
+            Step(
+                NOW - 78 * HOUR, "run", "added to Predictive: member added in Salesforce", "member", None, "member",
+                "written", RunId("20261120-040000-00ff01"), RunKind.INITIAL, "salesforce-owns",
+            ),
+            Step(NOW - 30 * HOUR, "predictive", f"edition 1 Initial mailed to {of.email}; since then opened", "mail"),
+        ),
+        editions=(
+            EditionStory(EditionId("ed_1"), 1, "Initial", mail, False, held),
+            EditionStory(EditionId("ed_2"), 2, "Not Opened", None, False, held),
+        ),
+        suppressions=(Suppression("global", "opt_out", "Opt Out Direct", NOW - 29 * HOUR),),
+        verdict="not mailed now: edition 2 Not Opened: The member is active – Opt Out Direct [member_active]",
+        notes=("opted out in Predictive; the box in Salesforce is not ticked",),
+        landed_at=NOW - HOUR,
+        asked_at=NOW,
+    )  # fmt: skip
 
 
 def batch_results(views: Sequence[CampaignView]) -> Iterator[CampaignResult]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from sync.embedded.service import bodies, campaigns, editions, feed, members, people, schema, wire
-from sync.embedded.service.instants import iso
+from sync.embedded.service import bodies, campaigns, editions, feed, members, people, schema, story, wire
+from sync.embedded.service.instants import iso, plausible
 from sync.embedded.service.operation import CURSOR, Call, Operation, Parameter, Result, cursor_of, limit_parameter
 from sync.embedded.service.problems import invalid, not_found
 from sync.embedded.service.records import CampaignRow, EditionState, HistoryState, LinkState
@@ -141,6 +142,29 @@ def get_test_members(conn: Connection, call: Call) -> Result:
     return Result(wire.TestMemberList(members.list_test_members(conn)))
 
 
+def member_story(service: Service, call: Call) -> Result:
+    """What happened to a member, and why each edition is mailed to it or is not."""
+    person_id = _person(call)
+    at = _instant_of(call) or service.clock.now()
+    with service.read() as conn:
+        campaign = read_campaign(conn, call.path["campaign_id"])
+        now = story.Sending(at, service.has_address, service.hourly_limit)
+        return Result(story.tell(conn, campaign, person_id, now))
+
+
+def _instant_of(call: Call) -> datetime | None:
+    text = call.query.get("at")
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise invalid("/at", "at is an ISO 8601 instant") from error
+    if at.tzinfo is None or not plausible(at):
+        raise invalid("/at", "the instant needs a time zone and must be between 1970 and 2200")
+    return at
+
+
 def get_changes(conn: Connection, call: Call) -> Result:
     """The feed after a cursor."""
     cursor = call.query.get("cursor")
@@ -194,6 +218,8 @@ _C, _E = "/v1/campaigns/{campaign_id}", "/v1/editions/{edition_id}"
 _FEED_CURSOR = Parameter("cursor", {"type": "string"}, '`next` of before; absent = the beginning; "head" = now\'s end.')
 _EXCLUDE = Parameter("exclude_client", {"type": "string"}, "Leave out what this client wrote itself.")
 
+_AT = Parameter("at", {"type": "string", "format": "date-time"}, "The instant to judge sending at; absent = now.")
+
 OPERATIONS: tuple[Operation, ...] = (
     Operation("info", "GET", "/v1/info", "own", info, wire.Info, "Who answers, and the service's time."),
     Operation("list_campaigns", "GET", "/v1/campaigns", "read", list_campaigns, wire.CampaignPage,
@@ -211,6 +237,8 @@ OPERATIONS: tuple[Operation, ...] = (
               request=bodies.EditionPatch, refusals=(400, 404, 409, 422)),
     Operation("list_members", "GET", _C + "/members", "read", list_members, wire.MemberPage, "Members, by person id.",
               query=(CURSOR, limit_parameter(2000, 10_000)), refusals=(404, 422)),
+    Operation("member_story", "GET", _C + "/members/{person_id}/story", "own", member_story, wire.MemberStory,
+              "One member: mails, record, and why each edition is mailed or not.", query=(_AT,), refusals=(404, 422)),
     Operation("batch_members", "POST", _C + "/members:batch", "write", batch_members, wire.Outcomes,
               "Write and delete up to 5,000 members.", request=bodies.MembersBatch, refusals=(400, 404, 409, 422)),
     Operation("put_test_members", "PUT", "/v1/test-members", "write", put_test_members, wire.TestMembersSet,

@@ -68,6 +68,17 @@ class EditionFacts:
     sent: int
 
 
+@dataclass(frozen=True, slots=True)
+class MemberFacts:
+    """What sending needs to know of a member. ``from_slot``: the first edition since an opt-in."""
+
+    active: bool
+    reason: str | None
+    hold: str | None
+    test_member: bool
+    from_slot: int | None
+
+
 def sound_address(email: str | None) -> bool:
     """Whether mail can be addressed to this at all (not whether it arrives)."""
     return bool(email) and len(email or "") <= 254 and email is not None and _ADDRESS.match(email) is not None
@@ -146,6 +157,81 @@ def blocked_by(
     if room <= 0:
         found.append(Blocked("hourly_limit", "This hour's mails are used up."))
     return found
+
+
+def refusals(member: MemberFacts, slot: int) -> list[Blocked]:
+    """Why a member whose turn it is is not mailed an edition all the same; the first of them is what counts."""
+    found = []
+    if not member.active:
+        found.append(Blocked("inactive", f"The member is inactive: {member.reason or 'no reason is known'}."))
+    if member.hold is not None:
+        found.append(Blocked("held", f"The member is held: {member.hold}."))
+    if member.test_member:
+        found.append(Blocked("test_member", "The member is a test member of the campaign."))
+    if member.from_slot is not None and slot < member.from_slot:
+        found.append(Blocked("earlier_edition", f"The member opted in again from edition {member.from_slot} on."))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One condition of sending as people know it, and the rules whose breach it is (domain 2.2)."""
+
+    rule: str
+    text: str
+    breaches: frozenset[str]
+    only: frozenset[Role] | None = None
+
+    def concerns(self, role: Role) -> bool:
+        """Whether editions of this role have the condition at all."""
+        return self.only is None or role in self.only
+
+
+_ADAPTIVE = frozenset[Role](ADAPTIVE_ROLES)
+CRITERIA: tuple[Criterion, ...] = (
+    Criterion(
+        "campaign_active",
+        "The campaign is active",
+        frozenset({"campaign_deleted", "campaign_inactive", "campaign_closed"}),
+    ),
+    Criterion(
+        "campaign_dates", "Today is within the campaign's dates", frozenset({"campaign_not_started", "campaign_ended"})
+    ),
+    Criterion(
+        "edition_active", "The edition is active and has content", frozenset({"edition_inactive", "content_missing"})
+    ),
+    Criterion(
+        "edition_range",
+        "Today is within the edition's range",
+        frozenset({"edition_dates_missing", "edition_not_started", "edition_ended"}),
+        frozenset[Role]({"scheduled"}),
+    ),
+    Criterion("edition_tested", "The edition was sent to a test member first", frozenset({"not_tested"})),
+    Criterion("member_synced", "The member was synced with Predictive", frozenset({"not_a_member"})),
+    Criterion("member_active", "The member is active", frozenset({"inactive"})),
+    Criterion("member_free", "The member is not held", frozenset({"held"})),
+    Criterion("member_real", "The member is no test member", frozenset({"test_member"})),
+    Criterion("edition_allowed", "The edition is none that an opt-in skips", frozenset({"earlier_edition"})),
+    Criterion("edition_new", "The edition was not mailed to the member before", frozenset({"already_mailed"})),
+    Criterion("address_first", "No older member has the address", frozenset({"duplicate_email"})),
+    Criterion("level_fits", "The member's level is the one that the edition is for", frozenset({"level"}), _ADAPTIVE),
+    Criterion(
+        "order_reached",
+        "The editions before this one were sent, and none after it",
+        frozenset({"order_passed", "order_waits"}),
+        frozenset[Role]({"drip"}),
+    ),
+    Criterion(
+        "delay_elapsed",
+        "The days of delay have passed since the last mail, or since the member was added",
+        frozenset({"delay"}),
+        _ADAPTIVE | {"drip"},
+    ),
+    Criterion("hour_allowed", "The hour and the weekday are allowed", frozenset({"outside_hours", "wrong_weekday"})),
+    Criterion("hourly_limit", "This hour's mails are not used up", frozenset({"hourly_limit"})),
+    Criterion("address_present", "A company street address is set", frozenset({"address_missing"})),
+)
+"""Every condition in the order in which people ask for it. A breach that is in none of them is told by its own name."""
 
 
 def edition_state(campaign: CampaignFacts, edition: EditionFacts, blocks: Sequence[Blocked]) -> State:

@@ -138,51 +138,51 @@ def candidates(
 ) -> list[Candidate]:
     """Members whose turn it is for an edition, oldest first, with those that may not be mailed marked so."""
     m = schema.members.c
-    mail = schema.mails.c
-    mailed = select(mail.mail_id).where(mail.edition_id == edition.edition_id, mail.person_id == m.person_id).exists()
     query = (
         select(
-            m.person_id, m.email, m.first_name, m.last_name, m.added_at, m.active, m.hold, m.test_member, m.from_slot
+            m.person_id, m.email, m.first_name, m.last_name, m.added_at, m.active, m.reason, m.hold, m.test_member,
+            m.from_slot,
         )
-        .where(m.campaign_id == campaign.campaign_id, m.deleted.is_(False), *_turn(campaign, edition, editions, at))
-        .where(~mailed)
+        .where(m.campaign_id == campaign.campaign_id, m.deleted.is_(False))
+        .where(*(condition for _, condition in turn(campaign, edition, editions, at)))
         .order_by(m.added_at, m.person_id)
-    )
+    )  # fmt: skip
     if among is not None:
         query = query.where(m.person_id.in_(sorted(among)))
     found = []
-    for person_id, email, first, last, added, active, hold, test, from_slot in conn.execute(query):
-        refusal = None
-        if not active:
-            refusal = "inactive"
-        elif hold is not None:
-            refusal = "held"
-        elif test:
-            refusal = "test_member"
-        elif from_slot is not None and edition.slot < from_slot:
-            refusal = "earlier_edition"
-        found.append(Candidate(person_id, email or "", first, last, added, refusal))
+    for person_id, email, first, last, added, *facts in conn.execute(query):
+        refused = rules.refusals(rules.MemberFacts(*facts), edition.slot)
+        found.append(Candidate(person_id, email or "", first, last, added, refused[0].rule if refused else None))
     return found
 
 
-def _turn(
+def turn(
     campaign: CampaignRow, edition: EditionState, editions: Sequence[EditionState], at: datetime
-) -> Iterable[ColumnElement[bool]]:
-    """Whose turn it is: level for Adaptive, order for Drip, and the delay in calendar days for both."""
+) -> Iterable[tuple[str, ColumnElement[bool]]]:
+    """Whose turn it is, as conditions on a member's row by the name of their breach: never mailed this edition; level
+    for Adaptive, order for Drip, and the delay in calendar days for both.
+
+    The list of who is due filters by them, an explanation looks at each: one text of the rules for both.
+    """
     m: Any = schema.members.c
+    mail = schema.mails.c
+    yield (
+        "already_mailed",
+        ~(select(mail.mail_id).where(mail.edition_id == edition.edition_id, mail.person_id == m.person_id).exists()),
+    )
     if edition.role == "scheduled":
         return
-    cutoff = iso(delay_cutoff(at, campaign.facts.where, edition.days_delay or 0))
     if edition.role == "drip":
         earlier = [other.slot for other in editions if other.active and other.slot < edition.slot]
         reached = func.coalesce(m.last_slot, 0)
-        yield reached < edition.slot
+        yield "order_passed", reached < edition.slot
         if earlier:  # the active edition before this one comes first, unless an opt-in skips it
-            yield (reached >= max(earlier)) | (func.coalesce(m.from_slot, 1) > max(earlier))
+            yield "order_waits", (reached >= max(earlier)) | (func.coalesce(m.from_slot, 1) > max(earlier))
     else:
         level = rules.audience_level(edition.role)
-        yield m.level.is_(None) if level is None else m.level == level
-    yield func.coalesce(m.last_sent_at, m.added_at) < cutoff
+        yield "level", m.level.is_(None) if level is None else func.coalesce(m.level, -1) == level
+    cutoff = iso(delay_cutoff(at, campaign.facts.where, edition.days_delay or 0))
+    yield "delay", func.coalesce(m.last_sent_at, m.added_at) < cutoff
 
 
 def oldest_by_address(conn: Connection, campaign_id: str) -> dict[str, str]:

@@ -47,6 +47,7 @@ def test_unknown_things_are_404_problems(house: House, op: Any) -> None:
         pytest.skip("makes the campaign, or takes any person")
     bodies = {"post_editions": {"operation": "x"}, "batch_members": {"rows": []}, "release": {"expected": 0}}
     path = op.path.replace("{campaign_id}", "701NONE").replace("{edition_id}", "ed_x").replace("{send_id}", "s")
+    path = path.replace("{person_id}", "00QA")
     problem = house.call(op.method, path, bodies.get(op.name, {} if op.request else None), 404)
     assert set(problem) == {"type", "title", "status", "detail", "code"}
     assert problem["code"].endswith("_not_found")
@@ -210,7 +211,9 @@ def test_answers_have_the_declared_shape(house: House) -> None:
     house.mail_everybody()
     house.event("00QA", "click", url="https://shop.example/a?b=1&c=2")
     edition = house.editions()[0]["edition_id"]
-    places = {"{campaign_id}": CAMPAIGN, "{edition_id}": edition, "{send_id}": "send_00000001"}
+    places = {
+        "{campaign_id}": CAMPAIGN, "{edition_id}": edition, "{send_id}": "send_00000001", "{person_id}": "00QA",
+    }  # fmt: skip
     for op in OPERATIONS:
         if op.method == "GET":
             path = op.path

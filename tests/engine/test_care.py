@@ -1,0 +1,197 @@
+"""One member's story, an operator's opt-in, and the lift of a lock-out: against both servers."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync.errors import Locked, Refused, UsageError
+from sync.model import RunKind
+from sync.story import MemberStory
+from tests.engine.test_batches import ready_to_send, started
+from tests.engine.world import World
+
+
+def conditions(story: MemberStory, slot: int) -> dict[str, bool]:
+    """Whether each condition of an edition holds."""
+    (edition,) = [each for each in story.editions if each.slot == slot]
+    return {each.rule: each.holds for each in edition.conditions}
+
+
+def fields(story: MemberStory) -> dict[str, tuple[str | None, str | None, str]]:
+    """Salesforce's value, Predictive's, and the state of each field."""
+    return {each.field: (each.salesforce, each.predictive, each.state) for each in story.fields}
+
+
+# ---------------------------------------------------------------- why
+
+
+def test_the_story_tells_what_was_written_and_why_nothing_is_mailed(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 3)
+        lead = campaign.leads[0]
+        world.update("Lead", lead, FirstName="Grace")
+        shell.sync([campaign.id])
+        before = world.org_calls()
+        story = shell.why(campaign.id, lead[:15])
+        assert world.org_calls() == before, "Salesforce is not asked"
+    assert (story.person_id, story.state) == (lead, "agreed")
+    written = [(step.field, step.before, step.after, step.rule) for step in story.steps if step.kind is RunKind.MANUAL]
+    assert ("first_name", "Ada", "Grace", "salesforce-owns") in written
+    assert [step.at for step in story.steps] == sorted(step.at for step in story.steps if step.at)
+    holds = conditions(story, 1)
+    assert (holds["campaign_active"], holds["member_active"], holds["salesforce_login"]) == (True, True, True)
+    assert (holds["edition_active"], holds["edition_tested"]) == (False, False)
+    assert "edition 1" in story.verdict
+    assert story.editions[0].decided is not None
+    assert story.editions[0].decided.rule == "edition_active"
+
+
+def test_the_story_tells_of_mail_and_of_an_opt_out_that_keeps_from_more(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 2)
+        ready_to_send(world, shell, campaign)
+        lead = campaign.leads[0]
+        assert shell.why(campaign.id, lead).verdict.startswith("would be mailed")
+        shell.batch(RunKind.HOURLY)
+        world.service("POST", f"/v1/people/{lead}:opt-out", {"scope": "global", "reason": "asked by phone"})
+        story = shell.why(campaign.id, lead)
+        assert fields(story)["reason"] == (None, "Opt Out Indirect", "pending")
+    first = story.editions[0]
+    assert (first.verdict, first.mail is not None, conditions(story, 1)["edition_new"]) == ("mailed", True, False)
+    assert conditions(story, 2)["member_active"] is False
+    assert [(each.scope, each.kind, each.reason) for each in story.suppressions] == [
+        ("global", "opt_out", "asked by phone")
+    ]
+    told = " | ".join(step.text for step in story.steps)
+    assert "edition 1 Initial mailed to ada" in told
+    assert "opted out everywhere by another client: asked by phone" in told
+
+
+def test_a_person_is_found_by_id_address_or_name_and_never_guessed(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 2)
+        rows = world.org_members(campaign)
+        one, other = campaign.members
+        assert shell.why(campaign.id, one).person_id == campaign.leads[0]
+        assert shell.why(campaign.id, rows[one]["Email"].upper()).person_id == campaign.leads[0]
+        full = f"{rows[other]['FirstName']} {rows[other]['LastName']}"
+        assert shell.why(campaign.id, full).person_id == campaign.leads[1]
+        world.update("Lead", campaign.leads[1], Email=rows[one]["Email"])
+        shell.sync([campaign.id])
+        with pytest.raises(UsageError, match="names 2 members") as caught:
+            shell.why(campaign.id, rows[one]["Email"])
+        assert campaign.leads[0] in caught.value.line()
+        with pytest.raises(UsageError, match="has no member"):
+            shell.why(campaign.id, "Ada")
+        with pytest.raises(UsageError, match="never had a member"):
+            shell.why(campaign.id, "00Q000000000001")
+
+
+def test_a_removed_member_keeps_its_story(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 12)
+        world.delete("CampaignMember", campaign.members[0])
+        shell.sync([campaign.id])
+        by_person = shell.why(campaign.id, campaign.leads[0])
+        by_row = shell.why(campaign.id, campaign.members[0])
+    assert by_row.person_id == by_person.person_id == campaign.leads[0]
+    assert by_person.state == "absent"
+    assert by_person.verdict.startswith("not mailed: the member was removed")
+    assert any(step.text.startswith("removed from Predictive") for step in by_person.steps)
+
+
+# ---------------------------------------------------------------- opt-in
+
+
+def opted_out(world: World, person: str) -> bool:
+    """Whether the box in the org is ticked."""
+    (row,) = world.query(f"SELECT HasOptedOutOfEmail FROM Lead WHERE Id = '{person}'")
+    return bool(row["HasOptedOutOfEmail"])
+
+
+def test_after_an_opt_in_nothing_before_its_edition_is_ever_mailed(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 2, type="Drip")
+        for _ in range(2):
+            shell.new_edition(campaign.id)
+        lead = campaign.leads[0]
+        world.update("Lead", lead, HasOptedOutOfEmail=True)
+        shell.sync([campaign.id])
+        ready_to_send(world, shell, campaign, 1)
+        ready_to_send(world, shell, campaign, 2)
+        done = shell.opt_in(campaign.id, lead, from_edition="2", reason="wrote to us")
+        assert (done.active, done.before, done.org_box) == (True, "Opt Out Indirect", True)
+        assert any("left so" in text for text in done.told)
+        assert opted_out(world, lead), "the org's box is the user's"
+        for _ in range(3):
+            shell.batch(RunKind.HOURLY)
+            world.servers.control("POST", "/clock", {"advance": 3600})
+        mails = world.service("GET", f"/v1/mails?person_id={lead}&campaign_id={campaign.id}")["items"]
+        slots = {each.id: each.slot for each in shell.detail(campaign.id).editions}
+        assert [slots[mail["edition_id"]] for mail in mails] == [2]
+        # What the org still says opts nobody out again, by whatever run.
+        world.update("Lead", lead, FirstName="Grace")
+        shell.sync([campaign.id])
+        shell.batch(RunKind.NIGHTLY)
+        shell.batch(RunKind.HOURLY)
+        assert world.service_members(campaign)[lead]["active"] is True
+        (run,) = [run for run in shell.runs(campaign_id=campaign.id) if run.kind is RunKind.OPT_IN]
+        (row,) = shell.store.journal.rows(run.run)
+        assert (row.message, row.rule, row.label) == ("wrote to us", "operator", done.label)
+        assert any(step.text.startswith("opted in again") for step in shell.why(campaign.id, lead).steps)
+
+
+def test_a_tick_after_the_opt_in_opts_out_again(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 2)
+        lead = campaign.leads[0]
+        world.update("Lead", lead, HasOptedOutOfEmail=True)
+        shell.sync([campaign.id])
+        shell.opt_in(campaign.id, lead, from_edition="initial", reason="wrote to us")
+        world.update("Lead", lead, HasOptedOutOfEmail=False)
+        shell.sync([campaign.id])
+        assert world.service_members(campaign)[lead]["active"] is True
+        world.update("Lead", lead, HasOptedOutOfEmail=True)
+        shell.batch(RunKind.HOURLY)
+        assert world.service_members(campaign)[lead]["active"] is False
+
+
+def test_an_opt_in_is_refused_without_reason_member_or_right(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 1)
+        lead = campaign.leads[0]
+        with pytest.raises(UsageError, match="needs a reason"):
+            shell.opt_in(campaign.id, lead, from_edition="1", reason=" ")
+        with pytest.raises(UsageError, match="no edition '7'"):
+            shell.opt_in(campaign.id, lead, from_edition="7", reason="wrote to us")
+        with pytest.raises(UsageError, match="Predictive has no member"):
+            shell.opt_in(campaign.id, "00Q000000000001", from_edition="1", reason="wrote to us")
+        assert not shell.store.runs.live()
+    with world.shell(read_only=True) as shell, pytest.raises(Refused):
+        shell.opt_in(campaign.id, lead, from_edition="1", reason="wrote to us")
+
+
+# ---------------------------------------------------------------- unlock
+
+
+def test_a_lock_out_is_lifted_only_with_a_reason_and_both_are_journalled(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 1)
+        shell.store.campaigns.lock(campaign.id, "its counts differ", "counts")
+        with pytest.raises(Locked, match="its counts differ"):
+            shell.sync([campaign.id])
+        with pytest.raises(UsageError, match="reason"):
+            shell.unlock(campaign.id, "  ")
+        done = shell.unlock(campaign.id, "counted by hand")
+        assert done.was == "its counts differ"
+        (row,) = shell.store.journal.rows(done.run)
+        assert (row.before, row.after, row.message, row.rule) == (
+            "its counts differ",
+            None,
+            "counted by hand",
+            "counts",
+        )
+        assert shell.run(done.run).owner == shell.store.runs.owner
+        assert shell.sync([campaign.id]).exit_code == 0
+        with pytest.raises(UsageError, match="is not locked"):
+            shell.unlock(campaign.id, "again")
