@@ -135,6 +135,9 @@ class Wire:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["path"].startswith("//"):  # an address put together from an instance that ends in a slash
+            clean = {"path": "/" + scope["path"].lstrip("/"), "raw_path": b"/" + scope["raw_path"].lstrip(b"/")}
+            scope = {**scope, **clean}
         template = self._count(scope["path"])
         if self._long is None or template is None:
             await self._serve(scope, receive, send, template)

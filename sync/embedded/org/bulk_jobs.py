@@ -17,9 +17,10 @@ from sync.embedded.org.core import Org
 from sync.embedded.org.errors import OrgError, not_found
 from sync.embedded.org.ids import decode, encoder
 from sync.embedded.org.quota import Quota
-from sync.embedded.org.soql_compile import Shape, compile_query
+from sync.embedded.org.soql_compile import compile_query
 from sync.embedded.org.soql_parse import parse
 from sync.embedded.org.soql_scope import instant_text
+from sync.embedded.org.soql_shape import Shape
 
 MOST_BATCHES, MOST_QUERIES = 15_000, 10_000
 

@@ -130,26 +130,19 @@ def summary(item: ObjectType, version: str) -> dict[str, Any]:
 
 
 def _children(item: ObjectType, schema: Schema) -> list[dict[str, Any]]:
-    found = []
-    for other in schema.objects:
-        for field in other.fields:
-            if item.name not in field.reference_to or field.relationship is None or field.name.endswith("ById"):
-                continue
-            stem = other.plural.replace(" ", "")
-            name = f"PAM__{other.plural.replace(' ', '_')}__r" if other.custom else stem
-            found.append(
-                {
-                    "cascadeDelete": field.cascade_delete,
-                    "childSObject": other.name,
-                    "deprecatedAndHidden": False,
-                    "field": field.name,
-                    "junctionIdListNames": [],
-                    "junctionReferenceTo": [],
-                    "relationshipName": name,
-                    "restrictedDelete": False,
-                }
-            )
-    return found
+    return [
+        {
+            "cascadeDelete": one.cascade_delete,
+            "childSObject": one.child,
+            "deprecatedAndHidden": False,
+            "field": one.field,
+            "junctionIdListNames": [],
+            "junctionReferenceTo": [],
+            "relationshipName": one.name,
+            "restrictedDelete": False,
+        }
+        for one in schema.relations(item)
+    ]
 
 
 def describe_object(item: ObjectType, schema: Schema, version: str) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from sync.embedded.org.describe import describe_object, summary
 from sync.embedded.org.errors import OrgError, malformed_json, not_found
 from sync.embedded.org.ids import decode, encoder
 from sync.embedded.org.schema import Field, ObjectType
-from sync.embedded.org.soql_compile import Shape
+from sync.embedded.org.soql_columns import query_columns
 from sync.embedded.org.soql_run import page_size
 from sync.embedded.org.soql_scope import Scope, converter
+from sync.embedded.org.soql_shape import Shape
 
 PAGE_ROWS = "x-sandbox-page-rows"
 """A header that only the sandbox itself sets: a fault's short page."""
@@ -195,6 +196,8 @@ def query(org: Org, call: Call) -> Answer:
     if text is None:
         raise OrgError("MALFORMED_QUERY", "A query string has to be specified")
     view = org.view(include_deleted=call.path[0].lower() == "queryall")
+    if call.query.get("columns", "").lower() == "true":
+        return Answer(200, query_columns(text, view))
     page = rows_of_page(org, call)
     with org.reading(call) as connection:
         return Answer(200, org.queries.run(connection, text, view, version=call.version, page=page))

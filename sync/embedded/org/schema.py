@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-TEXTUAL = frozenset({"string", "textarea", "email", "phone", "url", "picklist"})
+TEXTUAL = frozenset({"string", "textarea", "email", "phone", "url", "picklist", "multipicklist"})
 NUMERIC = frozenset({"int", "double", "percent", "currency"})
 
 
@@ -124,6 +124,36 @@ def _label(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class ChildRelation:
+    """A relationship from a record to those that point to it: its name, their object, and their field."""
+
+    name: str
+    child: str
+    field: str
+    cascade_delete: bool
+
+
+_NAMED = {
+    ("CampaignMemberStatus", "CampaignId"): "CampaignMemberStatuses",
+    ("Campaign", "ParentId"): "ChildCampaigns",
+}
+_NAMELESS = ("ById", "MasterRecordId", "ConvertedAccountId", "ConvertedContactId", "OwnerId")
+
+
+def _relations(item: ObjectType, objects: Iterable[ObjectType]) -> tuple[ChildRelation, ...]:
+    found = []
+    for other in objects:
+        for each in other.fields:
+            if item.name not in each.reference_to or each.relationship is None or each.name.endswith(_NAMELESS):
+                continue
+            stem = other.plural.replace(" ", "")
+            name = f"PAM__{other.plural.replace(' ', '_')}__r" if other.custom else stem
+            name = _NAMED.get((other.name, each.name), name)
+            found.append(ChildRelation(name, other.name, each.name, each.cascade_delete))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
 class Schema:
     """All objects of the org, found by name or by id prefix."""
 
@@ -131,6 +161,7 @@ class Schema:
     package: bool
     _by_name: Mapping[str, ObjectType] = field(default_factory=dict, repr=False)
     _by_prefix: Mapping[str, ObjectType] = field(default_factory=dict, repr=False)
+    _relations: Mapping[str, tuple[ChildRelation, ...]] = field(default_factory=dict, repr=False)
 
     def find(self, name: str) -> ObjectType | None:
         """The object of that name, whatever its case."""
@@ -140,6 +171,14 @@ class Schema:
         """The object of exactly that name. Raises KeyError."""
         return self._by_name[name.lower()]
 
+    def relations(self, item: ObjectType) -> tuple[ChildRelation, ...]:
+        """The relationships from an object's records to those that point to them."""
+        return self._relations[item.name]
+
+    def child(self, item: ObjectType, name: str) -> ChildRelation | None:
+        """The child relationship of that name, whatever its case."""
+        return next((one for one in self.relations(item) if one.name.lower() == name.lower()), None)
+
     def of_prefix(self, prefix: str) -> ObjectType | None:
         """The object whose ids begin so."""
         return self._by_prefix.get(prefix)
@@ -148,4 +187,5 @@ class Schema:
 def schema_of(objects: Iterable[ObjectType], *, package: bool) -> Schema:
     """A schema from objects that ``build`` has completed."""
     found = tuple(objects)
-    return Schema(found, package, {o.name.lower(): o for o in found}, {o.prefix: o for o in found})
+    relations = {o.name: _relations(o, found) for o in found}
+    return Schema(found, package, {o.name.lower(): o for o in found}, {o.prefix: o for o in found}, relations)

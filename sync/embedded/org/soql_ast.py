@@ -9,10 +9,11 @@ Position = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A field, through relationships: ``Campaign.Name``."""
+    """A field, through relationships: ``Campaign.Name``; in a date ``function`` when there is one."""
 
     parts: tuple[str, ...]
     at: Position
+    function: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,26 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A field of the select list with its alias (aliases only in grouped queries)."""
+    """A field of the select list with its alias (in grouped queries, or with ``wrapped``: tolabel, format)."""
 
     path: Path
     alias: str | None
+    wrapped: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldsOf:
+    """``FIELDS(ALL)``, ``FIELDS(STANDARD)`` or ``FIELDS(CUSTOM)``; ``kind`` in capitals."""
+
+    kind: str
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """A child query of the select list: ``(SELECT Id FROM CampaignMembers)``."""
+
+    query: Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +71,15 @@ class Comparison:
 @dataclass(frozen=True, slots=True)
 class Among:
     """``field [NOT] IN (literals)``."""
+
+    left: Path
+    negated: bool
+    values: tuple[Literal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AmongValues:
+    """``field INCLUDES (literals)`` or ``EXCLUDES``, of a multi-select picklist."""
 
     left: Path
     negated: bool
@@ -90,7 +116,7 @@ class Negation:
     part: Condition
 
 
-Condition = Comparison | Among | AmongRows | Both | Either | Negation
+Condition = Comparison | Among | AmongValues | AmongRows | Both | Either | Negation
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +132,7 @@ class Order:
 class Query:
     """A SELECT statement."""
 
-    select: tuple[Selected | Aggregate, ...]
+    select: tuple[Selected | Aggregate | FieldsOf | Children, ...]
     source: str
     source_at: Position
     alias: str | None

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from operator import itemgetter
-from typing import Any
+from dataclasses import replace
 
 from sync.embedded.org import soql_ast as ast
 from sync.embedded.org.errors import OrgError, invalid_type
@@ -13,89 +10,13 @@ from sync.embedded.org.ids import encoder
 from sync.embedded.org.schema import NUMERIC, TEXTUAL, Field, ObjectType
 from sync.embedded.org.soql_filter import Filter, Params
 from sync.embedded.org.soql_parse import pointed
-from sync.embedded.org.soql_scope import Convert, Scope, View, converter
+from sync.embedded.org.soql_scope import Convert, Scope, View, converter, formatted
+from sync.embedded.org.soql_shape import Child, Compiled, Shape, count_of
 
 MAX_OFFSET = 2_000
+_MOST_OF_FIELDS = 200
 _FEW_PARENTS = 20
 _COUNTED = Field("expr", "int")
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-@dataclass(slots=True)
-class Shape:
-    """How one SQL row becomes a record: own fields, then the records reached through relationships."""
-
-    item: ObjectType
-    key_column: int
-    leaves: list[tuple[str, int, Convert | None]] = field(default_factory=list)
-    nodes: dict[str, Shape] = field(default_factory=dict)
-
-    def records(self, rows: Sequence[Sequence[Any]], version: str) -> list[dict[str, Any]]:
-        """The rows as the REST API shows records."""
-        build = self.builder(version)
-        return [build(row) for row in rows]
-
-    def builder(self, version: str) -> Any:
-        """A function from SQL row to record."""
-        name, encode, column = self.item.name, encoder(self.item.prefix), self.key_column
-        url = f"/services/data/v{version}/sobjects/{name}/"
-        plain = [(key, index) for key, index, convert in self.leaves if convert is None]
-        converted = [(key, index, convert) for key, index, convert in self.leaves if convert is not None]
-        names = tuple(key for key, _ in plain)
-        pick = itemgetter(*(index for _, index in plain)) if len(plain) > 1 else None
-        if pick is None:
-            converted += [(key, index, _same) for key, index in plain]
-        nodes = [(key, node.key_column, node.builder(version)) for key, node in self.nodes.items()]
-
-        def build(row: Sequence[Any]) -> dict[str, Any]:
-            record: dict[str, Any] = {"attributes": {"type": name, "url": url + encode(row[column])}}
-            if pick is not None:
-                record.update(zip(names, pick(row), strict=True))
-            for key, index, convert in converted:
-                value = row[index]
-                record[key] = None if value is None else convert(value)
-            for key, index, make in nodes:
-                record[key] = None if row[index] is None else make(row)
-            return record
-
-        return build
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A statement ready to run. ``kind``: rows, count (``COUNT()``), aggregate."""
-
-    kind: str
-    item: ObjectType
-    columns: tuple[str, ...]
-    source: str
-    where: str
-    order: str
-    group: str
-    having: str
-    params: tuple[Any, ...]
-    limit: int | None
-    offset: int
-    shape: Shape | None
-    keys: tuple[tuple[str, Convert | None], ...]
-
-    def sql(self, columns: Sequence[str], limit: int | None) -> str:
-        """The SELECT over the given columns, at most ``limit`` rows (None: all)."""
-        text = f"SELECT {', '.join(columns)} FROM {self.source}"
-        text += f" WHERE {self.where}" if self.where else ""
-        text += f" GROUP BY {self.group}" if self.group else ""
-        text += f" HAVING {self.having}" if self.having else ""
-        text += f" ORDER BY {self.order}" if self.order else ""
-        if limit is not None or self.offset:
-            text += f" LIMIT {-1 if limit is None else limit}"
-        return text + (f" OFFSET {self.offset}" if self.offset else "")
-
-    def by_keys(self) -> str:
-        """The same columns for rows of given keys (one parameter, a JSON array)."""
-        return f"SELECT {', '.join(self.columns)} FROM {self.source} WHERE t.Id IN (SELECT value FROM json_each(?))"
 
 
 def _source_object(query: ast.Query, view: View) -> ObjectType:
@@ -241,22 +162,49 @@ def subselect(query: ast.Query, view: View, params: Params, alias: str) -> tuple
     return text, found
 
 
+def _path_of(compiler: _Compiler, selected: ast.Selected) -> tuple[Field, ObjectType, str, tuple[str, ...]]:
+    if selected.path.function is not None:
+        text, at = compiler.query.text, selected.path.at
+        raise OrgError("MALFORMED_QUERY", pointed(text, at, "Date functions need GROUP BY in the SELECT clause"))
+    if selected.alias is not None and selected.wrapped is None:
+        words = f"only aggregate expressions use field aliasing: {selected.alias}"
+        raise OrgError("MALFORMED_QUERY", pointed(compiler.query.text, selected.path.at, words))
+    return compiler.scope.field(selected.path)
+
+
+def spelled_out(one: ast.Selected | ast.FieldsOf, item: ObjectType) -> list[ast.Selected]:
+    """The fields that an item of the select list stands for."""
+    if isinstance(one, ast.Selected):
+        return [one]
+    kept = [f for f in item.fields if one.kind == "ALL" or f.custom == (one.kind == "CUSTOM")]
+    return [ast.Selected(ast.Path((f.name,), one.at), None) for f in kept]
+
+
+def _selected(compiler: _Compiler) -> list[ast.Selected]:
+    """The fields of the select list, ``FIELDS()`` spelled out."""
+    query = compiler.query
+    found: list[ast.Selected] = []
+    for one in query.select:
+        if isinstance(one, ast.FieldsOf):
+            if one.kind not in ("ALL", "STANDARD", "CUSTOM"):
+                raise OrgError("MALFORMED_QUERY", pointed(query.text, one.at, f"unexpected token: '{one.kind}'"))
+            if one.kind != "STANDARD" and (query.limit is None or query.limit > _MOST_OF_FIELDS):
+                words = "The SOQL FIELDS function must have a LIMIT of at most 200"
+                raise OrgError("MALFORMED_QUERY", pointed(query.text, one.at, words))
+        if isinstance(one, ast.Selected | ast.FieldsOf):
+            found += spelled_out(one, compiler.scope.base)
+    return found
+
+
 def _rows(compiler: _Compiler) -> Compiled:
     query, scope = compiler.query, compiler.scope
     columns = [f"{scope.alias}.Id"]
     shape = Shape(scope.base, 0)
     seen: set[tuple[str, ...]] = set()
-    for selected in query.select:
-        assert isinstance(selected, ast.Selected)
-        if selected.alias is not None:
-            raise OrgError(
-                "MALFORMED_QUERY",
-                pointed(
-                    query.text, selected.path.at, (f"only aggregate expressions use field aliasing: {selected.alias}")
-                ),
-            )
-        found, owner, expression, chain = scope.field(selected.path)
-        name = (*(c.lower() for c in chain), found.name)
+    for selected in _selected(compiler):
+        found, owner, expression, chain = _path_of(compiler, selected)
+        shown = selected.alias or found.name
+        name = (*(c.lower() for c in chain), shown)
         if name in seen:
             raise OrgError("INVALID_FIELD", f"duplicate field selected: {'.'.join(selected.path.parts)}")
         seen.add(name)
@@ -270,28 +218,41 @@ def _rows(compiler: _Compiler) -> Compiled:
                 node.nodes[key] = Shape(target, len(columns) - 1)
             node, walked = node.nodes[key], target
         if found.name == "Id":
-            node.leaves.append(("Id", node.key_column, encoder(owner.prefix)))
+            node.leaves.append((shown, node.key_column, encoder(owner.prefix)))
             continue
         columns.append(expression)
-        node.leaves.append((found.name, len(columns) - 1, converter(found, owner)))
+        convert = converter(found, owner)
+        if selected.wrapped == "format":
+            convert = formatted(found, compiler.view.zone)
+        node.leaves.append((shown, len(columns) - 1, convert))
     where, order = compiler.where(), compiler.order()
     # A page in key order from a broad condition: stop after a page instead of sorting everything that fits.
     by_key = order == "t.Id" and query.limit is not None and not compiler.selective
-    return Compiled(
-        "rows",
-        scope.base,
-        tuple(columns),
-        scope.source(by_key=by_key),
-        where,
-        order,
-        "",
-        "",
-        tuple(compiler.params),
-        query.limit,
-        query.offset,
-        shape,
-        (),
-    )
+    source = scope.source(by_key=by_key)
+    params = tuple(compiler.params)
+    made = ("rows", scope.base, tuple(columns), source, where, order, "", "", params, query.limit, query.offset)
+    return Compiled(*made, shape, (), _children(compiler))
+
+
+def _children(compiler: _Compiler) -> tuple[Child, ...]:
+    """The child queries of the select list. Raises OrgError INVALID_TYPE for an unknown relationship."""
+    found = []
+    for one in compiler.query.select:
+        if not isinstance(one, ast.Children):
+            continue
+        relation = compiler.view.schema.child(compiler.scope.base, one.query.source)
+        if relation is None:
+            words = (
+                f"Didn't understand relationship '{one.query.source}' in FROM part of query call. If you are "
+                "attempting to use a custom relationship, be sure to append the '__r' after the custom relationship "
+                "name. Please reference your WSDL or the describe call for the appropriate names."
+            )
+            raise OrgError("INVALID_TYPE", pointed(one.query.text, one.query.source_at, words))
+        inner = _Compiler(replace(one.query, source=relation.child), compiler.view, [], "t")
+        rows = _rows(inner)
+        where = " AND ".join([*([f"({rows.where})"] if rows.where else []), f"t.{relation.field} = ?"])
+        found.append(Child(relation.name, replace(rows, where=where)))
+    return tuple(found)
 
 
 _NOT_GROUPABLE = frozenset({"datetime", "textarea", "double", "percent", "currency"})
@@ -307,12 +268,14 @@ def _grouped(compiler: _Compiler) -> Compiled:
                 "INVALID_FIELD",
                 pointed(query.text, path.at, (f"field '{found.name}' can not be grouped in a query call")),
             )
-        name = (*(c.lower() for c in chain), found.name)
+        name = (*(c.lower() for c in chain), found.name, path.function or "")
         grouped[name] = expression + (" COLLATE NOCASE" if found.type in TEXTUAL else "")
     columns: list[str] = []
     keys: list[tuple[str, Convert | None]] = []
     unnamed = 0
     for selected in query.select:
+        if isinstance(selected, ast.FieldsOf | ast.Children):
+            raise OrgError("MALFORMED_QUERY", "Grouped queries select fields and aggregates only")
         if isinstance(selected, ast.Aggregate):
             expression, found = compiler.aggregate(selected)
             label = selected.alias
@@ -321,7 +284,7 @@ def _grouped(compiler: _Compiler) -> Compiled:
             keys.append((label, converter(found, scope.base)))
         else:
             found, owner, expression, chain = scope.field(selected.path)
-            if (*(c.lower() for c in chain), found.name) not in grouped:
+            if (*(c.lower() for c in chain), found.name, selected.path.function or "") not in grouped:
                 raise OrgError(
                     "MALFORMED_QUERY",
                     pointed(
@@ -331,6 +294,8 @@ def _grouped(compiler: _Compiler) -> Compiled:
                     ),
                 )
             label = selected.alias or found.name
+            if selected.alias is None and selected.path.function is not None:
+                label, unnamed = f"expr{unnamed}", unnamed + 1
             keys.append((label, converter(found, owner)))
         if [k for k, _ in keys].count(label) > 1:
             raise OrgError("MALFORMED_QUERY", f"duplicate alias: {label}")
@@ -367,21 +332,8 @@ def compile_query(query: ast.Query, view: View) -> Compiled:
         if aggregates[0].function != "COUNT" or query.group:
             raise OrgError("MALFORMED_QUERY", pointed(query.text, aggregates[0].at, "unexpected token: '('"))
         where = compiler.where()
-        return Compiled(
-            "count",
-            compiler.scope.base,
-            ("1",),
-            compiler.scope.source(),
-            where,
-            "",
-            "",
-            "",
-            tuple(compiler.params),
-            query.limit,
-            query.offset,
-            None,
-            (),
-        )
+        source = compiler.scope.source()
+        return count_of(compiler.scope.base, source, where, compiler.params, query.limit, query.offset)
     if aggregates or query.group:
         return _grouped(compiler)
     return _rows(compiler)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from sync.embedded.org import soql_ast as ast
 from sync.embedded.org.errors import OrgError
 from sync.embedded.org.ids import key_for, normalise, position, to_18
 from sync.embedded.org.schema import NUMERIC, TEXTUAL, Field, ObjectType
+from sync.embedded.org.soql_dates import date_range
 from sync.embedded.org.soql_parse import MAX_LITERAL, pointed
 from sync.embedded.org.soql_scope import Scope, View, prefix_of
 from sync.embedded.org.store import fold
@@ -21,6 +22,7 @@ Params = list[Any]
 Subquery = Callable[[ast.Query, View, Params, str], tuple[str, Field]]
 _TYPE_NAMES = {"datetime": "dateTime", "percent": "double", "currency": "double", "id": "ID", "reference": "ID"}
 _FEW = 400
+MOST_SEMI_JOINS = 2
 
 
 def parse_instant(text: str) -> int:
@@ -34,34 +36,6 @@ def parse_instant(text: str) -> int:
     return int(moment.timestamp())
 
 
-def _month(day: date, months: int) -> date:
-    index = day.year * 12 + day.month - 1 + months
-    return date(index // 12, index % 12 + 1, 1)
-
-
-def date_range(name: str, today: date) -> tuple[date, date]:
-    """First day of a date literal's range, and the first day after it."""
-    day = timedelta(days=1)
-    if ":" in name:
-        kind, _, count = name.partition(":")
-        span = timedelta(days=int(count))
-        return (today - span, today + day) if kind == "last_n_days" else (today + day, today + day + span)
-    week = today - timedelta(days=(today.weekday() + 1) % 7)
-    ranges = {
-        "today": (today, today + day),
-        "yesterday": (today - day, today),
-        "tomorrow": (today + day, today + 2 * day),
-        "this_week": (week, week + 7 * day),
-        "last_week": (week - 7 * day, week),
-        "this_month": (_month(today, 0), _month(today, 1)),
-        "last_month": (_month(today, -1), _month(today, 0)),
-        "next_month": (_month(today, 1), _month(today, 2)),
-        "this_year": (date(today.year, 1, 1), date(today.year + 1, 1, 1)),
-        "last_year": (date(today.year - 1, 1, 1), date(today.year, 1, 1)),
-    }
-    return ranges[name]
-
-
 class Filter:
     """Writes the WHERE (or HAVING) clause of one scope; bound values are appended to ``params`` in order."""
 
@@ -70,6 +44,7 @@ class Filter:
         self._params = params
         self._subquery = subquery
         self._aggregate: Callable[[ast.Aggregate], tuple[str, Field]] | None = None
+        self._semi_joins = 0
 
     def with_aggregates(self, compile_one: Callable[[ast.Aggregate], tuple[str, Field]]) -> Filter:
         """The same filter for HAVING, where aggregates may stand on the left."""
@@ -80,7 +55,11 @@ class Filter:
         """One condition as SQL that is true, false or (counting as false) null."""
         if isinstance(node, ast.Both):
             return "(" + " AND ".join(self.condition(p) for p in node.parts) + ")"
+        if isinstance(node, ast.AmongValues):
+            return self._among_values(node)
         if isinstance(node, ast.Either):
+            if any(isinstance(part, ast.AmongRows) for part in node.parts):
+                raise OrgError("MALFORMED_QUERY", "Semi join sub-selects are not allowed with the 'OR' operator")
             return "(" + " OR ".join(self.condition(p) for p in node.parts) + ")"
         if isinstance(node, ast.Negation):
             return f"NOT ifnull({self.condition(node.part)}, 0)"
@@ -190,7 +169,10 @@ class Filter:
         value, operator, view = node.value, node.operator, self._scope.view
         as_instant = field.type == "datetime"
         if value.kind == "range":
-            low, high = date_range(value.text, view.today)
+            try:
+                low, high = date_range(value.text, view.today)
+            except ValueError:
+                raise self._wrong_type(field, value) from None
             if as_instant:
                 first, after = (
                     int(datetime.combine(d, time(), view.zone).astimezone(UTC).timestamp()) for d in (low, high)
@@ -259,7 +241,23 @@ class Filter:
             raise self._wrong_type(field, value)
         return value.text
 
+    def _among_values(self, node: ast.AmongValues) -> str:
+        field, _, expression, _ = self._scope.field(node.left)
+        if field.type != "multipicklist":
+            words = f"{'excludes' if node.negated else 'includes'} operator is valid for multi-picklist fields only"
+            raise OrgError("INVALID_QUERY_FILTER_OPERATOR", pointed(self._scope.text, node.left.at, words))
+        groups = []
+        for value in node.values:
+            wanted = [part for part in self._text(field, value).split(";") if part]
+            self._params.extend(f"%;{fold(part)};%" for part in wanted)
+            groups.append("(" + " AND ".join([f"fold(';' || {expression} || ';') LIKE ?"] * len(wanted)) + ")")
+        inside = " OR ".join(groups)
+        return f"NOT ifnull(({inside}), 0)" if node.negated else f"({inside})"
+
     def _among_rows(self, node: ast.AmongRows) -> str:
+        self._semi_joins += 1
+        if self._semi_joins > MOST_SEMI_JOINS:
+            raise OrgError("MALFORMED_QUERY", f"Maximum {MOST_SEMI_JOINS} semi join sub-selects are allowed")
         field, owner, expression, chain = self._scope.field(node.left)
         if field.type not in ("id", "reference") or chain:
             raise OrgError(

@@ -21,13 +21,25 @@ MAX_LITERAL = 4_000
 
 _GRAMMAR = r"""
 start: query
-query: SELECT items FROM NAME [alias] [where] [group] [having] [order] [limit] [offset]
-?alias: NAME
+query: SELECT items FROM source filter grouping tail
+source: NAME [alias] [scope]
+filter: [where] [with]
+grouping: [group] [having]
+tail: [order] [limit] [offset] [for]
+alias: [AS] NAME
+scope: USING SCOPE NAME
+with: WITH NAME
+for: FOR NAME ("," NAME)*
 items: item ("," item)*
 ?item: path [NAME] -> selected
+     | WRAPPED "(" path ")" [NAME] -> wrapped
+     | FIELDS "(" NAME ")" -> fields_of
+     | "(" query ")" -> children
      | aggregate
 aggregate: FUNCTION "(" [path] ")" [NAME]
-path: NAME ("." NAME)*
+?path: plain | dated
+plain: NAME ("." NAME)*
+dated: DATED "(" plain ")"
 
 where: WHERE _condition
 _condition: both | either | unary
@@ -40,6 +52,7 @@ either: unary (OR unary)+
            | operand LIKE literal -> compare
            | path [NOT] IN LITERALS -> among
            | path [NOT] IN "(" query ")" -> among_rows
+           | path INCLUDES LITERALS -> among_values
 ?operand: path | aggregate_plain
 aggregate_plain: FUNCTION "(" [path] ")"
 
@@ -71,7 +84,16 @@ LIMIT.3: /limit\b/i
 OFFSET.3: /offset\b/i
 FUNCTION.4: /(count_distinct|count|sum|avg|min|max)(?=\s*\()/i
 CONSTANT.3: /(true|false|null)\b/i
-RANGE.2: /(today|yesterday|tomorrow|(this|last)_(week|month|year)|next_month|(last|next)_n_days:\d+)\b/i
+WRAPPED.4: /(tolabel|format|convertcurrency)(?=\s*\()/i
+FIELDS.4: /fields(?=\s*\()/i
+DATED.4: /(calendar|fiscal|day|hour|week)_\w+(?=\s*\()/i
+RANGE.4: /(to|yester)day\b|tomorrow\b|(last|this|next|n)_\w+(:\d+)?/i
+INCLUDES.3: /(includes|excludes)\b/i
+AS.3: /as\b/i
+USING.3: /using\b/i
+SCOPE.3: /scope\b/i
+WITH.3: /with\b/i
+FOR.3: /for\b/i
 OPERATOR: "<=" | ">=" | "!=" | "<>" | "=" | "<" | ">"
 DATETIME.5: /\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)/
 DATE.4: /\d{4}-\d\d-\d\d/
@@ -159,8 +181,23 @@ class _Build(Transformer[Token, Any]):
     def selected(self, parts: list[Any]) -> ast.Selected:
         return ast.Selected(parts[0], str(parts[1]) if len(parts) > 1 and parts[1] is not None else None)
 
-    def path(self, parts: list[Token]) -> ast.Path:
+    def wrapped(self, parts: list[Any]) -> ast.Selected:
+        return ast.Selected(parts[1], str(parts[2]) if parts[2] is not None else None, str(parts[0]).lower())
+
+    def fields_of(self, parts: list[Any]) -> ast.FieldsOf:
+        return ast.FieldsOf(str(parts[1]).upper(), _at(parts[1]))
+
+    def children(self, parts: list[Any]) -> ast.Children:
+        return ast.Children(parts[0])
+
+    def plain(self, parts: list[Token]) -> ast.Path:
         return ast.Path(tuple(str(p) for p in parts), _at(parts[0]))
+
+    def dated(self, parts: list[Any]) -> ast.Path:
+        return ast.Path(parts[1].parts, _at(parts[0]), str(parts[0]).upper())
+
+    def alias(self, parts: list[Any]) -> Token:
+        return parts[1]  # type: ignore[no-any-return]
 
     def aggregate(self, parts: list[Any]) -> ast.Aggregate:
         return ast.Aggregate(parts[0].upper(), parts[1], str(parts[2]) if parts[2] is not None else None, _at(parts[0]))
@@ -191,6 +228,11 @@ class _Build(Transformer[Token, Any]):
         values = tuple(_literal(one, at) for one in _ONE.findall(str(parts[3])[1:-1]))
         return ast.Among(parts[0], parts[1] is not None, values)
 
+    def among_values(self, parts: list[Any]) -> ast.AmongValues:
+        at = _at(parts[2])
+        values = tuple(_literal(one, at) for one in _ONE.findall(str(parts[2])[1:-1]))
+        return ast.AmongValues(parts[0], parts[1].lower() == "excludes", values)
+
     def among_rows(self, parts: list[Any]) -> ast.AmongRows:
         return ast.AmongRows(parts[0], parts[1] is not None, parts[3])
 
@@ -213,21 +255,22 @@ class _Build(Transformer[Token, Any]):
 
     offset = limit
 
+    def source(self, parts: list[Any]) -> tuple[Token, str | None]:
+        return parts[0], str(parts[1]) if parts[1] is not None else None
+
+    def filter(self, parts: list[Any]) -> Any:
+        return parts[0]
+
+    def grouping(self, parts: list[Any]) -> tuple[Any, Any]:
+        return parts[0] or (), parts[1]
+
+    def tail(self, parts: list[Any]) -> tuple[Any, int | None, int]:
+        return parts[0] or (), parts[1], parts[2] or 0
+
     def query(self, parts: list[Any]) -> ast.Query:
-        _, select, _, source, alias, where, group, having, order, limit, offset = parts
-        return ast.Query(
-            select,
-            str(source),
-            _at(source),
-            str(alias) if alias is not None else None,
-            where,
-            group or (),
-            having,
-            order or (),
-            limit,
-            offset or 0,
-            self._text,
-        )
+        _, select, _, (source, alias), where, (group, having), (order, limit, offset) = parts
+        at, text = _at(source), self._text
+        return ast.Query(select, str(source), at, alias, where, group, having, order, limit, offset, text)
 
 
 @lru_cache(maxsize=1)

@@ -16,9 +16,10 @@ import msgspec
 
 from sync.embedded.org.errors import OrgError
 from sync.embedded.org.ids import encoder
-from sync.embedded.org.soql_compile import Compiled, compile_query
+from sync.embedded.org.soql_compile import compile_query
 from sync.embedded.org.soql_parse import parse
 from sync.embedded.org.soql_scope import View
+from sync.embedded.org.soql_shape import Child, Compiled
 from sync.embedded.org.state import Switches
 
 PAGE = 2_000
@@ -43,12 +44,17 @@ class Cursors:
         self._count = 0
         self._lock = threading.Lock()
 
-    def add(self, compiled: Compiled, keys: array[int], now: float) -> str:
+    @property
+    def child_rows(self) -> int:
+        """The most rows of a child query's page."""
+        return self._switches.child_rows
+
+    def add(self, cursor: _Cursor) -> str:
         """Keep a result; its 18-character locator."""
         with self._lock:
             self._count += 1
             locator = encoder("01g")(self._count)
-            self._open[locator] = _Cursor(compiled, keys, now)
+            self._open[locator] = cursor
             while len(self._open) > _KEPT:
                 self._open.popitem(last=False)
             return locator
@@ -98,15 +104,27 @@ class Queries:
             return _answer(total, [], None)
         if compiled.kind == "aggregate":
             return self._grouped(connection, compiled)
-        wanted = page + 1 if compiled.limit is None else min(page + 1, compiled.limit)
-        rows = connection.execute(compiled.sql(compiled.columns, wanted), compiled.params).fetchall()
         assert compiled.shape is not None
-        if len(rows) <= page:
-            return _answer(len(rows), compiled.shape.records(rows, version), None)
-        found = connection.execute(compiled.sql(("t.Id",), compiled.limit), compiled.params)
+        if not compiled.children:
+            wanted = page + 1 if compiled.limit is None else min(page + 1, compiled.limit)
+            rows = connection.execute(compiled.sql(compiled.columns, wanted), compiled.params).fetchall()
+            if len(rows) <= page:
+                return _answer(len(rows), compiled.shape.records(rows, version), None)
+        return self._first(connection, compiled, compiled.params, page, version, view.now.timestamp())
+
+    def _first(
+        self,
+        connection: sqlite3.Connection,
+        compiled: Compiled,
+        params: tuple[Any, ...],
+        page: int,
+        version: str,
+        now: float,
+    ) -> dict[str, Any]:
+        """The first page of a result that is fixed as a list of keys."""
+        found = connection.execute(compiled.sql(("t.Id",), compiled.limit), params)
         keys = array("q", (row[0] for row in found))
-        locator = self.cursors.add(compiled, keys, view.now.timestamp())
-        return self._page(connection, compiled, keys, 0, page, locator, version)
+        return self._page(connection, _Cursor(compiled, keys, now), 0, page, None, version)
 
     def _grouped(self, connection: sqlite3.Connection, compiled: Compiled) -> dict[str, Any]:
         limit = PAGE + 1 if compiled.limit is None else min(PAGE + 1, compiled.limit)
@@ -116,23 +134,48 @@ class Queries:
         return _answer(len(rows), _aggregate_rows(compiled, rows), None)
 
     def _page(
-        self,
-        connection: sqlite3.Connection,
-        compiled: Compiled,
-        keys: array[int],
-        offset: int,
-        page: int,
-        locator: str,
-        version: str,
+        self, connection: sqlite3.Connection, cursor: _Cursor, offset: int, page: int, locator: str | None, version: str
     ) -> dict[str, Any]:
+        """One page; rows of child queries count into it, so it may hold fewer records than it might."""
+        compiled, keys = cursor.compiled, cursor.keys
         assert compiled.shape is not None
         part = keys[offset : offset + page]
         rows = connection.execute(compiled.by_keys(), (msgspec.json.encode(part.tolist()).decode(),)).fetchall()
         by_key = {row[0]: row for row in rows}
-        records = compiled.shape.records([by_key[k] for k in part if k in by_key], version)
-        end = offset + page
-        following = f"/services/data/v{version}/query/{locator}-{end}" if end < len(keys) else None
+        build = compiled.shape.builder(version)
+        records: list[dict[str, Any]] = []
+        end, used = offset + page, 0
+        for index, key in enumerate(part):
+            if key not in by_key:
+                continue
+            record = build(by_key[key])
+            for child in compiled.children:
+                record[child.name] = self._child(connection, child, key, page, version, cursor.opened)
+                used += len(record[child.name]["records"]) if record[child.name] is not None else 0
+            if records and used + len(records) + 1 > page:
+                end = offset + index
+                break
+            records.append(record)
+        following = None
+        if end < len(keys):
+            locator = locator or self.cursors.add(cursor)
+            following = f"/services/data/v{version}/query/{locator}-{end}"
         return _answer(len(keys), records, following)
+
+    def _child(
+        self, connection: sqlite3.Connection, child: Child, parent: int, page: int, version: str, now: float
+    ) -> dict[str, Any] | None:
+        """The answer of a child query for one record; None where there are none."""
+        most = min(page, self.cursors.child_rows)
+        compiled, params = child.compiled, (*child.compiled.params, parent)
+        assert compiled.shape is not None
+        if not compiled.children:
+            wanted = most + 1 if compiled.limit is None else min(most + 1, compiled.limit)
+            rows = connection.execute(compiled.sql(compiled.columns, wanted), params).fetchall()
+            if len(rows) <= most:
+                return _answer(len(rows), compiled.shape.records(rows, version), None) if rows else None
+        answer = self._first(connection, compiled, params, most, version, now)
+        return answer if answer["records"] else None
 
     def more(
         self, connection: sqlite3.Connection, locator: str, now: float, *, version: str, page: int = PAGE
@@ -142,7 +185,7 @@ class Queries:
         cursor = self.cursors.get(name, now)
         if not offset.isdigit() or int(offset) > len(cursor.keys):
             raise OrgError("INVALID_QUERY_LOCATOR", "invalid query locator")
-        return self._page(connection, cursor.compiled, cursor.keys, int(offset), page, name, version)
+        return self._page(connection, cursor, int(offset), page, name, version)
 
 
 def page_size(options: str | None, most: int) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
@@ -16,10 +16,12 @@ from zoneinfo import ZoneInfo
 from sync.embedded.org import soql_ast as ast
 from sync.embedded.org.errors import OrgError
 from sync.embedded.org.ids import encoder
-from sync.embedded.org.schema import Field, ObjectType, Schema
+from sync.embedded.org.schema import NUMERIC, Field, ObjectType, Schema
+from sync.embedded.org.soql_dates import date_function
 from sync.embedded.org.soql_parse import pointed
 
 Convert = Callable[[Any], Any]
+MOST_LEVELS = 5
 _PLACE = re.compile(r"\{([\w.]+)\}")
 
 
@@ -54,6 +56,24 @@ def converter(item: Field, owner: ObjectType) -> Convert | None:
     if item.type in ("id", "reference") and not item.id_text:
         return encoder(prefix_of(item, owner))
     return None
+
+
+def formatted(item: Field, zone: ZoneInfo) -> Convert:
+    """From the stored value to ``format()``'s text, in the words of an American user in a time zone."""
+
+    def instant(seconds: int) -> str:
+        at = datetime.fromtimestamp(seconds, zone)
+        return f"{at.month}/{at.day}/{at.year}, {at.hour % 12 or 12}:{at.minute:02} {'AM' if at.hour < 12 else 'PM'}"
+
+    def day(text: str) -> str:
+        at = date.fromisoformat(text)
+        return f"{at.month}/{at.day}/{at.year}"
+
+    if item.type == "datetime":
+        return instant
+    if item.type == "date":
+        return day
+    return (lambda value: f"{value:,.{item.scale}f}") if item.type in NUMERIC else str
 
 
 _PREFIXES: dict[str, str] = {}
@@ -98,6 +118,9 @@ class Scope:
     def _join(self, chain: tuple[str, ...], at: ast.Position) -> tuple[ObjectType, str]:
         if not chain:
             return self.base, self.alias
+        if len(chain) > MOST_LEVELS:
+            words = f"Cannot have more than {MOST_LEVELS} levels of relationships in a field path: {'.'.join(chain)}"
+            raise OrgError("INVALID_FIELD", pointed(self.text, at, words))
         key = tuple(part.lower() for part in chain)
         if key in self.joins:
             return self.joins[key]
@@ -152,7 +175,14 @@ class Scope:
                     ),
                 ),
             )
-        return found, owner, self.expression(found, alias, chain, path.at), chain
+        expression = self.expression(found, alias, chain, path.at)
+        if path.function is not None:
+            if found.type not in ("date", "datetime"):
+                words = f"field '{found.name}' is no date: {path.function} cannot be used"
+                raise OrgError("INVALID_FIELD", pointed(self.text, path.at, words))
+            made, expression = date_function(path.function, expression, found.type)
+            found = replace(made, name=found.name)
+        return found, owner, expression, chain
 
     def expression(self, item: Field, alias: str, chain: tuple[str, ...], at: ast.Position) -> str:
         """The SQL of a field's value; a computed field may join what it is computed from."""

@@ -31,10 +31,10 @@ class Switches:
     - ``lock_contention``: the share of the 200-row steps of parallel bulk batches that lose a campaign's lock.
     - ``multipart_most``: characters of data that a multipart job may carry.
 
-    Limits: ``page_rows`` of a query's page; ``session_seconds`` until a session ends that is not used (0: never);
-    ``locator_seconds`` that a query locator lives; ``long_requests`` at once, each of ``long_request_seconds`` and
-    more; ``bulk_rows`` of a bulk job's internal batch; ``bulk_seconds`` by the clock, and ``bulk_polls``, until a bulk
-    job is done.
+    Limits: ``page_rows`` of a query's page, ``child_rows`` of a child query's; ``session_seconds`` until a session
+    ends that is not used (0: never); ``locator_seconds`` that a query locator lives; ``long_requests`` at once, each
+    of ``long_request_seconds`` and more; ``bulk_rows`` of a bulk job's internal batch; ``bulk_seconds`` by the clock,
+    and ``bulk_polls``, until a bulk job is done.
     """
 
     failed_calls_count: bool = True
@@ -50,6 +50,7 @@ class Switches:
     lock_contention: float = 0.0
     multipart_most: int = 100_000
     page_rows: int = 2_000
+    child_rows: int = 499
     session_seconds: float = 0.0
     locator_seconds: float = 172_800.0
     long_requests: int = 25
