@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.stamp-run
 DEV_STAMP := $(VENV)/.stamp-dev
+BENCH_STAMP := $(VENV)/.stamp-bench
 WORKERS ?= 2
 
 .PHONY: demo test test-all lint bench screenshots clean help
@@ -32,6 +33,11 @@ $(DEV_STAMP): pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m compileall -q console sync
 	@touch $@ $(RUN_STAMP)
 
+$(BENCH_STAMP): pyproject.toml | $(DEV_STAMP)
+	@echo "setting up .venv (with the extra bench)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]'
+	@touch $@ $(DEV_STAMP) $(RUN_STAMP)
+
 demo: $(RUN_STAMP)
 	@$(BIN)/predictive demo
 
@@ -47,7 +53,7 @@ lint: $(DEV_STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(DEV_STAMP)
+bench: $(BENCH_STAMP)
 	$(BIN)/python -m tests.bench
 
 screenshots: $(DEV_STAMP)

@@ -161,6 +161,15 @@ class Database:
             with result:
                 yield from result.partitions(window)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection of its own on which several statements see one state: as at the first of them."""
+        with self.engine.connect() as plain:
+            # SQLite's read transactions are snapshots anyway.
+            conn = plain if self.is_sqlite else plain.execution_options(isolation_level="REPEATABLE READ")
+            with conn.begin():
+                yield conn
+
     def _run_later(self) -> None:
         actions: list[Callable[[], None]] = getattr(self._local, "after", [])
         self._local.after = []

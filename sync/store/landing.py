@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from sync.ids import CampaignId
 from sync.model import OrgMember, ServiceMember
+from sync.store.compare import rows_of_people
 from sync.store.database import Database, chunks
 from sync.store.rows import ORG_COLUMNS, SERVICE_COLUMNS, org_row, service_row
 from sync.store.schema import campaign, org_member, service_member
@@ -189,7 +190,7 @@ def _org_by_person(conn: Connection, people: Iterable[Key]) -> dict[Key, dict[st
     out: dict[Key, dict[str, Any]] = {}
     for campaign_id, person_ids in _by_campaign(people):
         for some in chunks(person_ids):
-            statement = select(*_LOOK).where(org_member.c.campaign_id == campaign_id, org_member.c.person_id.in_(some))
+            statement = select(*_LOOK).where(rows_of_people(campaign_id, some))
             out.update(_found(conn, statement))
     return out
 

@@ -11,9 +11,25 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import merge
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Table, and_, bindparam, delete, func, null, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from sync.ids import CampaignId, MemberId, PersonId, RunId
 from sync.model import BaseMember, OrgMember, ServiceMember, StatusState
@@ -37,9 +53,12 @@ from sync.store.rows import (
 )
 from sync.store.schema import base_member, campaign, org_member, service_member
 
-_ORG_AT = 1
-_SERVICE_AT = _ORG_AT + len(ORG_FIELDS)
-_BASE_AT = _SERVICE_AT + len(SERVICE_FIELDS)
+_ORG_PERSON = ORG_FIELDS.index("person_id")
+_SERVICE_PERSON = SERVICE_FIELDS.index("person_id")
+_BASE_PERSON = BASE_FIELDS.index("person_id")
+
+_WINDOW = 500
+"""Members that differ and are held at a time."""
 
 Triple = tuple[OrgMember | None, ServiceMember | None, BaseMember | None]
 
@@ -170,13 +189,18 @@ class Members:
         Runs on a connection of its own and sees what was committed when the first row is read; read it to the end or
         close it.
         """
-        for window in self._database.stream(compare.differing(campaign_id)):
-            for row in window:
-                yield (
-                    None if row[_ORG_AT] is None else org_of(row[_ORG_AT:_SERVICE_AT]),
-                    None if row[_SERVICE_AT] is None else service_of(row[_SERVICE_AT:_BASE_AT]),
-                    None if row[_BASE_AT] is None else base_of(row[_BASE_AT:]),
-                )
+        with self._database.snapshot() as conn:
+            keys = merge(*(_first_column(conn, each) for each in compare.differing_keys(campaign_id)))
+            for some in chunks((key for key, _ in groupby(keys)), _WINDOW):
+                primary = and_(compare.rows_of_people(campaign_id, some), org_member.c.is_primary == true())
+                org = {row[_ORG_PERSON]: org_of(row) for row in _found(conn, org_member, ORG_FIELDS, primary)}
+                where = _keys(service_member, campaign_id, some)
+                found = _found(conn, service_member, SERVICE_FIELDS, where)
+                service = {row[_SERVICE_PERSON]: service_of(row) for row in found}
+                found = _found(conn, base_member, BASE_FIELDS, _keys(base_member, campaign_id, some))
+                base = {row[_BASE_PERSON]: base_of(row) for row in found}
+                for key in some:
+                    yield org.get(key), service.get(key), base.get(key)
 
     def count_differing(self, campaign_id: CampaignId) -> int:
         """How many members ``differing`` would give."""
@@ -319,5 +343,24 @@ class Members:
         with self._database.read() as conn:
             for some in chunks(values):
                 where = and_(table.c.campaign_id == campaign_id, table.c[key].in_(some))
+                if table is org_member and key == "person_id":
+                    where = compare.rows_of_people(campaign_id, some)
                 out += conn.execute(select(*columns_of(table, names)).where(where).order_by(*order)).all()
         return out
+
+
+def _first_column(conn: Connection, statement: Executable) -> Iterator[str]:
+    """Values of a statement's first column as they come."""
+    result = conn.execute(statement, execution_options={"stream_results": True, "max_row_buffer": _WINDOW})
+    with result:
+        for window in result.partitions(_WINDOW):
+            yield from (str(row[0]) for row in window)
+
+
+def _keys(table: Table, campaign_id: CampaignId, person_ids: Collection[str]) -> ColumnElement[bool]:
+    """Condition on the primary keys of base or service rows."""
+    return and_(table.c.campaign_id == campaign_id, table.c.person_id.in_(person_ids))
+
+
+def _found(conn: Connection, table: Table, names: Sequence[str], where: ColumnElement[bool]) -> Sequence[Any]:
+    return conn.execute(select(*columns_of(table, names)).where(where)).all()

@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from sync.digest import org_digest, service_digest
 from sync.model import BaseMember, OrgMember, PersonKind, ServiceMember, StatusState
 from sync.ports import Changes
+from sync.store import compare
 from sync.store.facts import SERVICE_CURSOR
+from sync.store.schema import org_member
 from sync.store.store import Store, open_store
 from tests.store.databases import KINDS, empty
 from tests.store.made import AT, C1, C2, base, edition, member_id, org, person_id, service
@@ -125,6 +128,20 @@ def test_the_statement_finds_what_a_naive_merge_finds(
 def shared(request: pytest.FixtureRequest) -> Iterator[Store]:
     with empty(request.param) as url, open_store(url) as made:
         yield made
+
+
+def test_no_statement_of_the_comparison_walks_wide_rows_or_sorts_a_campaign(store: Store) -> None:
+    """Told by SQLite's own plan: unchanged members cost a look into narrow indexes, people are found by their key."""
+    if not store.database.is_sqlite:
+        pytest.skip("SQLite's plans")
+    people = [person_id(number) for number in range(20)]
+    by_person = select(org_member.c.email).where(compare.rows_of_people(C1, people))
+    with store.database.read() as conn:
+        for statement in (*compare.differing_keys(C1), by_person):
+            sql = str(statement.compile(store.database.engine, compile_kwargs={"literal_binds": True}))
+            steps = [row[3] for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+            assert not [step for step in steps if "PRIMARY KEY (campaign_id=?)" in step or step.startswith("SCAN")]
+            assert "USE TEMP B-TREE FOR ORDER BY" not in steps
 
 
 def test_what_landed_comes_back_whole(store: Store) -> None:
