@@ -37,6 +37,7 @@ _KINDS = {
     "verify": RunKind.VERIFY,
     "undo": RunKind.UNDO,
     "runs release": RunKind.RELEASE,
+    "runs retry": RunKind.MANUAL,
 }
 
 

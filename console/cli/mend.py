@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from console.cli.plans import ask_and_apply
 from console.cli.runs import finish, guards
+from sync.errors import UsageError
 
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation
@@ -17,6 +18,22 @@ def undo(invocation: Invocation) -> int:
     with invocation.stopping() as stop:
         plan = invocation.shell().plan_undo(invocation.options.run, cancel=stop.cancel)
     return ask_and_apply(invocation, plan, passes, without_deletes=False)
+
+
+def retry(invocation: Invocation) -> int:
+    """Try failed rows again, planned from the values as they are now."""
+    passes, options = guards(invocation), invocation.options
+    seqs = [_number(word) for word in options.row] or None
+    with invocation.stopping() as stop:
+        plan = invocation.shell().plan_retry(options.run, seqs=seqs, code=options.code, cancel=stop.cancel)
+    return ask_and_apply(invocation, plan, passes, without_deletes=False)
+
+
+def _number(word: str) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise UsageError(f"--row {word}: no number", remedy="predictive runs RUN shows the rows' numbers") from None
 
 
 def release(invocation: Invocation) -> int:

@@ -148,6 +148,20 @@ COMMANDS: tuple[Command, ...] = (
         run=True,
     ),
     Command(
+        "runs retry",
+        "try a run's failed rows again, planned from the values as they are now",
+        "console.cli.mend:retry",
+        (
+            _RUN,
+            Argument("--code", "only rows that failed with this code", metavar="CODE"),
+            Argument("--row", "only the row of this number; may be repeated", "many", metavar="N"),
+            *_GUARDS,
+        ),
+        _MEND,
+        _ASKING,
+        run=True,
+    ),
+    Command(
         "runs release",
         "let a member go whose values an undo holds; the next sync does what Salesforce says",
         "console.cli.mend:release",

@@ -15,8 +15,19 @@ from typing import Any
 from sync.digest import org_digest, service_digest
 from sync.engine import content
 from sync.engine.apply_service import Applying
-from sync.engine.writes import MEMBER_OBJECT, STATUS, Group, api_names, grouped, org_write, patched_org, restored
+from sync.engine.writes import (
+    MEMBER_OBJECT,
+    STATUS,
+    Group,
+    api_names,
+    by_owner,
+    grouped,
+    org_write,
+    patched_org,
+    restored,
+)
 from sync.events import Event, Noted, Phase, RowFailed
+from sync.failures import failure_of
 from sync.ids import CampaignId, MemberId, PersonId
 from sync.mapping import Mapping as Names
 from sync.model import BaseMember, OrgMember, Side
@@ -85,9 +96,10 @@ class OrgPhase:
                 service = known.get((first.campaign_id, PersonId(first.subject_id)))
                 if service is None and any(row.on_arrival for row in group):
                     continue  # it never arrived: its addition was refused, and that is reported there
-                write = org_write(group, parts.mapping, service)
-                if write is not None:
-                    yield self._wait(group, write)
+                for part in by_owner(group):
+                    write = org_write(part, parts.mapping, service)
+                    if write is not None:
+                        yield self._wait(part, write)
 
     def _left_out(self, row: PlanRow) -> bool:
         """Rows of a campaign that failed before, or of a person whose addition to the service was refused."""
@@ -129,6 +141,7 @@ class _Answer:
         self._members: list[tuple[Group, OrgWrite, OrgOutcome]] = []
         self._content: dict[Subject, dict[str, tuple[str | None, str]]] = {}
         self._ticked: list[PersonId] = []
+        self._refused: set[MemberId] = set()
 
     def take(self, group: Group, write: OrgWrite, outcome: OrgOutcome) -> None:
         """Sort one record's outcome."""
@@ -148,7 +161,10 @@ class _Answer:
             (done.drifted if outcome.state == "drifted" else done.failed).add(first.subject_id)
         if first.subject is Subject.PERSON and outcome.state == "written":
             self._ticked.append(PersonId(first.subject_id))
-        if write.sobject == MEMBER_OBJECT and outcome.state in ("written", "drifted"):
+        for_good = outcome.state == "rejected" and not failure_of(outcome.code).kind.passes
+        if for_good and any(row.field == "status" for row in group):
+            self._refused.add(MemberId(write.record_id or ""))
+        if write.sobject == MEMBER_OBJECT and (for_good or outcome.state in ("written", "drifted")):
             self._members.append((group, write, outcome))
 
     def _substituted(self, group: Group, outcome: OrgOutcome) -> None:
@@ -241,6 +257,7 @@ class _Answer:
                 off=live.parts.off,
                 digests=(org_digest(row), service_digest(theirs)),
                 invisible=agreed is not None and agreed.invisible,
+                rejected=row.member_id in self._refused,
                 restored=fresh.get(row.member_id, {}),
             )
 

@@ -5,7 +5,7 @@ Base class of ``sync.bootstrap.Shell``. Imports the engine's steps and the store
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sync.board import group_failures
 from sync.engine.board import unmended
@@ -13,6 +13,7 @@ from sync.engine.gate import Choice
 from sync.engine.parts import Cancel
 from sync.engine.reads import StoreReads
 from sync.engine.release import release_hold
+from sync.engine.retry import plan_retry
 from sync.engine.undo import plan_undo
 from sync.errors import UsageError
 from sync.ids import CampaignId, RunId
@@ -67,6 +68,33 @@ class Mending(StoreReads):
         return release_hold(self.parts(), campaign.id, campaign.name, person, reason)
 
     # ------------------------------------------------------------ what failed
+
+    def plan_retry(
+        self,
+        run_id: str,
+        *,
+        seqs: Collection[int] | None = None,
+        code: str | None = None,
+        cancel: Cancel | None = None,
+    ) -> Plan:
+        """Keep a plan of a run's failed rows as they are now; ``apply`` writes it. See ``sync.engine.retry``."""
+        return plan_retry(self.parts(), RunId(run_id), Choice(cancel=cancel), seqs=seqs, code=code)
+
+    def retry(
+        self,
+        run_id: str,
+        *,
+        seqs: Collection[int] | None = None,
+        code: str | None = None,
+        allow: Mapping[str, float] | None = None,
+        reason: str = "",
+        confirm_name: str | None = None,
+        cancel: Cancel | None = None,
+    ) -> RunResult:
+        """``plan_retry`` and ``apply`` in one go."""
+        Choice(False, dict(allow or {}), reason, confirm_name, cancel).check()
+        plan = self.plan_retry(run_id, seqs=seqs, code=code, cancel=cancel)
+        return self.apply(plan.plan_id, allow=allow, reason=reason, confirm_name=confirm_name, cancel=cancel)
 
     def error_board(self, campaign_id: str | None = None) -> tuple[FailureGroup, ...]:
         """Rows that failed last and were not mended since, by type; of all campaigns or of one."""

@@ -21,9 +21,44 @@ from sync.engine.writes import grouped, org_write
 from sync.guard import judge_plan
 from sync.ids import CampaignId, PersonId, RunId
 from sync.merge import merge
-from sync.model import BaseMember, Calls, Campaign, OrgMember, RunKind, ServiceMember, Side, TestPerson
+from sync.model import (
+    BaseMember,
+    Calls,
+    Campaign,
+    OrgMember,
+    RunKind,
+    ServiceMember,
+    Side,
+    StatusState,
+    TestPerson,
+)
 from sync.plan import Change, Plan, PlanCounts, PlanRow, Subject, numbered
 from sync.ports import OrgWrite, PreparedItem
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """The rows that a retry is about.
+
+    Attributes:
+        people: (campaign, record) of each; the campaign is "" for what belongs to none.
+        whole: those of which every row is meant, because they failed to arrive or to leave.
+        fields: (side, record, field) of the rows that failed.
+    """
+
+    people: frozenset[tuple[str, str]]
+    whole: frozenset[tuple[str, str]]
+    fields: frozenset[tuple[Side, str, str]]
+
+    def takes(self, row: PlanRow) -> bool:
+        """True when the row is one of those."""
+        return (row.campaign_id, row.subject_id) in self.whole or (row.side, row.subject_id, row.field) in self.fields
+
+
+def reopened(base: BaseMember | None) -> BaseMember | None:
+    """The base of a member whose rejected or held status is to be decided anew."""
+    stuck = base is not None and base.status_state in (StatusState.HELD, StatusState.REJECTED)
+    return replace(base, status_state=StatusState.PENDING) if base is not None and stuck else base
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +74,7 @@ class Wanted:
         ticks: people whose opt-out box is to be ticked.
         due: mails that a simulation foresees; their effect on the org is estimated and counted with the rows.
         rows: where the rows come from, when it is not the merge of what differs.
+        only: the rows that a retry is about; all when None.
         undoes, cannot, retries: as in ``Plan``; *cannot* is asked once all rows were taken.
     """
 
@@ -58,6 +94,7 @@ class Wanted:
     undoes: RunId | None = None
     cannot: Callable[[], tuple[str, ...]] = tuple
     retries: RunId | None = None
+    only: Only | None = None
 
 
 @dataclass(slots=True)
@@ -162,12 +199,14 @@ def _rows(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
         tally = draw.tallies.setdefault(campaign.id, Tally(campaign.id, campaign.name))
         tally.incomplete = wanted.incomplete.get(campaign.id, "")
         tally.sizes = live.parts.store.members.sizes(campaign.id)
-        if wanted.kind in INBOUND:
+        if wanted.kind in INBOUND and wanted.only is None:
             yield from _header_row(live, campaign, tally, draw)
         if campaign.id not in wanted.closed:
             yield from _member_rows(live, wanted, campaign, tally, draw)
         if wanted.kind is RunKind.HOURLY and wanted.statistics:
             for row, write in content.rows(live.parts, campaign.id):
+                if wanted.only is not None and not wanted.only.takes(row):
+                    continue
                 tally.row(row)
                 tally.editions_updated += row.change is Change.EDITION
                 draw.writes.append(write)
@@ -180,8 +219,16 @@ def _member_rows(live: LiveRun, wanted: Wanted, campaign: Campaign, tally: Tally
     context = MergeContext(wanted.kind, campaign.labels, wanted.at, live.parts.off)
     known = live.parts.store.members.count_known((campaign.id,)).get(campaign.id, 0)
     mirrored = known > tally.sizes.org
+    only = wanted.only
     for org, service, base in triples(live, campaign.id, context.inbound):
+        if only is not None:
+            here = org or service
+            if here is None or (campaign.id, here.person_id) not in only.people:
+                continue
+            base = reopened(base)
         merged = merge(org, service, base, context, invisible=base is not None and base.invisible)
+        if only is not None:
+            merged = replace(merged, rows=tuple(row for row in merged.rows if only.takes(row)), notes=())
         merged = _once_per_person(merged, draw)
         tally.take(merged)
         draw.notes += ((campaign.id, note) for note in merged.notes)
@@ -191,7 +238,8 @@ def _member_rows(live: LiveRun, wanted: Wanted, campaign: Campaign, tally: Tally
             draw.rejections += ((campaign.id, subject.person_id, label, each) for each in merged.rejections)
         rows = merged.rows
         if mirrored and any(row.side is Side.SALESFORCE for row in rows):
-            rows = (*rows, *_mirrors(live, (org, service, base), context))
+            mirrors = _mirrors(live, (org, service, base), context)
+            rows = (*rows, *(row for row in mirrors if only is None or only.takes(row)))
         for group in grouped(rows):
             cost_of_group(live, group, draw)
         yield from rows

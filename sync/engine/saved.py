@@ -19,6 +19,7 @@ from sync.engine.feed import read_service
 from sync.engine.gate import Choice, check_writable
 from sync.engine.live import LiveRun
 from sync.engine.parts import Parts
+from sync.engine.planning import reopened
 from sync.engine.reading import Reading, read_campaigns
 from sync.engine.reconcile import reconcile
 from sync.engine.sync_run import (
@@ -102,7 +103,7 @@ def apply_saved(parts: Parts, plan_id: str, choice: Choice, *, reread: bool = Fa
     plan = parts.store.plans.get(plan_id)
     check_plan(parts, plan)
     names = {each.campaign_id: each.name for each in plan.campaigns}
-    if not names and plan.undoes is None:
+    if not names and plan.undoes is None and plan.retries is None:
         raise BadPlanFile(f"plan {plan_id} has no campaign", left_undone="nothing was written")
     claims = open_claims(parts, plan.kind, names, cancel=choice.cancel, exclusive=True)
     live = claims.live
@@ -158,6 +159,7 @@ def _moved(live: LiveRun, plan: Plan, campaigns: Mapping[CampaignId, Campaign]) 
                 person = PersonId(group[0].subject_id)
                 lead = next((PersonId(row.values["lead_id"]) for row in group if row.values.get("lead_id")), person)
                 before = base.get(person) or base.get(lead)
+                before = reopened(before) if plan.retries is not None else before
                 rows = org.get(person, ())
                 now = merge(
                     rows[0] if rows else None,

@@ -160,11 +160,13 @@ def _of_person(
         yield told("member", None, "member", kind)
         return
     if service is None:
-        yield told("member", "member", None, DIFFERENCE)
+        kind = HELD if _put_aside(base, "member", org.member_id) else DIFFERENCE
+        yield told("member", "member", None, kind)
         return
     for name in SALESFORCE_FIELDS:
         if name not in off and not _same(getattr(org, name), getattr(service, name)):
-            yield told(name, getattr(org, name), getattr(service, name), DIFFERENCE)
+            kind = HELD if _put_aside(base, name, getattr(org, name)) else DIFFERENCE
+            yield told(name, getattr(org, name), getattr(service, name), kind)
     if not _same(org.status, service.status):
         yield told("status", org.status, service.status, _status_kind(org, service, base))
     if org.opted_out != service.opted_out:
@@ -172,7 +174,13 @@ def _of_person(
     for name in PREDICTIVE_FIELDS:
         left, right = getattr(org, name), getattr(service, name)
         if name not in off and not _same(left, right):
-            yield told(name, left, right, _activity_kind(name, left, right, base))
+            kind = HELD if _put_aside(base, name, right) else _activity_kind(name, left, right, base)
+            yield told(name, left, right, kind)
+
+
+def _put_aside(base: BaseMember | None, name: str, owners: object) -> bool:
+    """True when an undo restored the other side's value against this very one of the owner."""
+    return base is not None and (name, owners) in base.holds
 
 
 def _status_kind(org: OrgMember, service: ServiceMember, base: BaseMember | None) -> str:

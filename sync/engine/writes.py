@@ -40,6 +40,13 @@ def group_key(group: Group) -> str:
     return f"{first.campaign_id}|{first.subject.value}|{first.subject_id}|{first.member_id or ''}"
 
 
+def by_owner(group: Group) -> tuple[Group, ...]:
+    """A record's rows for the org, the status apart: where it has moved, the rest is written all the same."""
+    status = tuple(row for row in group if row.field == "status")
+    rest = tuple(row for row in group if row.field != "status")
+    return tuple(part for part in (status, rest) if part)
+
+
 def kind_of(person_id: str) -> PersonKind:
     """Lead or contact, told by the id's prefix."""
     return PersonKind.CONTACT if person_id.startswith(CONTACT_PREFIX) else PersonKind.LEAD
@@ -147,7 +154,7 @@ def org_write(group: Group, mapping: Mapping, service: ServiceMember | None) -> 
     if not values:
         return None
     return OrgWrite(
-        key=group_key(group),
+        key=f"{group_key(group)}|{first.field}",
         sobject=MEMBER_OBJECT,
         operation=OrgOperation.UPDATE,
         values=values,

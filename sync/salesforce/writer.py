@@ -21,6 +21,7 @@ from sync.errors import (
     PredictiveError,
     ServerDown,
 )
+from sync.failures import FailureClass, failure_of
 from sync.http.calls import Safety
 from sync.packing import Collection, Packed, PackedBulk, PackedCall, PackedRow, Retrieve, pack
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
@@ -28,10 +29,10 @@ from sync.salesforce import decode
 from sync.salesforce.bulk import Bulk
 from sync.salesforce.composite import WRITE_HEADERS, Answers, Composite, Part, SubReply
 from sync.salesforce.decode import id18
-from sync.salesforce.errors import LOCKED, NO_FIELD, missing_column, remedy_for
+from sync.salesforce.errors import NO_FIELD, missing_column, remedy_for
 
 LOCK_WAITS = (3.0, 6.0, 9.0)
-"""Seconds before locked rows are tried again; the platform itself waits about ten for a lock."""
+"""Seconds before rows are tried again that were locked or timed out; the platform itself waits about ten for a lock."""
 
 GONE = "ENTITY_IS_DELETED"
 
@@ -298,8 +299,9 @@ class _Pass:
                 self.refuse(row, str(first.get("statusCode", "")), str(first.get("message", "")))
 
     def refuse(self, row: PackedRow, code: str, message: str) -> None:
-        """A refused row: tried again when it was locked or has a field that the org lacks, else rejected."""
-        if not self._last and code == LOCKED:
+        """A refused row: tried again when what refused it passes (a lock, a time-out) or when it has a field that the
+        org lacks, else rejected."""
+        if not self._last and failure_of(code).kind is FailureClass.WAIT:
             self.again = Again([*self.again.writes, *row.writes], locked=True)
         elif not self._last and code == NO_FIELD and self._drop_field(row, message):
             self.again = Again([*self.again.writes, *row.writes], self.again.locked)

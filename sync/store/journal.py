@@ -28,7 +28,7 @@ from sync.store.runs import Lease, Runs
 from sync.store.schema import batch, event, row_journal, run
 from sync.views import FailedRow
 
-WRITTEN, REJECTED, DRIFTED, UNKNOWN = "written", "rejected", "drifted", "unknown"
+WRITTEN, REJECTED, DRIFTED, UNKNOWN, UNSENT = "written", "rejected", "drifted", "unknown", "unsent"
 
 UNMENDED_DAYS = 30
 """How far back the error board looks."""
@@ -36,7 +36,7 @@ UNMENDED_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """What became of one row of a plan. ``state``: written, rejected, drifted or unknown.
+    """What became of one row of a plan. ``state``: written, rejected, drifted, unknown or unsent.
 
     ``data`` holds what else undo needs: the values of a removed member, a version, what was found. ``reason`` and
     ``rule`` are the plan's: why it was written, and which rule decided.

@@ -44,6 +44,8 @@ def test_an_undone_sync_gives_back_members_names_and_statuses_and_holds_them(wor
         again = shell.sync([campaign.id])
         assert (again.state, again.counts.held) == (RunState.NOTHING_TO_DO, 4)
         assert world.service_members(campaign) == after
+        proven = shell.verify([campaign.id])
+        assert (proven.exit_code, proven.counts.held, proven.differences) == (0, 4, ())
         assert shell.batch(RunKind.NIGHTLY).exit_code == 0
         assert shell.batch(RunKind.HOURLY).exit_code == 0
         assert {lead: row["last_name"] for lead, row in world.service_members(campaign).items()} == {

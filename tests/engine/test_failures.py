@@ -1,0 +1,96 @@
+"""Rows that the org refuses: isolated, kept with cause and remedy, shown by type, tried again by choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sync.errors import UsageError
+from sync.model import RunKind, RunState
+from tests.engine.world import Campaign, World
+
+
+@pytest.fixture
+def rules(world: World) -> Iterator[Any]:
+    def plant(**rule: Any) -> None:
+        world.servers.control("POST", "/rules", rule)
+
+    yield plant
+    world.servers.control("DELETE", "/rules")
+
+
+def _wanted(world: World, campaign: Campaign, count: int = 3) -> None:
+    for lead in campaign.leads[:count]:
+        world.activity(campaign, lead, level="Opened", opens=1)
+
+
+def test_a_refused_row_is_isolated_and_the_board_says_why_until_it_is_mended(world: World, rules: Any) -> None:
+    campaign = world.campaign(6)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        _wanted(world, campaign)
+        world.activity(campaign, campaign.leads[1], status="Attended")
+        world.delete("CampaignMember", campaign.members[2])
+        rules(object="CampaignMember", field="Status", equals="Attended", message="Nobody attends by mail.")
+        done = shell.batch(RunKind.HOURLY)
+        assert (done.exit_code, done.state, done.counts.rejected) == (4, RunState.PARTIAL, 2)
+        org = world.org_members(campaign)
+        assert org[campaign.members[0]]["PAM__Level__c"] == "Opened"
+        groups = {group.code: group for group in shell.error_board()}
+        rule = groups["FIELD_CUSTOM_VALIDATION_EXCEPTION"]
+        assert (rule.kind, rule.people, rule.passes) == ("rule", 1, False)
+        assert rule.campaigns == ((campaign.id, campaign.name, rule.count),)
+        assert "Nobody attends" in rule.rows[0].message
+        assert rule.cause
+        assert rule.remedy
+        assert {group.kind for group in groups.values()} == {"rule", "gone"}
+        # It is put aside: the next hour writes the rest and does not ask the org again.
+        shell.sync([campaign.id])
+        again = shell.batch(RunKind.HOURLY)
+        assert (again.exit_code, again.counts.rejected, again.counts.held) == (0, 0, 1)
+        assert world.org_members(campaign)[campaign.members[1]]["PAM__Level__c"] == "Opened"
+        assert [group.code for group in shell.error_board(campaign.id)] == ["FIELD_CUSTOM_VALIDATION_EXCEPTION"]
+
+        # The rule is changed; a person retries just that.
+        world.servers.control("DELETE", "/rules")
+        with pytest.raises(UsageError, match="no such failed row"):
+            shell.plan_retry(done.run, code="NO_SUCH_CODE")
+        plan = shell.plan_retry(done.run, code="FIELD_CUSTOM_VALIDATION_EXCEPTION")
+        assert (plan.retries, plan.rows) == (done.run, 1)
+        world.clock.advance(120)
+        result = shell.apply(plan.plan_id)
+        assert (result.exit_code, result.counts.changed) == (0, 1)
+        assert world.org_members(campaign)[campaign.members[1]]["Status"] == "Attended"
+        assert shell.error_board() == ()
+        assert shell.batch(RunKind.HOURLY).counts.held == 0
+
+
+def test_retrying_a_row_that_is_refused_again_keeps_it_on_the_board(world: World, rules: Any) -> None:
+    campaign = world.campaign(3)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.activity(campaign, campaign.leads[0], status="Attended")
+        rules(object="CampaignMember", field="Status", equals="Attended")
+        done = shell.batch(RunKind.HOURLY)
+        (row,) = done.failed_rows
+        result = shell.retry(done.run, seqs=[row.seq])
+        assert (result.exit_code, result.counts.rejected) == (4, 1)
+        (group,) = shell.error_board()
+        assert (group.count, group.rows[0].run) == (1, result.run)
+
+
+def test_drift_of_the_status_leaves_what_the_service_owns_written(world: World) -> None:
+    campaign = world.campaign(3)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.activity(campaign, campaign.leads[0], status="Attended", level="Opened", opens=1)
+        world.update("CampaignMember", campaign.members[0], Status="Registered")
+        done = shell.batch(RunKind.HOURLY)
+        assert (done.exit_code, done.counts.drifted) == (4, 1)
+        row = world.org_members(campaign)[campaign.members[0]]
+        assert (row["Status"], row["PAM__Level__c"]) == ("Registered", "Opened")
+        assert [group.kind for group in shell.error_board()] == ["moved"]
+        shell.sync([campaign.id])
+        assert shell.error_board() == ()
