@@ -14,13 +14,27 @@ from typing import Protocol, TextIO
 from console.cli import wire
 from console.cli.prose import columns, number, plural, safe, state
 from sync.errors import PredictiveError
-from sync.events import CampaignSkipped, Event, Guarded, Noted, PhaseEnded, Progress, RowFailed, RunEnded, RunStarted
+from sync.events import (
+    CampaignSkipped,
+    Event,
+    Guarded,
+    Noted,
+    Phase,
+    PhaseEnded,
+    PhaseStarted,
+    Progress,
+    RowFailed,
+    RunEnded,
+    RunStarted,
+)
 from sync.model import Calls, RunKind
 from sync.plan import Plan, PlanCounts
 from sync.views import RunResult
 
 ROWS_SHOWN = 12
 """Failed rows and differences that people see; ``--json`` and ``runs RUN`` give all."""
+
+_ACTING = frozenset({Phase.SEND, Phase.WRITE_PREDICTIVE, Phase.WRITE_SALESFORCE, Phase.CHECK})
 
 
 class Report(Protocol):
@@ -136,6 +150,8 @@ class JsonReport:
         for item in result.campaigns:
             self._print(wire.run_campaign(item, result.kind, simulated=result.simulated))
         self._print(wire.summary(result))
+        if result.error:
+            self._talk.write(result.error)
 
     def plan(self, plan: Plan, shown: Sequence[str], *, calls: Calls, seconds: float, exit_code: int) -> None:
         """Campaigns and summary, kind ``plan``."""
@@ -158,17 +174,33 @@ class JsonReport:
 
 
 class HumanReport:
-    """Aligned text; what a run is doing goes to standard error while it does it."""
+    """Aligned text; what a run is doing goes to standard error while it does it.
+
+    Where nobody watches (a log, a pipe) the steps wait until the run is about to write or send: one that fails before
+    has one line to say, and that is all there is then.
+    """
 
     def __init__(self, out: TextIO, talk: TextIO) -> None:
         self._out = _Out(out)
         self._talk = _Out(talk)
+        self._waiting: list[str] | None = None if talk.isatty() else []
 
     def event(self, told: Event) -> None:
         """The few events that a person wants to read as they come."""
+        if isinstance(told.body, PhaseStarted) and told.body.phase in _ACTING:
+            self._watch()
         line = _sentence(told)
-        if line is not None:
+        if line is None:
+            return
+        if self._waiting is None:
             self._talk.write(line)
+        else:
+            self._waiting.append(line)
+
+    def _watch(self) -> None:
+        for line in self._waiting or ():
+            self._talk.write(line)
+        self._waiting = None
 
     def talk(self, text: str) -> None:
         """A sentence."""
@@ -202,6 +234,7 @@ class HumanReport:
             # Nothing was done, so there is no data: the one line that says why goes where errors go.
             self._talk.write(safe(result.error))
             return
+        self._watch()
         for line in result_lines(result):
             self._out.write(line)
         if result.error:
@@ -209,6 +242,7 @@ class HumanReport:
 
     def plan(self, plan: Plan, shown: Sequence[str], *, calls: Calls, seconds: float, exit_code: int) -> None:
         """The prose."""
+        self._watch()
         for line in shown:
             self._out.write(line)
 

@@ -14,11 +14,11 @@ import pytest
 from tests.cli.sides import Box, Ended, predictive, spawned
 
 
-def one_line(ended: Ended, code: int, *expected: str, steps: bool = False) -> None:
-    """One line that says *expected* (after the *steps* that a run told), no traceback, nothing on standard output."""
+def one_line(ended: Ended, code: int, *expected: str) -> None:
+    """One line that says *expected*, no traceback, nothing on standard output."""
     assert (ended.code, ended.out) == (code, ""), (ended.out, ended.talk)
     told = ended.talk.splitlines()
-    assert len(told) == 1 or steps, ended.talk
+    assert len(told) == 1, ended.talk
     assert "Traceback" not in ended.talk
     for word in expected:
         assert word in told[-1], ended.talk
@@ -127,7 +127,9 @@ def test_wrong_credentials(box: Box, config: Any, tmp_path: Path, side: str) -> 
     assert right in text
     secrets.write_text(text.replace(right, "wrong-secret"), encoding="utf-8")
     ended = predictive("--config", path, "new-edition", box.campaigns()[0]["Id"], home=box.home)
-    one_line(ended, 2, steps=True)
+    one_line(ended, 2)
+    read = predictive("--config", path, "new-edition", box.campaigns()[0]["Id"], "--json", home=box.home)
+    assert (read.code, read.talk) == (2, ended.talk), "whoever reads the lines is told on standard error, too"
     assert "wrong-secret" not in ended.talk + ended.out
 
 
@@ -152,7 +154,6 @@ def test_a_server_that_is_down(box: Box, config: Any) -> None:
         predictive("--config", path, "new-edition", box.campaigns()[0]["Id"], home=box.home),
         1,
         "127.0.0.1:9",
-        steps=True,
     )
 
 
@@ -184,7 +185,7 @@ def captive() -> Iterator[str]:
 @pytest.mark.parametrize("side", [("salesforce", "instance_url"), ("predictive", "base_url")], ids=lambda side: side[0])
 def test_a_web_page_instead_of_json(box: Box, config: Any, captive: str, side: tuple[str, str]) -> None:
     path = config(box.line[side[0]][side[1]], captive)
-    one_line(predictive("--config", path, "new-edition", box.campaigns()[0]["Id"], home=box.home), 1, steps=True)
+    one_line(predictive("--config", path, "new-edition", box.campaigns()[0]["Id"], home=box.home), 1)
 
 
 # ---------------------------------------------------------------- plan files, options, files
@@ -237,5 +238,6 @@ def test_json_ends_with_a_summary_even_then(box: Box) -> None:
     ended = box.run("sync", "nowhere")
     assert ended.code == 2
     assert (ended.summary["state"], ended.summary["exit_code"]) == ("refused", 2)
+    assert len(ended.talk.splitlines()) == 1
     assert ended.summary["writes"] == {"salesforce": 0, "predictive": 0}
     assert json.loads(ended.out.splitlines()[0])["type"] == "version"
