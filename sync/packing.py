@@ -8,7 +8,8 @@ Composite counts as one call of the org's daily limit, so the art is to leave no
 * Rows with ``expect`` (fields with two owners) are read in the call *before* the one that writes them, so that nothing
   is overwritten but what changed within one round trip. One retrieve serves twice: it follows the writes of its own
   call, so it reads back what batch k became and, with the same ids list, what batch k+1 is about to change.
-* Very many rows of one object without ``expect`` leave Composite for one Bulk API 2.0 job.
+* Very many rows of one object without ``expect`` leave Composite for one Bulk API 2.0 job, in one request with its data
+  where the CSV is short enough. A field with two owners never goes there: a job reads nothing before it writes.
 
 The packer reads its rows as a stream with a look-ahead, therefore memory does not grow with a plan, and it is
 deterministic, therefore the cost that it predicts is the number of calls it makes.
@@ -18,123 +19,75 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from sync.bulk_csv import characters
+from sync.packed import (
+    BULK_CALLS,
+    BULK_FROM,
+    BULK_LEAST,
+    BULK_READ_FROM,
+    EXPECTED_POLLS,
+    IDS_PER_RETRIEVE,
+    LOOK_AHEAD,
+    MEMBER,
+    MULTIPART_CALLS,
+    MULTIPART_CHARACTERS,
+    MULTIPART_FROM,
+    MULTIPART_LEAST,
+    ROWS_PER_CALL,
+    ROWS_PER_COLLECTION,
+    ROWS_PER_PAGE,
+    ROWS_PER_RESULT,
+    SLOTS_PER_CALL,
+    TWO_OWNERS,
+    BulkJob,
+    Collection,
+    Packed,
+    PackedBulk,
+    PackedCall,
+    PackedRow,
+    Retrieve,
+)
 from sync.ports import OrgOperation, OrgWrite
 
-ROWS_PER_COLLECTION = 200
-SLOTS_PER_CALL = 5
-ROWS_PER_CALL = ROWS_PER_COLLECTION * SLOTS_PER_CALL
-IDS_PER_RETRIEVE = 2_000
-ROWS_PER_PAGE = 2_000
-LOOK_AHEAD = 6_000
-"""Rows that are looked at together; must exceed ``BULK_FROM``."""
+__all__ = [
+    "BULK_CALLS",
+    "BULK_FROM",
+    "BULK_LEAST",
+    "BULK_READ_FROM",
+    "EXPECTED_POLLS",
+    "IDS_PER_RETRIEVE",
+    "LOOK_AHEAD",
+    "MEMBER",
+    "MULTIPART_CALLS",
+    "MULTIPART_CHARACTERS",
+    "MULTIPART_FROM",
+    "MULTIPART_LEAST",
+    "ROWS_PER_CALL",
+    "ROWS_PER_COLLECTION",
+    "ROWS_PER_PAGE",
+    "ROWS_PER_RESULT",
+    "SLOTS_PER_CALL",
+    "TWO_OWNERS",
+    "BulkJob",
+    "Collection",
+    "Packed",
+    "PackedBulk",
+    "PackedCall",
+    "PackedRow",
+    "Retrieve",
+    "Target",
+    "bulk_read_calls",
+    "composite_read_calls",
+    "cost_of",
+    "id_read_calls",
+    "lower_bound",
+    "pack",
+    "read_calls",
+    "rest_calls",
+    "target_of",
+]
 
-BULK_FROM = 5_001
-"""Rows of one object from which a Bulk job is cheaper than Composites, with one poll to spare."""
-
-BULK_LEAST = 4
-"""Create, upload, close and one poll."""
-
-BULK_CALLS = 5
-"""What a job is expected to cost: a second poll, or the failed rows."""
-
-ROWS_PER_RESULT = 250_000
-"""Rows in a page of a Bulk query's results: some tens of megabytes."""
-
-BULK_READ_FROM = 40_001
-"""Rows from which a Bulk query is cheaper than chained Composites."""
-
-MEMBER = "CampaignMember"
-
-
-@dataclass(frozen=True, slots=True)
-class PackedRow:
-    """One record to write; several writes of the same record share it."""
-
-    writes: tuple[OrgWrite, ...]
-
-    @property
-    def first(self) -> OrgWrite:
-        """The write that says which record it is."""
-        return self.writes[0]
-
-    @property
-    def checked(self) -> bool:
-        """True when a field with two owners must be read before it is written."""
-        return any(write.expect for write in self.writes)
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """Up to 200 rows in one slot: updates of any objects, or upserts of one object by one external id."""
-
-    operation: OrgOperation
-    rows: tuple[PackedRow, ...]
-    sobject: str = ""
-    external_field: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Retrieve:
-    """Two-owner fields of up to 2,000 records of one object, read after the collections of the same call.
-
-    ``reads_back`` and ``reads_ahead`` tell which of the records were just written and which come next.
-    """
-
-    sobject: str
-    fields: tuple[str, ...]
-    reads_back: tuple[str, ...]
-    reads_ahead: tuple[str, ...]
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The ids to ask for, each once, what was written first."""
-        return tuple(dict.fromkeys((*self.reads_back, *self.reads_ahead)))
-
-
-@dataclass(frozen=True, slots=True)
-class PackedCall:
-    """One Composite."""
-
-    collections: tuple[Collection, ...]
-    retrieves: tuple[Retrieve, ...] = ()
-
-    @property
-    def rows(self) -> tuple[PackedRow, ...]:
-        """All rows, in order."""
-        return tuple(row for collection in self.collections for row in collection.rows)
-
-    @property
-    def writes(self) -> tuple[OrgWrite, ...]:
-        """All writes, in order."""
-        return tuple(write for row in self.rows for write in row.writes)
-
-    @property
-    def cost(self) -> int:
-        """Calls it spends."""
-        return 1
-
-
-@dataclass(frozen=True, slots=True)
-class PackedBulk:
-    """One Bulk API 2.0 job: updates of one object by id, never with a field of two owners."""
-
-    sobject: str
-    rows: tuple[PackedRow, ...]
-
-    @property
-    def writes(self) -> tuple[OrgWrite, ...]:
-        """All writes, in order."""
-        return tuple(write for row in self.rows for write in row.writes)
-
-    @property
-    def cost(self) -> int:
-        """Calls it is expected to spend; one fewer when all goes well at once."""
-        return BULK_CALLS
-
-
-Packed = PackedCall | PackedBulk
 Target = tuple[str, str, str]
 
 
@@ -182,6 +135,12 @@ class _Lane:
         pending.gone = True
         self.count -= 1
 
+    def peek(self) -> Iterator[PackedRow]:
+        return (PackedRow(tuple(pending.writes)) for pending in self._queue if not pending.gone)
+
+    def writes(self) -> Iterator[OrgWrite]:
+        return (write for pending in self._queue if not pending.gone for write in pending.writes)
+
     def take(self, most: int) -> list[PackedRow]:
         rows: list[PackedRow] = []
         while self._queue and len(rows) < most:
@@ -202,12 +161,18 @@ class _Buffer:
         self.exhausted = False
         self.checked: dict[str, _Lane] = {}
         self.upserts: dict[tuple[str, str], _Lane] = {}
+        self.shared: dict[str, _Lane] = {}
         self.updates: dict[str, _Lane] = {}
 
     @property
     def count(self) -> int:
         """Records waiting."""
-        return sum(lane.count for lanes in (self.checked, self.upserts, self.updates) for lane in lanes.values())
+        return sum(lane.count for lanes in (self.checked, self.upserts) for lane in lanes.values()) + self._plain
+
+    @property
+    def _plain(self) -> int:
+        """Updates waiting that need no reading before."""
+        return sum(lane.count for lanes in (self.shared, self.updates) for lane in lanes.values())
 
     def fill(self, target: int = LOOK_AHEAD) -> None:
         """Read on until *target* records wait or the source ends."""
@@ -221,14 +186,19 @@ class _Buffer:
                 self._put(write)
             missing = target - self.count
 
-    def drain_into(self, sobject: str) -> list[PackedRow]:
-        """Read the source to its end and hand out every plain update of *sobject*."""
+    def drain(self) -> list[tuple[str, list[PackedRow]]]:
+        """Read the source to its end and hand out the rows of every object that has enough for a job."""
         while not self.exhausted:
             self.fill(self.count + LOOK_AHEAD)
-        lane = self.updates[sobject]
-        rows = lane.take(lane.count)
+        found = [(name, lane.take(lane.count)) for name, lane in self.updates.items() if lane.count >= BULK_FROM]
         self._forget()
-        return rows
+        return found
+
+    def waiting(self) -> Iterator[OrgWrite]:
+        """Every write that waits, as it was given."""
+        lanes = [*self.checked.values(), *self.upserts.values(), *self.shared.values(), *self.updates.values()]
+        for lane in lanes:
+            yield from lane.writes()
 
     def _put(self, write: OrgWrite) -> None:
         target = target_of(write)
@@ -236,7 +206,8 @@ class _Buffer:
         known = self._places.get(target)
         if known is not None and not known[0].gone:
             pending, lane = known
-            if not write.expect or lane is self.checked.get(sobject):
+            stays = lane is not self.updates.get(sobject) or not (write.expect or TWO_OWNERS & write.values.keys())
+            if stays and (not write.expect or lane is self.checked.get(sobject)):
                 pending.writes.append(write)
                 return
             lane.drop(pending)
@@ -247,6 +218,8 @@ class _Buffer:
             lane = self.upserts.setdefault((sobject, external_field), _Lane())
         elif write.expect:
             lane = self.checked.setdefault(sobject, _Lane())
+        elif TWO_OWNERS & write.values.keys():
+            lane = self.shared.setdefault(sobject, _Lane())
         else:
             lane = self.updates.setdefault(sobject, _Lane())
         lane.put(pending)
@@ -281,7 +254,7 @@ class _Buffer:
             while len(out) < slots and self._worth(lane.count):
                 rows = tuple(lane.take(ROWS_PER_COLLECTION))
                 out.append(Collection(OrgOperation.UPSERT, rows, sobject, external_field))
-        while len(out) < slots and self._worth(sum(lane.count for lane in self.updates.values())):
+        while len(out) < slots and self._worth(self._plain):
             out.append(Collection(OrgOperation.UPDATE, tuple(self.next_updates(ROWS_PER_COLLECTION))))
         self._forget()
         return out
@@ -289,16 +262,39 @@ class _Buffer:
     def next_updates(self, most: int) -> list[PackedRow]:
         """Up to *most* plain updates, object by object."""
         rows: list[PackedRow] = []
-        for lane in self.updates.values():
+        for lane in (*self.shared.values(), *self.updates.values()):
             rows += lane.take(most - len(rows))
         return rows
 
     def _worth(self, count: int) -> bool:
         return count > 0 and (self.exhausted or count >= ROWS_PER_COLLECTION)
 
-    def bulk_object(self) -> str | None:
-        """The object of which so many plain updates wait that one job is cheaper."""
-        return next((sobject for sobject, lane in self.updates.items() if lane.count >= BULK_FROM), None)
+    def worth_a_job(self) -> bool:
+        """True when so many plain updates of an object wait that a job is cheaper."""
+        return any(lane.count >= BULK_FROM for lane in self.updates.values())
+
+    def short_job(self) -> BulkJob | None:
+        """A job created with its data that spends fewer calls than Composites would, if there is one."""
+        if not self.exhausted:
+            return None
+        for sobject, lane in self.updates.items():
+            if lane.count < MULTIPART_FROM:
+                continue
+            mine = {id(write) for write in lane.writes()}
+            together = list(self.waiting())
+            rest = [write for write in together if id(write) not in mine]
+            if cost_of(rest, bulk=False) + MULTIPART_CALLS >= cost_of(together, bulk=False):
+                continue
+            rows = tuple(lane.peek())
+            if _fits(rows):
+                lane.take(lane.count)
+                return BulkJob(sobject, rows, multipart=True)
+        return None
+
+
+def _fits(rows: Iterable[PackedRow]) -> bool:
+    """Whether the CSV of a job may ride in the request that creates it."""
+    return characters((row.first.record_id or "", row.values) for row in rows) <= MULTIPART_CHARACTERS
 
 
 def pack(writes: Iterable[OrgWrite], *, bulk: bool = True) -> Iterator[Packed]:
@@ -318,14 +314,22 @@ def pack(writes: Iterable[OrgWrite], *, bulk: bool = True) -> Iterator[Packed]:
     current: list[PackedRow] = []
     while True:
         buffer.fill()
-        sobject = buffer.bulk_object() if bulk and not current else None
-        if sobject is not None:
-            yield PackedBulk(sobject, tuple(buffer.drain_into(sobject)))
-            continue
+        if bulk and not current:
+            if buffer.worth_a_job():
+                yield PackedBulk(tuple(_job(sobject, rows) for sobject, rows in buffer.drain()))
+                continue
+            short = buffer.short_job()
+            if short is not None:
+                yield PackedBulk((short,))
+                continue
         if not current and buffer.count == 0:
             return
         call, current = _compose(buffer, current)
         yield call
+
+
+def _job(sobject: str, rows: Sequence[PackedRow]) -> BulkJob:
+    return BulkJob(sobject, tuple(rows), multipart=_fits(rows))
 
 
 def _compose(buffer: _Buffer, current: list[PackedRow]) -> tuple[PackedCall, list[PackedRow]]:
@@ -379,20 +383,28 @@ def lower_bound(writes: Sequence[OrgWrite], *, bulk: bool = True) -> int:
     """The fewest calls that any engine could write these records with.
 
     A Composite takes 1,000 rows; records with ``expect`` cannot be written by the call that reads them first; a Bulk
-    job takes any number of rows without ``expect`` for four calls.
+    job takes any number of rows without a field of two owners for four calls, for two when its data is short.
     """
     checked: set[Target] = set()
     plain: set[Target] = set()
+    jobless: set[Target] = set()
     for write in writes:
-        (checked if write.expect else plain).add(target_of(write))
+        target = target_of(write)
+        (checked if write.expect else plain).add(target)
+        if write.expect or write.operation is OrgOperation.UPSERT or TWO_OWNERS & write.values.keys():
+            jobless.add(target)
     plain -= checked
     if not checked and not plain:
         return 0
     with_reading = 1 + -(-len(checked) // ROWS_PER_CALL) if checked else 0
     together = max(with_reading, -(-(len(checked) + len(plain)) // ROWS_PER_CALL))
-    if not bulk or not plain:
+    if not bulk or not plain - jobless:
         return together
-    return min(together, with_reading + BULK_LEAST)
+    rest = len(plain & jobless)
+    beside = max(with_reading, -(-(len(checked) + rest) // ROWS_PER_CALL))
+    bulky = [write for write in writes if target_of(write) not in jobless]
+    short = characters((write.record_id or "", write.values) for write in bulky) <= MULTIPART_CHARACTERS
+    return min(together, beside + (MULTIPART_LEAST if short else BULK_LEAST))
 
 
 def composite_read_calls(rows: int) -> int:
@@ -405,12 +417,17 @@ def bulk_read_calls(rows: int) -> int:
     return 3 + max(1, -(-rows // ROWS_PER_RESULT))
 
 
-def read_calls(rows: int) -> int:
-    """Calls that reading *rows* rows takes, by Composites or by a Bulk query, whichever is planned."""
+def rest_calls(rows: int) -> int:
+    """Calls that reading *rows* further rows takes, when it is known how many there are."""
     return bulk_read_calls(rows) if rows >= BULK_READ_FROM else composite_read_calls(rows)
 
 
+def read_calls(rows: int) -> int:
+    """Calls that reading *rows* rows takes from the start: the first Composite tells how many are left."""
+    return min(1, rows) + rest_calls(max(0, rows - SLOTS_PER_CALL * ROWS_PER_PAGE))
+
+
 def id_read_calls(rows: int) -> int:
-    """Calls that read *rows* member ids: the first carries the org's count beside four pages, the others five."""
+    """Calls that read *rows* member ids: the first carries the org's count beside four pages."""
     with_count = (SLOTS_PER_CALL - 1) * ROWS_PER_PAGE
-    return 1 + composite_read_calls(max(0, rows - with_count))
+    return 1 + rest_calls(max(0, rows - with_count))

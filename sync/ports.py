@@ -110,6 +110,7 @@ class Poll:
         pages: member rows, each page a tuple, in member-id order.
         test_people: the org's global test members, None when the mapping has none.
         server_time: the org's clock at the poll; the next watermark comes from it.
+        whole: the pages give every member of the scope, changed or not, so that a member they leave out is missing.
     """
 
     campaigns: Mapping[CampaignId, Campaign]
@@ -119,6 +120,7 @@ class Poll:
     pages: Iterator[tuple[OrgMember, ...]]
     test_people: tuple[TestPerson, ...] | None
     server_time: datetime
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

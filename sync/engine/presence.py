@@ -19,11 +19,14 @@ from sync.ports import IdRead, Presence
 Land = Callable[[LiveRun, Collection[OrgMember]], None]
 
 
-def settle_absence(live: LiveRun, counts: Mapping[CampaignId, int], *, land_rows: Land) -> dict[CampaignId, str]:
+def settle_absence(
+    live: LiveRun, counts: Mapping[CampaignId, int], whole: Collection[CampaignId] = (), *, land_rows: Land
+) -> dict[CampaignId, str]:
     """Find what is gone from campaigns, by the rule above; land what had not been seen.
 
     Args:
         counts: the org's count of member rows by campaign, from the poll that was just landed.
+        whole: campaigns of which this run has landed every member; their ids need no further read if the count agrees.
         land_rows: lands further rows.
 
     Returns:
@@ -40,7 +43,12 @@ def settle_absence(live: LiveRun, counts: Mapping[CampaignId, int], *, land_rows
         return {}
     failed: dict[CampaignId, str] = {}
     again: list[CampaignId] = []
-    for read in live.parts.org.read_ids(suspicious):
+    for campaign_id in [key for key in suspicious if key in whole]:
+        seen = members.known_member_ids(campaign_id, seen_by=live.run)
+        if len(seen) == counts[campaign_id]:
+            suspicious.remove(campaign_id)
+            _conclude(live, IdRead(campaign_id, seen, len(seen), True), land_rows)
+    for read in live.parts.org.read_ids(suspicious) if suspicious else ():
         live.breathe()
         if read.complete:
             _conclude(live, read, land_rows)

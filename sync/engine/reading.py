@@ -29,7 +29,7 @@ class Reading:
     Attributes:
         headers: campaigns by id. counts: member rows as the org counted them in the same call.
         incomplete: campaigns whose read did not finish, and why.
-        landed: campaigns whose members were read.
+        landed: campaigns whose members were read. whole: those of which every member was read, changed or not.
         test_people: the org's global test members, None when the mapping has none.
         at: the org's clock at the first poll. polls: how many polls it took.
     """
@@ -38,6 +38,7 @@ class Reading:
     counts: dict[CampaignId, MemberCounts] = field(default_factory=dict)
     incomplete: dict[CampaignId, str] = field(default_factory=dict)
     landed: set[CampaignId] = field(default_factory=set)
+    whole: set[CampaignId] = field(default_factory=set)
     test_people: tuple[TestPerson, ...] | None = None
     at: datetime | None = None
     polls: int = 0
@@ -117,6 +118,8 @@ def poll(live: LiveRun, scope: PollScope, reading: Reading, *, wanted: frozenset
             reading.incomplete[campaign_id] = f"{done} of {answer.changed} member rows came"
     else:
         parts.store.campaigns.set_watermarks(dict.fromkeys(here, answer.server_time))
+        if answer.whole:
+            reading.whole |= here
     return done
 
 
@@ -154,5 +157,5 @@ def check_absence(live: LiveRun, reading: Reading, campaign_ids: Iterable[Campai
     """The rule of deletes for campaigns whose members were read: see :mod:`sync.engine.presence`."""
     here = reading.landed if campaign_ids is None else set(campaign_ids)
     counts = {key: reading.counts[key].members if key in reading.counts else 0 for key in sorted(here)}
-    for campaign_id, why in settle_absence(live, counts, land_rows=land).items():
+    for campaign_id, why in settle_absence(live, counts, reading.whole, land_rows=land).items():
         reading.incomplete.setdefault(campaign_id, why)

@@ -1,27 +1,46 @@
-"""Bulk API 2.0 ingest: one job updates any number of rows for four calls, one more when some failed.
+"""Bulk API 2.0 ingest: a job updates any number of rows for four calls, one more when some failed.
 
-Create, upload, close, wait, poll, and the failed rows when there are any. Each poll is a call of its own, so the first
-wait is as long as the rows are expected to take, the next as long as the pace so far lets expect, and what a job took
-teaches the next.
+Create, upload, close, wait, poll, and the failed rows when there are any; data of at most 100,000 characters rides in
+the request that creates the job. Each poll is a call of its own, so the first wait is as long as the rows are expected
+to take, the next as long as the pace so far lets expect, and what a job took teaches the next. Several jobs run at
+the same time and are waited for together.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sync.errors import OutcomeUnknown, RemoteRejected
+import msgspec
+
+from sync.bulk_csv import as_csv
+from sync.errors import OutcomeUnknown, PredictiveError, RemoteRejected
 from sync.http.calls import Safety
 from sync.http.channel import Channel
+from sync.packing import MULTIPART_CHARACTERS
 from sync.ports import OrgOutcome
 from sync.salesforce.composite import WRITE_HEADERS
 from sync.salesforce.errors import remedy_for
-from sync.salesforce.jobs import Job, Jobs, Waits, waits_for
+from sync.salesforce.jobs import Job, Jobs, Waits, Watched, waits_for
 
-NULL = "#N/A"
-"""What sets a field to null; an empty cell leaves it as it is."""
+UPLOAD_SECONDS = 120.0
+"""An upload may be a hundred megabytes; it takes longer than other requests."""
+
+JobRow = tuple[str, str, Mapping[str, Any]]
+"""Key, record id, values."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRows:
+    """What one job is to write. ``multipart``: in the request that creates it, if the data is short enough."""
+
+    sobject: str
+    rows: Sequence[JobRow]
+    multipart: bool = False
 
 
 class Bulk:
@@ -37,33 +56,94 @@ class Bulk:
         root = f"/services/data/v{version}/jobs/ingest"
         self._jobs = Jobs(channel, root, waits or waits_for(channel.base_url))
 
-    def update(self, sobject: str, rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[OrgOutcome]:
-        """Update rows given as (key, record id, values); their outcomes in the same order.
+    def update(self, sobject: str, rows: Sequence[JobRow]) -> list[OrgOutcome]:
+        """Update rows by one job; their outcomes in the same order.
 
         Raises:
             RemoteRejected: the job could not be started; nothing was written.
             OutcomeUnknown: it was started and its end was not seen.
             ServerDown, QuotaExhausted: as any call.
         """
-        job = self._create(sobject)
-        self._upload(job, rows)
+        (outcomes,), error = self.run((JobRows(sobject, rows),))
+        if error is not None:
+            raise error
+        return outcomes
+
+    def run(self, wanted: Sequence[JobRows]) -> tuple[list[list[OrgOutcome]], PredictiveError | None]:
+        """Run jobs at the same time.
+
+        Returns:
+            The outcomes of each job's rows in their order: ``unsent`` where the job was surely not started,
+            ``unknown`` where its end was not seen. And the error that the caller raises once it has kept them.
+        """
+        started: list[Watched] = []
+        refused: PredictiveError | None = None
+        for each in wanted:
+            try:
+                started.append(Watched(self._start(each), len(each.rows)))
+            except PredictiveError as error:
+                refused = error
+                break
+        ended, late = self._jobs.wait_all(started) if started else ({}, None)
+        problem = late or refused
+        out: list[list[OrgOutcome]] = []
+        for number, each in enumerate(wanted):
+            job = ended.get(started[number].job.id) if number < len(started) else None
+            if job is None:
+                doubtful = number < len(started) or (number == len(started) and isinstance(refused, OutcomeUnknown))
+                out.append(_all(each.rows, "unknown" if doubtful else "unsent", problem))
+                continue
+            try:
+                out.append(self._outcomes(job, each.rows))
+            except PredictiveError as error:
+                problem = error
+                out.append(_all(each.rows, "unknown", error))
+        return out, problem
+
+    def _start(self, wanted: JobRows) -> Job:
+        """A job with its data, closed for uploads: the platform works it off from now on."""
+        data = as_csv((record_id, values) for _, record_id, values in wanted.rows)
+        if wanted.multipart and len(data) <= MULTIPART_CHARACTERS:
+            return self._create_with(wanted.sobject, data)
+        job = self._create(wanted.sobject)
+        self._upload(job, data)
         self._close(job)
-        ended = self._jobs.wait(job, len(rows))
-        return self._outcomes(ended, rows)
+        return job
 
     def _create(self, sobject: str) -> Job:
-        body = {"object": sobject, "operation": "update", "contentType": "CSV", "lineEnding": "LF"}
         try:
-            reply = self._jobs.call("POST", self._jobs.root, safety=Safety.WRITE, body=body, headers=WRITE_HEADERS)
+            reply = self._jobs.call(
+                "POST", self._jobs.root, safety=Safety.WRITE, body=_job_of(sobject), headers=WRITE_HEADERS
+            )
         except OutcomeUnknown as error:
             # A job without data does nothing; the platform clears it away.
             raise self._not_started(error) from error
         return self._jobs.read(reply)
 
-    def _upload(self, job: Job, rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
+    def _create_with(self, sobject: str, data: str) -> Job:
+        """Create, fill and close in one request; when its answer is lost, the rows may have been written."""
+        mark = secrets.token_hex(16)
+        job = msgspec.json.encode(_job_of(sobject)).decode()
+        body = (
+            f'--{mark}\r\nContent-Type: application/json; charset=UTF-8\r\nContent-Disposition: form-data; name="job"'
+            f"\r\n\r\n{job}\r\n"
+            f'--{mark}\r\nContent-Type: text/csv; charset=UTF-8\r\nContent-Disposition: form-data; name="content"; '
+            f'filename="content"\r\n\r\n{data}\r\n--{mark}--\r\n'
+        )
+        reply = self._jobs.call(
+            "POST",
+            self._jobs.root,
+            safety=Safety.WRITE,
+            csv_in=body.encode(),
+            content_type=f"multipart/form-data; boundary={mark}",
+            headers=WRITE_HEADERS,
+        )
+        return self._jobs.read(reply)
+
+    def _upload(self, job: Job, data: str) -> None:
         path = "/" + job.contentUrl.lstrip("/") if job.contentUrl else f"{self._jobs.root}/{job.id}/batches"
         try:
-            self._jobs.call("PUT", path, safety=Safety.WRITE, csv_in=as_csv(rows))
+            self._jobs.call("PUT", path, safety=Safety.WRITE, csv_in=data.encode(), total=UPLOAD_SECONDS)
         except OutcomeUnknown as error:
             # Nothing is processed before the job is closed.
             raise self._not_started(error) from error
@@ -72,8 +152,12 @@ class Bulk:
         path, body = f"{self._jobs.root}/{job.id}", {"state": "UploadComplete"}
         try:
             self._jobs.call("PATCH", path, safety=Safety.WRITE, body=body)
-        except OutcomeUnknown:
-            if self._jobs.look(job).state == "Open":
+        except OutcomeUnknown as lost:
+            try:
+                seen = self._jobs.look(job)
+            except PredictiveError:
+                raise lost from None
+            if seen.state == "Open":
                 self._jobs.call("PATCH", path, safety=Safety.WRITE, body=body)
 
     def _outcomes(self, job: Job, rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[OrgOutcome]:
@@ -115,21 +199,10 @@ class Bulk:
         )
 
 
-def as_csv(rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> bytes:
-    """Rows of (key, record id, values) as the job's data; a field that a row does not set stays empty: kept."""
-    names = list(dict.fromkeys(name for _, _, values in rows for name in values))
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["Id", *names])
-    for _, record_id, values in rows:
-        writer.writerow([record_id, *(cell(values[name]) if name in values else "" for name in names)])
-    return out.getvalue().encode()
+def _job_of(sobject: str) -> dict[str, str]:
+    return {"object": sobject, "operation": "update", "contentType": "CSV", "lineEnding": "LF"}
 
 
-def cell(value: Any) -> str:
-    """A value as a CSV cell."""
-    if value is None or value == "":
-        return NULL
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+def _all(rows: Sequence[JobRow], state: str, problem: PredictiveError | None) -> list[OrgOutcome]:
+    message, remedy = (problem.what, problem.remedy) if problem is not None else ("", "")
+    return [OrgOutcome(key, state, record_id, message=message, remedy=remedy) for key, record_id, _ in rows]

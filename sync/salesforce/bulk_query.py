@@ -60,11 +60,26 @@ class BulkQuery:
             path = f"{self._jobs.root}/{job.id}/results?maxRecords={ROWS_PER_RESULT}"
             path += f"&locator={locator}" if locator else ""
             reply = self._jobs.call("GET", path, safety=Safety.READ, csv_out=True, total=RESULT_SECONDS)
-            yield from _rows(reply)
+            rows = 0
+            for page in _rows(reply):
+                rows += len(page)
+                yield page
+            self._check(rows, reply)
             locator = reply.headers.get("sforce-locator", "null")
             # The last page carries the word, not an empty header.
             if locator in ("", "null"):
                 return
+
+    def _check(self, rows: int, reply: Reply) -> None:
+        said = reply.headers.get("sforce-numberofrecords", "")
+        if said.isdigit() and int(said) != rows:
+            raise RemoteRejected(
+                f"a page of a Bulk query holds {rows} rows and says {said}",
+                code="BULK_QUERY_FAILED",
+                where=self._where,
+                left_undone="the read is not complete",
+                remedy="try again later",
+            )
 
 
 def _rows(reply: Reply) -> Iterator[list[dict[str, str]]]:

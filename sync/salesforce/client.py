@@ -35,7 +35,7 @@ from sync.salesforce.describe import check_names
 from sync.salesforce.errors import NO_FIELD, busy, ensure_ok
 from sync.salesforce.polling import Poller
 from sync.salesforce.queries import ORGANIZATION, Queries
-from sync.salesforce.reader import Chain, Reader
+from sync.salesforce.reader import Chain, Form, Reader
 from sync.salesforce.soql import MOST_IDS
 from sync.salesforce.writer import Writer
 
@@ -65,6 +65,7 @@ class SalesforceOrg:
         test_members: leads and contacts that are global test members when the org has no fields for it.
         budget: of repeats.
         bulk: False keeps all reads and writes in Composites.
+        bulk_from: rows still to be read from which a Bulk query reads them.
 
     Raises:
         ValueError: neither a token nor client credentials.
@@ -84,6 +85,7 @@ class SalesforceOrg:
         test_members: Collection[PersonId] = (),
         budget: Budget | None = None,
         bulk: bool = True,
+        bulk_from: int = packing.BULK_READ_FROM,
     ) -> None:
         login = Login(transport, instance_url, client_id, client_secret) if client_id and client_secret else None
         self._session = Session(
@@ -98,7 +100,8 @@ class SalesforceOrg:
         )
         self._channel = channel
         self._composite = Composite(channel, api_version)
-        self._reader = Reader(self._composite)
+        self._bulk = bulk
+        self._reader = Reader(self._composite, BulkQuery(channel, api_version) if bulk else None, bulk_from=bulk_from)
         self._mapping = mapping
         self._auto_sync = tuple(sorted(auto_sync))
         self._test_members = tuple(sorted(test_members))
@@ -107,8 +110,6 @@ class SalesforceOrg:
         self._queries = Queries(mapping, self._codec, self._absent, self._auto_sync, self._test_members)
         self._poller = Poller(self)
         self._identity: OrgIdentity | None = None
-        self._bulk = bulk
-        self._jobs = BulkQuery(channel, api_version) if bulk else None
         self._writer = Writer(self._composite, Bulk(channel, api_version))
 
     # -------------------------------------------------------- what the parts of the adapter share
@@ -132,11 +133,6 @@ class SalesforceOrg:
     def queries(self) -> Queries:
         """Statements."""
         return self._queries
-
-    @property
-    def jobs(self) -> BulkQuery | None:
-        """Reading by Bulk queries; None when that is off."""
-        return self._jobs
 
     @property
     def dropped(self) -> tuple[tuple[str, str], ...]:
@@ -223,8 +219,11 @@ class SalesforceOrg:
         """See ``Org.read_members``."""
         scope = (f"CampaignId = '{to18(campaign_id)}'",)
         select = self._queries.members(scope, None)
-        for rows in self._reader.pages(select, self._codec.members, resource="CampaignMember"):
-            yield decode.members_of(rows)
+        yield from map(tuple, self._reader.values(select, self.members_form(), Chain()))
+
+    def members_form(self) -> Form[OrgMember]:
+        """Member rows as values."""
+        return Form(self._codec.members, decode.members_of, self._codec.member_of_csv)
 
     def read_ids(self, campaign_ids: Sequence[CampaignId]) -> Iterator[IdRead]:
         """See ``Org.read_ids``. The first call carries the count beside four pages of ids."""
@@ -246,10 +245,8 @@ class SalesforceOrg:
         counts = {id18(row.CampaignId): row.members for row in counted.records}
         for rows in pages:
             _collect(ids, rows)
-        if not chain.done:
-            rest = self._reader.pages(select, decode.ID_ROWS, after=chain.after, resource="ids")
-            for rows in rest:
-                _collect(ids, rows)
+        for more in self._reader.values(select, _IDS, chain, resource="ids"):
+            _collect(ids, more)
         for campaign_id in campaign_ids:
             count = counts.get(campaign_id, 0)
             found = ids[campaign_id]
@@ -314,6 +311,9 @@ class SalesforceOrg:
             for key, row in headers.items()
         )
         return {campaign.id: campaign for campaign in found}
+
+
+_IDS: Form[decode.IdRow] = Form(decode.ID_ROWS, lambda rows: rows, decode.id_row_of_csv)
 
 
 def _collect(ids: dict[CampaignId, dict[MemberId, PersonId]], rows: Iterable[decode.IdRow]) -> None:

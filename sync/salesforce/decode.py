@@ -344,6 +344,13 @@ def member_of(row: Any) -> OrgMember | None:
     )
 
 
+def id_row_of_csv(row: dict[str, str]) -> IdRow:
+    """A member's id with its person from a Bulk query's row."""
+    converted = row.get("Lead.ConvertedContactId")
+    lead = LeadPart(ConvertedContactId=converted) if converted else None
+    return IdRow(row["Id"], row["CampaignId"], row.get("LeadId") or None, row.get("ContactId") or None, lead)
+
+
 def members_of(rows: list[Any]) -> tuple[OrgMember, ...]:
     """Member rows as our values, accounts' members left out."""
     return tuple(member for member in map(member_of, rows) if member is not None)

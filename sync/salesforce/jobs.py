@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from sync.errors import OutcomeUnknown
+from sync.errors import OutcomeUnknown, PredictiveError
 from sync.http.calls import Reply, Safety
 from sync.http.channel import Channel
 from sync.salesforce.composite import CALL_HEADERS
 from sync.salesforce.errors import ensure_ok, not_salesforce
 
 ENDED = frozenset({"JobComplete", "Failed", "Aborted"})
+_LOCAL = 0.15
 _SPARE = 1.15
 """A poll a little late costs seconds, one too early a call."""
 
@@ -32,23 +33,42 @@ class Job(msgspec.Struct):
     errorMessage: str | None = None
 
 
+class JobList(msgspec.Struct):
+    """A page of the list of all jobs of the org; its rows have states and no counters."""
+
+    records: list[Job]
+    done: bool = True
+    nextRecordsUrl: str | None = None
+
+
 _JOB = msgspec.json.Decoder(Job)
+_JOBS = msgspec.json.Decoder(JobList)
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """How long to wait for jobs: seconds a row at first, the least and the longest wait, and when to give up."""
+    """How long to wait for jobs: seconds until one is begun and seconds a row, at first; the least and the longest
+    wait, and when to give up."""
 
     per_row: float = 0.002
+    begun: float = 0.0
     least: float = 1.0
     longest: float = 300.0
     most: float = 7_200.0
 
 
 def waits_for(base_url: str, per_row: float = 0.002) -> Waits:
-    """An org on this machine is quick, others take their time."""
+    """An org on this machine is quicker than others, and has no queue of jobs."""
     local = urlsplit(base_url).hostname in ("127.0.0.1", "localhost", "::1")
-    return Waits(per_row=per_row / 20, least=0.1) if local else Waits(per_row=per_row)
+    return Waits(per_row * _LOCAL, 2.0, 0.1) if local else Waits(per_row, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A job that was started and how many rows it has."""
+
+    job: Job
+    rows: int
 
 
 class Jobs:
@@ -63,7 +83,7 @@ class Jobs:
     def __init__(self, channel: Channel, root: str, waits: Waits) -> None:
         self._channel = channel
         self._waits = waits
-        self._per_row = waits.per_row
+        self._per_row, self._begun = waits.per_row, waits.begun
         self.root = root
 
     def call(
@@ -76,6 +96,7 @@ class Jobs:
         csv_in: bytes | None = None,
         csv_out: bool = False,
         headers: Mapping[str, str] = CALL_HEADERS,
+        content_type: str = "text/csv",
         total: float | None = None,
     ) -> Reply:
         """One request that must succeed.
@@ -86,7 +107,7 @@ class Jobs:
         sent = dict(headers)
         content = csv_in
         if csv_in is not None:
-            sent["Content-Type"] = "text/csv"
+            sent["Content-Type"] = content_type
         elif body is not None:
             content = msgspec.json.encode(body)
         if csv_out:
@@ -119,21 +140,65 @@ class Jobs:
             OutcomeUnknown: its end was not seen.
             Cancelled: the wait was ended.
         """
-        pause = self._bounded(rows * self._per_row)
-        waited = 0.0
-        while waited < self._waits.most:
-            self._channel.transport.wait(pause)
-            waited += pause
-            seen = self.look(job)
-            if seen.state in ENDED:
-                taken = seen.totalProcessingTime / 1_000 or waited
-                self._per_row = _SPARE * taken / max(rows, 1)
-                return seen
-            done = seen.numberRecordsProcessed
-            expected = _SPARE * waited * (rows - done) / done if 0 < done < rows else waited
-            pause = self._bounded(expected + self._waits.least)
-        raise OutcomeUnknown(
-            f"the Bulk job {job.id} did not end within {waited:.0f} s",
+        ended, error = self.wait_all((Watched(job, rows),))
+        if error is not None:
+            raise error
+        return ended[job.id]
+
+    def wait_all(self, watched: Sequence[Watched]) -> tuple[dict[str, Job], PredictiveError | None]:
+        """Wait for the end of jobs that run at the same time.
+
+        Each is looked at by itself, because only its own address has its counters; as long as several are not at
+        their end, one call for the list of all jobs tells which are.
+
+        Returns:
+            The ended jobs by id, and why the others were not seen to end.
+        """
+        left = {one.job.id: one for one in watched}
+        ended: dict[str, Job] = {}
+        rows = max(one.rows for one in watched)
+        pause, waited = self._bounded(self._begun + rows * self._per_row), 0.0
+        several = False
+        try:
+            while left and waited < self._waits.most:
+                self._channel.transport.wait(pause)
+                waited += pause
+                ready = self._ended_of(left) if several else list(left)
+                done, total = 0, 0
+                for key in ready:
+                    seen = self.look(left[key].job)
+                    done, total = done + seen.numberRecordsProcessed, total + left[key].rows
+                    if seen.state in ENDED:
+                        self._learn(seen, left.pop(key).rows, waited)
+                        ended[key] = seen
+                several = len(left) > 1
+                expected = _SPARE * waited * (total - done) / done if 0 < done < total else waited
+                pause = self._bounded(expected + self._waits.least)
+        except PredictiveError as error:
+            return ended, error
+        return ended, self._stalled(list(left), waited) if left else None
+
+    def _ended_of(self, left: Mapping[str, Watched]) -> list[str]:
+        """Those of the jobs that have ended, by one call a thousand jobs of the org."""
+        path = f"{self.root}?jobType=V2Ingest"
+        states: dict[str, str] = {}
+        while path:
+            reply = self.call("GET", path, safety=Safety.READ)
+            try:
+                page = _JOBS.decode(reply.content)
+            except msgspec.DecodeError as problem:
+                raise not_salesforce(reply.url, str(problem)) from problem
+            states |= {job.id: job.state for job in page.records if job.id in left}
+            path = page.nextRecordsUrl or "" if not page.done and len(states) < len(left) else ""
+        return [key for key in left if states.get(key) in ENDED]
+
+    def _learn(self, seen: Job, rows: int, waited: float) -> None:
+        taken = seen.totalProcessingTime / 1_000 or waited
+        self._per_row, self._begun = _SPARE * taken / max(rows, 1), min(self._begun, _SPARE * taken)
+
+    def _stalled(self, left: Sequence[str], waited: float) -> OutcomeUnknown:
+        return OutcomeUnknown(
+            f"the Bulk job {', '.join(left)} did not end within {waited:.0f} s",
             where=self._channel.base_url,
             left_undone="it is not known which of its rows were written",
             remedy="look at it under Setup, Bulk Data Load Jobs; the rows are read before they are written again",

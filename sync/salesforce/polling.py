@@ -6,18 +6,19 @@ Each is one Composite for up to 2,000 campaigns; what does not fit is read on, a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sync.errors import RemoteRejected
 from sync.ids import CampaignId, PersonId, to18
 from sync.model import Campaign, OrgMember, PersonKind, PersonOptOut, TestPerson
-from sync.packing import BULK_READ_FROM, bulk_read_calls
 from sync.ports import Headers, MemberCounts, Poll, PollScope
 from sync.salesforce import decode
 from sync.salesforce.composite import Answers, Part, SubReply
 from sync.salesforce.decode import Page, id18
 from sync.salesforce.errors import TIMED_OUT
+from sync.salesforce.reader import Chain
 from sync.salesforce.soql import MOST_IDS, PAGE, Select, among
 
 if TYPE_CHECKING:
@@ -27,7 +28,20 @@ HEAVY_PER_CALL = 5
 MOST_CAMPAIGNS = 400
 """Campaigns that one poll names: their ids stand in three statements."""
 
+_WHOLE = 2
+"""All members are read instead of the changed ones when they are at most this many times as many."""
+
 PERSON_KINDS = (("Lead", PersonKind.LEAD), ("Contact", PersonKind.CONTACT))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How the members of a poll are read: rows and calls to come, and whether it is every member of the scope."""
+
+    rows: int
+    calls: int
+    pages: Iterator[tuple[OrgMember, ...]]
+    whole: bool
 
 
 class Poller:
@@ -87,42 +101,48 @@ class Poller:
         test_people = tuple(self._test_people(answers)) if test_objects else None
         counted = org.reader.grouped(answers["count"].read(decode.COUNTS), counts, decode.COUNTS, one_each=True)
         found = list(counted)
+        plan = self._plan_of(pages, members, queries.members(of_members, None), sum(row.members for row in found))
         labels = list(self._rest(answers["status"].read(org.codec.statuses), statuses, org.codec.statuses))
         return Poll(
             campaigns=org.campaigns_of(labels),
             counts={CampaignId(id18(row.CampaignId)): _counts_of(row) for row in found},
-            changed=sum(page.totalSize for page in pages),
-            more_calls=sum(self._calls_for(page) for page in pages),
-            pages=self._members(pages, members),
+            changed=plan.rows,
+            more_calls=plan.calls,
+            pages=plan.pages,
             test_people=test_people,
             server_time=answers.server_time,
+            whole=plan.whole or since is None,
         )
+
+    def _plan_of(self, pages: Sequence[Page[Any]], selects: Sequence[Select], every: Select, members: int) -> _Plan:
+        """How the changed members are read on.
+
+        When at least half of very many have changed (after a first sync each bears our own stamp), a Bulk query reads
+        them all: for the same calls it also tells who is missing.
+        """
+        changed = sum(page.totalSize for page in pages)
+        reader = self._org.reader
+        if reader.by_job(changed - sum(len(page.records) for page in pages)) and members <= _WHOLE * changed:
+            chain = Chain(left=members)
+            whole = reader.values(every, self._org.members_form(), chain)
+            return _Plan(members, reader.calls_for(members, every.source), map(tuple, whole), True)
+        calls = sum(self._calls_for(page) for page in pages)
+        return _Plan(changed, calls, self._members(pages, selects), False)
 
     def _calls_for(self, page: Page[Any]) -> int:
         if page.done:
             return 0
         if len(page.records) < PAGE:
             self._org.reader.learn("CampaignMember", len(page.records))
-        rest = page.totalSize - len(page.records)
-        if self._by_job(rest):
-            return bulk_read_calls(rest)
-        return self._org.reader.calls_for(rest, "CampaignMember")
-
-    def _by_job(self, rest: int) -> bool:
-        return self._org.jobs is not None and rest >= BULK_READ_FROM
+        return self._org.reader.calls_for(page.totalSize - len(page.records), "CampaignMember")
 
     def _members(self, firsts: Sequence[Page[Any]], selects: Sequence[Select]) -> Iterator[tuple[OrgMember, ...]]:
         for first, select in zip(firsts, selects, strict=True):
-            rest = first.totalSize - len(first.records)
-            if self._org.jobs is None or not self._by_job(rest):
-                for rows in self._rest_pages(first, select, self._org.codec.members):
-                    yield decode.members_of(rows)
-                continue
-            yield decode.members_of(first.records)
-            codec = self._org.codec
-            after = select.having(f"Id > '{first.records[-1].Id}'")
-            for page in self._org.jobs.pages(after, rest):
-                yield tuple(one for one in map(codec.member_of_csv, page) if one is not None)
+            if first.records:
+                yield decode.members_of(first.records)
+            if not first.done and first.records:
+                chain = Chain(first.records[-1].Id, left=first.totalSize - len(first.records))
+                yield from map(tuple, self._org.reader.values(select, self._org.members_form(), chain))
 
     def _rest_pages(self, first: Page[Any], select: Select, decoder: Any) -> Iterator[list[Any]]:
         """The first page, and what follows it in id order."""
@@ -249,4 +269,5 @@ def _together(polls: Sequence[Poll]) -> Poll:
         pages=iter(pages()),
         test_people=polls[0].test_people,
         server_time=min(poll.server_time for poll in polls),
+        whole=all(poll.whole for poll in polls),
     )

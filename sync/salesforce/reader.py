@@ -7,13 +7,15 @@ value and the rest is answered with PROCESSING_HALTED: the normal end of the dat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from sync.errors import RemoteRejected
+from sync.packing import BULK_READ_FROM, bulk_read_calls
+from sync.salesforce.bulk_query import BulkQuery
 from sync.salesforce.composite import Answers, Composite, Part, SubReply
 from sync.salesforce.decode import Page
 from sync.salesforce.errors import HALTED, refusal
@@ -24,19 +26,42 @@ LEAST_PAGE = 200
 """The platform's smallest page; a shorter one is an accident that says nothing about the next."""
 
 
+Value = TypeVar("Value")
+
+
 @dataclass(slots=True)
 class Chain:
-    """Where reading a chain of pages stands."""
+    """Where reading a chain of pages stands; ``left`` is how many rows follow, 0 when that is not known."""
 
     after: str = ""
     done: bool = False
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Form(Generic[Value]):
+    """How rows of one kind become values: those of a JSON page, and one of a Bulk query (None: left out)."""
+
+    decoder: msgspec.json.Decoder[Page[Any]]
+    of_page: Callable[[list[Any]], Sequence[Value]]
+    of_csv: Callable[[dict[str, str]], Value | None]
 
 
 class Reader:
-    """Reads queries page by page. Remembers how long the org's pages are."""
+    """Reads queries page by page. Remembers how long the org's pages are.
 
-    def __init__(self, composite: Composite) -> None:
+    Args:
+        composite: for calls.
+        jobs: for Bulk queries; None keeps all reads in Composites.
+        bulk_from: rows still to be read from which they are.
+    """
+
+    def __init__(
+        self, composite: Composite, jobs: BulkQuery | None = None, *, bulk_from: int = BULK_READ_FROM
+    ) -> None:
         self.composite = composite
+        self._jobs = jobs
+        self._bulk_from = bulk_from
         self._sizes: dict[str, int] = {}
 
     def page_size(self, source: str) -> int:
@@ -45,7 +70,13 @@ class Reader:
 
     def calls_for(self, rows: int, source: str) -> int:
         """Calls that reading *rows* further rows takes."""
+        if self.by_job(rows):
+            return bulk_read_calls(rows)
         return -(-rows // (SLOTS * self.page_size(source)))
+
+    def by_job(self, rows: int) -> bool:
+        """True when so many further rows are read by a Bulk query."""
+        return self._jobs is not None and rows >= self._bulk_from
 
     def parts(self, select: Select, after: str, *, slots: int = SLOTS, prefix: str = "p") -> list[Part]:
         """Up to five chained pages after the id *after*.
@@ -84,6 +115,7 @@ class Reader:
                 chain.after = page.records[-1].Id
                 yield page.records
             last = index == slots - 1
+            chain.left = page.totalSize - len(page.records) if last else 0
             if page.done and (last or len(page.records) < size):
                 chain.done = True
                 return
@@ -119,6 +151,26 @@ class Reader:
         while not chain.done:
             answers = self.composite.send(self.parts(select, chain.after), resource=resource or select.source)
             yield from self.take(answers, select, decoder, chain)
+
+    def values(
+        self, select: Select, form: Form[Value], chain: Chain, *, resource: str = ""
+    ) -> Iterator[Sequence[Value]]:
+        """Every row of *select* from where *chain* stands; in no order once very many are left, by a Bulk query then.
+
+        Raises:
+            as ``pages``, and ``BulkQuery.pages``.
+        """
+        while not chain.done:
+            if self._jobs is not None and self.by_job(chain.left):
+                # Without order, or the platform stops splitting the work.
+                rest = select.having(f"Id > '{chain.after}'") if chain.after else select
+                for page in self._jobs.pages(rest, chain.left):
+                    yield [value for value in map(form.of_csv, page) if value is not None]
+                chain.done = True
+                return
+            answers = self.composite.send(self.parts(select, chain.after), resource=resource or select.source)
+            for rows in self.take(answers, select, form.decoder, chain):
+                yield form.of_page(rows)
 
     def grouped(
         self,

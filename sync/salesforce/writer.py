@@ -14,19 +14,13 @@ from typing import Any
 
 import msgspec
 
-from sync.errors import (
-    Cancelled,
-    NotWhatItShouldBe,
-    OutcomeUnknown,
-    PredictiveError,
-    ServerDown,
-)
+from sync.errors import Cancelled, NotWhatItShouldBe, OutcomeUnknown, PredictiveError
 from sync.failures import FailureClass, failure_of
 from sync.http.calls import Safety
 from sync.packing import Collection, Packed, PackedBulk, PackedCall, PackedRow, Retrieve, pack
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
 from sync.salesforce import decode
-from sync.salesforce.bulk import Bulk
+from sync.salesforce.bulk import Bulk, JobRows
 from sync.salesforce.composite import WRITE_HEADERS, Answers, Composite, Part, SubReply
 from sync.salesforce.decode import id18
 from sync.salesforce.errors import NO_FIELD, missing_column, remedy_for
@@ -105,12 +99,17 @@ class Writer:
 
     # -------------------------------------------------------- what a pipeline needs
 
-    def values(self, writes: Sequence[OrgWrite]) -> dict[str, Any]:
-        """The values to send for one record, later writes over earlier ones, dropped names left out."""
+    def values(self, writes: Sequence[OrgWrite], *, flat: bool = False) -> dict[str, Any]:
+        """The values to send for one record, later writes over earlier ones, dropped names left out; *flat* as a job
+        names and takes them."""
         values: dict[str, Any] = {}
         for write in writes:
             for name, value in write.values.items():
-                if name and (write.sobject, name) not in self.dropped:
+                if not name or (write.sobject, name) in self.dropped:
+                    continue
+                if flat:
+                    values[name] = value
+                else:
                     _put(values, name, value)
         return values
 
@@ -139,10 +138,18 @@ class Writer:
         body = {"ids": list(read.ids), "fields": ["Id", *read.fields]}
         return Part(reference, "POST", f"{self._composite.root}/composite/sobjects/{read.sobject}", body)
 
-    def job(self, packed: PackedBulk) -> list[OrgOutcome]:
-        """A Bulk job; the outcome of each row's first write, in order."""
-        rows = [(row.first.key, row.first.record_id or "", self.values(row.writes)) for row in packed.rows]
-        return self._bulk.update(packed.sobject, rows)
+    def jobs(self, packed: PackedBulk) -> tuple[list[OrgOutcome], PredictiveError | None]:
+        """Bulk jobs; the outcome of each row's first write, in order, and what to raise once they are kept."""
+        wanted = [
+            JobRows(
+                job.sobject,
+                [(row.first.key, row.first.record_id or "", self.values(row.writes, flat=True)) for row in job.rows],
+                job.multipart,
+            )
+            for job in packed.jobs
+        ]
+        outcomes, error = self._bulk.run(wanted)
+        return [outcome for each in outcomes for outcome in each], error
 
 
 class _Pipeline:
@@ -198,17 +205,14 @@ class _Pipeline:
                 pass_.take(answers[f"w{i}"], rows, self._found)
 
     def _job(self, packed: PackedBulk, pass_: _Pass) -> None:
-        try:
-            results = self._writer.job(packed)
-        except (OutcomeUnknown, ServerDown, NotWhatItShouldBe) as error:
-            for row in packed.rows:
-                pass_.tell(row, "unknown", message=error.what, remedy=error.remedy)
-            raise
+        results, error = self._writer.jobs(packed)
         for row, result in zip(packed.rows, results, strict=True):
             if result.state == "rejected":
                 pass_.refuse(row, result.code, result.message)
             else:
-                pass_.tell(row, result.state, message=result.message)
+                pass_.tell(row, result.state, message=result.message, remedy=result.remedy)
+        if error is not None:
+            raise error
 
     def _read_what_is_missing(self, packed: PackedCall) -> None:
         """Read in a call of its own what the call before should have read and did not."""

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from sync import packing
+from sync.bulk_csv import as_csv
 from sync.clock import SystemClock
 from sync.errors import OutcomeUnknown, RemoteRejected
 from sync.http.channel import Budget, Channel, Session
@@ -19,7 +20,7 @@ from sync.ids import to18
 from sync.mapping import Mapping
 from sync.model import Side
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
-from sync.salesforce.bulk import Bulk, as_csv
+from sync.salesforce.bulk import Bulk, JobRows
 from sync.salesforce.bulk_query import BulkQuery
 from sync.salesforce.client import SalesforceOrg
 from sync.salesforce.jobs import Waits
@@ -59,6 +60,10 @@ class FakeJobs:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         path, method = request.url.path, request.method
+        if "multipart" in request.headers.get("content-type", ""):
+            data = request.content.decode().split("\r\n\r\n")[2].rpartition("\r\n--")[0]
+            self.rows = list(csv.DictReader(io.StringIO(data)))
+            self.state = "UploadComplete"
         if method == "PUT":
             self.rows = list(csv.DictReader(io.StringIO(request.content.decode())))
         if method == "PATCH":
@@ -130,6 +135,83 @@ def test_rows_that_a_failed_job_never_reached_are_unsent() -> None:
     assert [outcome.state for outcome in outcomes] == ["written", "unsent", "unsent"]
 
 
+def test_short_data_is_created_filled_and_closed_by_one_request() -> None:
+    jobs = FakeJobs(states=("JobComplete",))
+    outcomes, error = World(jobs).bulk.run((JobRows("CampaignMember", rows(10), multipart=True),))
+    assert error is None
+    assert [request.method for request in jobs.requests] == ["POST", "GET"]
+    assert {outcome.state for outcome in outcomes[0]} == {"written"}
+    assert len(jobs.rows) == 10
+    assert jobs.requests[0].headers["Sforce-Auto-Assign"] == "FALSE"
+
+
+def test_data_that_became_too_long_is_uploaded_instead() -> None:
+    jobs = FakeJobs(states=("JobComplete",))
+    World(jobs).bulk.run((JobRows("CampaignMember", rows(6_000), multipart=True),))
+    assert [request.method for request in jobs.requests] == ["POST", "PUT", "PATCH", "GET"]
+
+
+def test_a_lost_answer_to_a_create_with_data_leaves_the_rows_unknown() -> None:
+    jobs = FakeJobs()
+    jobs.trouble["POST"] = httpx.ReadTimeout("t")
+    outcomes, error = World(jobs).bulk.run((JobRows("CampaignMember", rows(3), multipart=True),))
+    assert isinstance(error, OutcomeUnknown)
+    assert {outcome.state for outcome in outcomes[0]} == {"unknown"}
+    assert len(jobs.requests) == 1, "never blindly repeated"
+
+
+class ManyJobs:
+    """Several jobs at once; each ends at its own instant of the clock."""
+
+    def __init__(self, clock: StillClock, *seconds: float) -> None:
+        self.clock, self.seconds = clock, list(seconds)
+        self.asked: list[str] = []
+
+    def job(self, number: int) -> dict[str, Any]:
+        state = "JobComplete" if self.clock.seconds >= self.seconds[number] else "InProgress"
+        return {"id": f"75000000000000{number}", "state": state, "totalProcessingTime": 1_000}
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix(ROOT).strip("/")
+        self.asked.append(f"{request.method} {path}".strip())
+        if request.method == "POST":
+            return httpx.Response(200, json=self.job(sum(one.startswith("POST") for one in self.asked) - 1))
+        if request.method in ("PUT", "PATCH"):
+            return httpx.Response(201 if request.method == "PUT" else 200, json={"id": path[:15]})
+        if path:
+            return httpx.Response(200, json=self.job(int(path[14])))
+        listed = [self.job(number) for number in range(len(self.seconds))]
+        return httpx.Response(200, json={"records": listed, "done": True})
+
+
+def test_several_jobs_are_watched_with_one_call() -> None:
+    world = World(FakeJobs())
+    jobs = ManyJobs(world.clock, 3.0, 40.0, 41.0)
+    network = httpx.MockTransport(jobs)
+    with Transport(Records(), world.clock, sleep=world.clock.sleep, network=network) as transport:
+        channel = Channel(transport, Side.SALESFORCE, BASE, "the org")
+        bulk = Bulk(channel, "66.0", Waits(per_row=0.001, least=4.0, longest=60.0, most=300.0))
+        outcomes, error = bulk.run([JobRows(name, rows(3)) for name in ("CampaignMember", "A__c", "B__c")])
+    assert error is None
+    assert {outcome.state for each in outcomes for outcome in each} == {"written"}
+    looks = [one for one in jobs.asked if one.startswith("GET")]
+    assert looks[:3] == [f"GET 75000000000000{n}" for n in range(3)], "each once"
+    assert "GET" in looks[3:], "those still at work by the list"
+    assert len(looks) < 9, "not each job at each look"
+
+
+def test_of_several_jobs_those_seen_to_end_have_outcomes() -> None:
+    world = World(FakeJobs())
+    jobs = ManyJobs(world.clock, 1.0, 1e9)
+    network = httpx.MockTransport(jobs)
+    with Transport(Records(), world.clock, sleep=world.clock.sleep, network=network) as transport:
+        channel = Channel(transport, Side.SALESFORCE, BASE, "the org")
+        bulk = Bulk(channel, "66.0", Waits(per_row=0.001, least=4.0, longest=60.0, most=100.0))
+        outcomes, error = bulk.run([JobRows(name, rows(3)) for name in ("CampaignMember", "A__c")])
+    assert isinstance(error, OutcomeUnknown)
+    assert [{outcome.state for outcome in each} for each in outcomes] == [{"written"}, {"unknown"}]
+
+
 def test_a_lost_answer_before_the_close_means_nothing_was_written() -> None:
     for method in ("POST", "PUT"):
         jobs = FakeJobs()
@@ -155,10 +237,10 @@ def test_a_job_that_never_ends_is_unknown() -> None:
 
 def test_cells() -> None:
     given = [
-        ("a", "1", {"Text": 'He said "no", twice', "Box": True, "At": "2026-11-23T01:00:00Z"}),
-        ("b", "2", {"Text": None, "Number": 0, "Box": False}),
+        ("1", {"Text": 'He said "no", twice', "Box": True, "At": "2026-11-23T01:00:00Z"}),
+        ("2", {"Text": None, "Number": 0, "Box": False}),
     ]
-    read = list(csv.DictReader(io.StringIO(as_csv(given).decode())))
+    read = list(csv.DictReader(io.StringIO(as_csv(given))))
     assert read[0] == {
         "Id": "1",
         "Text": 'He said "no", twice',
@@ -221,9 +303,9 @@ def test_a_query_job_gives_the_same_members_as_pages(sides: Sides) -> None:
             mapping=Mapping(),
             access_token=Hidden(sides.servers.access_token),
         )
-        assert org.jobs is not None
+        jobs = BulkQuery(org.composite.channel, org.composite.version)
         select = org.queries.members((f"CampaignId = '{campaign.id}'",), None)
-        rows = [row for page in org.jobs.pages(select, len(members)) for row in page]
+        rows = [row for page in jobs.pages(select, len(members)) for row in page]
     found = [org.codec.member_of_csv(row) for row in rows]
     assert sorted(found, key=lambda one: one.member_id if one else "") == members
     assert sides.spent() - before <= packing.bulk_read_calls(len(members))
@@ -260,6 +342,7 @@ def test_a_failed_query_job_says_why() -> None:
 
 
 def test_when_a_read_leaves_composite() -> None:
-    assert packing.read_calls(40_000) == 4
-    assert packing.read_calls(100_000) == 4
-    assert packing.read_calls(2_000_000) == 11
+    assert packing.read_calls(10_000) == 1
+    assert packing.read_calls(30_000) == 3
+    assert packing.read_calls(100_000) == 5
+    assert packing.rest_calls(2_000_000) == 11

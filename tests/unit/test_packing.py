@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync import packing
-from sync.packing import PackedBulk, PackedCall, cost_of, lower_bound, pack, target_of
+from sync.bulk_csv import characters
+from sync.packing import TWO_OWNERS, PackedBulk, PackedCall, cost_of, lower_bound, pack, target_of
 from sync.ports import OrgOperation, OrgWrite
 
 MARKER = {"PAM__Synced__c": "2026-11-23T01:00:00Z"}
@@ -164,6 +166,76 @@ def test_very_many_rows_without_two_owners_become_one_job() -> None:
     assert cost_of(writes, bulk=False) > cost_of(writes)
 
 
+def boxes(count: int) -> list[OrgWrite]:
+    return [
+        OrgWrite(f"b{n}", "Lead", OrgOperation.UPDATE, {"HasOptedOutOfEmail": True}, record_id=f"00Q{n:015d}")
+        for n in range(count)
+    ]
+
+
+def test_a_field_with_two_owners_is_in_no_job_however_many_there_are() -> None:
+    statuses = [
+        OrgWrite(f"s{n}", "CampaignMember", OrgOperation.UPDATE, {"Status": "Sent"}, record_id=f"00v{n:015d}")
+        for n in range(6_000)
+    ]
+    for writes in (boxes(6_000), statuses, [w for pair in zip(boxes(6_000), statuses, strict=True) for w in pair]):
+        assert all(isinstance(call, PackedCall) for call in pack(writes))
+        assert cost_of(writes) == lower_bound(writes) == -(-len(writes) // 1_000)
+
+
+def test_a_row_that_gets_a_field_with_two_owners_leaves_the_job() -> None:
+    plain = [update(n) for n in range(6_000)]
+    late = [replace(one, key=f"late-{one.key}", values={"Status": "Sent"}) for one in plain[:10]]
+    for writes in ([*late, *plain], [*plain[:5_990], *late, *plain[5_990:]]):
+        jobs = [call for call in pack(writes) if isinstance(call, PackedBulk)]
+        assert [len(job.rows) for job in jobs] == [5_990]
+        assert not any(TWO_OWNERS & write.values.keys() for job in jobs for write in job.writes)
+        assert Counter(w.key for call in pack(writes) for w in call.writes) == Counter(w.key for w in writes)
+
+
+def levels(count: int, text: str) -> list[OrgWrite]:
+    return [
+        OrgWrite(f"l{n}", "CampaignMember", OrgOperation.UPDATE, {"L__c": text}, record_id=f"00v{n:015d}")
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "text", "calls", "least"),
+    [
+        (3_000, "Sent", 3, 2),
+        (3_001, "Sent", packing.MULTIPART_CALLS, 2),
+        (4_000, "Sent", packing.MULTIPART_CALLS, 2),
+        (4_500, "Sent", 4, 4),  # 24 characters a row do not fit any more: one Composite, then a short job
+        (3_100, "a text that makes a row long", 4, 4),
+        (5_001, "Sent", 5, 4),
+    ],
+)
+def test_short_data_rides_in_the_request_that_creates_the_job(count: int, text: str, calls: int, least: int) -> None:
+    writes = levels(count, text)
+    packed = list(pack(writes))
+    assert cost_of(writes) == calls
+    assert lower_bound(writes) == min(least, -(-count // 1_000))
+    short = [job for call in packed if isinstance(call, PackedBulk) for job in call.jobs if job.multipart]
+    assert all(characters((r.first.record_id or "", r.values) for r in job.rows) <= 100_000 for job in short)
+
+
+def test_rows_that_fit_into_calls_made_anyway_are_no_job() -> None:
+    """A job for what rides along would be dearer: the statuses' first call has four free slots."""
+    writes = [*levels(3_100, "Sent"), *(update(n + 90_000, checked=True) for n in range(1_600))]
+    assert all(isinstance(call, PackedCall) for call in pack(writes))
+    assert cost_of(writes) == cost_of(writes, bulk=False) == 6
+
+
+def test_several_objects_with_very_many_rows_run_as_jobs_side_by_side() -> None:
+    markers = [update(n) for n in range(6_000)]
+    scores = [replace(one, key=f"x{one.key}", sobject="Edition__c") for one in markers]
+    (together,) = pack([*markers, *scores])
+    assert isinstance(together, PackedBulk)
+    assert sorted(job.sobject for job in together.jobs) == ["CampaignMember", "Edition__c"]
+    assert together.cost == 2 * 3 + 2 + 1
+
+
 def test_a_stream_is_read_only_as_far_as_it_must_be() -> None:
     taken = 0
 
@@ -179,7 +251,10 @@ def test_a_stream_is_read_only_as_far_as_it_must_be() -> None:
     assert taken == packing.LOOK_AHEAD
 
 
-@pytest.mark.parametrize(("rows", "calls"), [(0, 1), (8_000, 1), (8_001, 2), (18_000, 2), (18_001, 3), (100_000, 11)])
+@pytest.mark.parametrize(
+    ("rows", "calls"),
+    [(0, 1), (8_000, 1), (8_001, 2), (18_000, 2), (18_001, 3), (28_000, 3), (28_001, 5), (100_000, 5)],
+)
 def test_calls_for_ids(rows: int, calls: int) -> None:
     assert packing.id_read_calls(rows) == calls
 

@@ -1,0 +1,164 @@
+"""The values of the planner of calls: what a call holds, what it costs, and the platform's limits behind both.
+
+Pure; imports the ports' values only. Made by ``sync.packing``, sent by the org's adapter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sync.ports import OrgOperation, OrgWrite
+
+ROWS_PER_COLLECTION = 200
+SLOTS_PER_CALL = 5
+ROWS_PER_CALL = ROWS_PER_COLLECTION * SLOTS_PER_CALL
+IDS_PER_RETRIEVE = 2_000
+ROWS_PER_PAGE = 2_000
+LOOK_AHEAD = 6_000
+"""Rows that are looked at together; must exceed ``BULK_FROM``."""
+
+EXPECTED_POLLS = 2
+"""Polls that a job is expected to take; it may take one fewer or one more."""
+
+BULK_LEAST = 4
+"""Create, upload, close and one poll."""
+
+BULK_CALLS = BULK_LEAST - 1 + EXPECTED_POLLS
+"""What a job is expected to cost: a second poll, or the failed rows."""
+
+BULK_FROM = BULK_CALLS * ROWS_PER_CALL + 1
+"""Rows of one object from which a job is cheaper than Composites."""
+
+MULTIPART_LEAST = 2
+"""Create with the data in it, and one poll."""
+
+MULTIPART_CALLS = MULTIPART_LEAST - 1 + EXPECTED_POLLS
+"""What a job that is created with its data is expected to cost."""
+
+MULTIPART_FROM = MULTIPART_CALLS * ROWS_PER_CALL + 1
+"""Rows of one object from which such a job may be cheaper than Composites."""
+
+MULTIPART_CHARACTERS = 100_000
+"""Most characters of CSV in a multipart create (Bulk API 2.0 guide, "Create a Job")."""
+
+ROWS_PER_RESULT = 250_000
+"""Rows in a page of a Bulk query's results: some tens of megabytes."""
+
+BULK_READ_FROM = 20_001
+"""Rows still to be read from which a Bulk query is no dearer than chained Composites when its first poll succeeds."""
+
+TWO_OWNERS = frozenset({"Status", "HasOptedOutOfEmail"})
+"""Fields that a person may have changed since they were read; a Bulk job would overwrite that."""
+
+MEMBER = "CampaignMember"
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRow:
+    """One record to write; several writes of the same record share it."""
+
+    writes: tuple[OrgWrite, ...]
+
+    @property
+    def first(self) -> OrgWrite:
+        """The write that says which record it is."""
+        return self.writes[0]
+
+    @property
+    def checked(self) -> bool:
+        """True when a field with two owners must be read before it is written."""
+        return any(write.expect for write in self.writes)
+
+    @property
+    def values(self) -> dict[str, object]:
+        """What is set, later writes over earlier ones."""
+        return {name: value for write in self.writes for name, value in write.values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Up to 200 rows in one slot: updates of any objects, or upserts of one object by one external id."""
+
+    operation: OrgOperation
+    rows: tuple[PackedRow, ...]
+    sobject: str = ""
+    external_field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieve:
+    """Two-owner fields of up to 2,000 records of one object, read after the collections of the same call.
+
+    ``reads_back`` and ``reads_ahead`` tell which of the records were just written and which come next.
+    """
+
+    sobject: str
+    fields: tuple[str, ...]
+    reads_back: tuple[str, ...]
+    reads_ahead: tuple[str, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids to ask for, each once, what was written first."""
+        return tuple(dict.fromkeys((*self.reads_back, *self.reads_ahead)))
+
+
+@dataclass(frozen=True, slots=True)
+class PackedCall:
+    """One Composite."""
+
+    collections: tuple[Collection, ...]
+    retrieves: tuple[Retrieve, ...] = ()
+
+    @property
+    def rows(self) -> tuple[PackedRow, ...]:
+        """All rows, in order."""
+        return tuple(row for collection in self.collections for row in collection.rows)
+
+    @property
+    def writes(self) -> tuple[OrgWrite, ...]:
+        """All writes, in order."""
+        return tuple(write for row in self.rows for write in row.writes)
+
+    @property
+    def cost(self) -> int:
+        """Calls it spends."""
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class BulkJob:
+    """One Bulk API 2.0 job: updates of one object by id, never with a field of two owners.
+
+    ``multipart``: its CSV is short enough to be created, filled and closed by one request.
+    """
+
+    sobject: str
+    rows: tuple[PackedRow, ...]
+    multipart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PackedBulk:
+    """Jobs that run at the same time, each on an object of its own."""
+
+    jobs: tuple[BulkJob, ...]
+
+    @property
+    def rows(self) -> tuple[PackedRow, ...]:
+        """All rows, in order."""
+        return tuple(row for job in self.jobs for row in job.rows)
+
+    @property
+    def writes(self) -> tuple[OrgWrite, ...]:
+        """All writes, in order."""
+        return tuple(write for row in self.rows for write in row.writes)
+
+    @property
+    def cost(self) -> int:
+        """Calls they are expected to spend: each is looked at once, and one look too many for all of them."""
+        started = sum(1 if job.multipart else BULK_LEAST - 1 for job in self.jobs)
+        return started + len(self.jobs) + EXPECTED_POLLS - 1
+
+
+Packed = PackedCall | PackedBulk
