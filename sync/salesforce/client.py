@@ -33,6 +33,7 @@ from sync.salesforce.composite import CALL_HEADERS, Answers, Composite, Part
 from sync.salesforce.decode import Codec, PersonRow, id18
 from sync.salesforce.describe import check_names
 from sync.salesforce.errors import NO_FIELD, busy, ensure_ok
+from sync.salesforce.jobs import Waits
 from sync.salesforce.polling import Poller
 from sync.salesforce.queries import ORGANIZATION, Queries
 from sync.salesforce.reader import Chain, Form, Reader
@@ -66,6 +67,7 @@ class SalesforceOrg:
         budget: of repeats.
         bulk: False keeps all reads and writes in Composites.
         bulk_from: rows still to be read from which a Bulk query reads them.
+        waits: for Bulk jobs; by default by where the org is.
 
     Raises:
         ValueError: neither a token nor client credentials.
@@ -86,6 +88,7 @@ class SalesforceOrg:
         budget: Budget | None = None,
         bulk: bool = True,
         bulk_from: int = packing.BULK_READ_FROM,
+        waits: Waits | None = None,
     ) -> None:
         login = Login(transport, instance_url, client_id, client_secret) if client_id and client_secret else None
         self._session = Session(
@@ -101,7 +104,8 @@ class SalesforceOrg:
         self._channel = channel
         self._composite = Composite(channel, api_version)
         self._bulk = bulk
-        self._reader = Reader(self._composite, BulkQuery(channel, api_version) if bulk else None, bulk_from=bulk_from)
+        jobs = BulkQuery(channel, api_version, waits) if bulk else None
+        self._reader = Reader(self._composite, jobs, bulk_from=bulk_from)
         self._mapping = mapping
         self._auto_sync = tuple(sorted(auto_sync))
         self._test_members = tuple(sorted(test_members))
@@ -110,7 +114,7 @@ class SalesforceOrg:
         self._queries = Queries(mapping, self._codec, self._absent, self._auto_sync, self._test_members)
         self._poller = Poller(self)
         self._identity: OrgIdentity | None = None
-        self._writer = Writer(self._composite, Bulk(channel, api_version))
+        self._writer = Writer(self._composite, Bulk(channel, api_version, waits))
 
     # -------------------------------------------------------- what the parts of the adapter share
 

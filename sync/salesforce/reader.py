@@ -56,9 +56,7 @@ class Reader:
         bulk_from: rows still to be read from which they are.
     """
 
-    def __init__(
-        self, composite: Composite, jobs: BulkQuery | None = None, *, bulk_from: int = BULK_READ_FROM
-    ) -> None:
+    def __init__(self, composite: Composite, jobs: BulkQuery | None = None, *, bulk_from: int = BULK_READ_FROM) -> None:
         self.composite = composite
         self._jobs = jobs
         self._bulk_from = bulk_from

@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from sync.bootstrap import Shell
-from sync.model import Side
 from sync.ports import Org, Poll, PollScope
 from sync.salesforce.client import SalesforceOrg
+from sync.salesforce.jobs import Waits
 from sync.secrets import Secret
+from sync.store.schema import metadata
 from tests.engine.world import World
 
 
@@ -44,6 +46,7 @@ def by_jobs(world: World, lose: int = 0) -> Iterator[Shell]:
             mapping=parts.mapping,
             access_token=Secret(world.servers.access_token),
             bulk_from=5,
+            waits=Waits(per_row=0.0, least=0.2),
         )
         shell._parts = replace(parts, org=Losing(org, lose) if lose else org)
         yield shell
@@ -64,10 +67,12 @@ def test_the_echo_of_a_first_sync_also_tells_who_is_missing(world: World) -> Non
         world.delete("CampaignMember", campaign.members[3])
         world.join(campaign, 1)
         result = shell.sync([campaign.id])
-        asked = [call.resource for call in world.store.ledger.recent(Side.SALESFORCE, result.run)]
+    with world.store.database.read() as conn:
+        table = metadata.tables["call"]
+        asked = list(conn.execute(select(table.c.resource).where(table.c.run_id == result.run)).scalars())
     assert (result.counts.added, result.counts.removed) == (1, 1)
     assert "ids" not in asked
-    assert asked.count("bulk") == 3, "create, one poll, the results"
+    assert 3 <= asked.count("bulk") <= 4, "create, a poll or two, the results"
     assert set(world.service_members(campaign)) == set(campaign.leads) - {campaign.leads[3]}
 
 
