@@ -228,6 +228,9 @@ class Org(Protocol):
     def identity(self) -> OrgIdentity:
         """The org's identity; rides in a call or is remembered, at most one call per process."""
 
+    def seen_org_id(self) -> str | None:
+        """The id of the org that answers, as far as the session tells it; no call is made for it."""
+
     def list_campaigns(self) -> tuple[tuple[Campaign, ...], Mapping[CampaignId, Mapping[str, int]], datetime]:
         """All campaigns with labels, members by status, and the org's time. One call for up to 2,000 groups."""
 

@@ -15,6 +15,7 @@ from typing import Any
 from sync.digest import org_digest, service_digest
 from sync.engine import content
 from sync.engine.apply_service import Applying
+from sync.engine.lockout import check_answers
 from sync.engine.writes import (
     MEMBER_OBJECT,
     STATUS,
@@ -32,7 +33,7 @@ from sync.ids import CampaignId, MemberId, PersonId
 from sync.mapping import Mapping as Names
 from sync.model import BaseMember, OrgMember, Side
 from sync.plan import PlanRow, Subject
-from sync.ports import OrgOutcome, OrgWrite
+from sync.ports import OrgOperation, OrgOutcome, OrgWrite
 from sync.settle import settle
 from sync.store.journal import JournalRow, Landing
 
@@ -121,6 +122,11 @@ class OrgPhase:
 
     def _after(self, writes: tuple[OrgWrite, ...], outcomes: tuple[OrgOutcome, ...]) -> None:
         live = self._applying.live
+        check_answers(
+            (write.campaign_id, write.record_id, outcome.record_id)
+            for write, outcome in zip(writes, outcomes, strict=True)
+            if outcome.state == "written" and outcome.record_id and write.operation is OrgOperation.UPDATE
+        )
         batch = self._batches.pop(tuple(write.key for write in writes))
         landing = _Answer(self._applying)
         for write, outcome in zip(writes, outcomes, strict=True):

@@ -14,6 +14,7 @@ from sync.budget import SERVICE_BATCH
 from sync.digest import header_digest, org_digest, service_digest, test_people_digest
 from sync.engine.feed import read_whole
 from sync.engine.live import LiveRun
+from sync.engine.lockout import as_critical, check_answers, lock_out
 from sync.engine.tally import Done
 from sync.engine.writes import Group, grouped, patched_service, restored, service_write
 from sync.errors import OutcomeUnknown, PredictiveError, QuotaExhausted
@@ -177,6 +178,9 @@ def _write_batch(applying: Applying, campaign_id: CampaignId, groups: tuple[Grou
     store.journal.record_intent(live.lease, batch, Side.PREDICTIVE, intent, campaign_id=campaign_id, key=key)
     with live.parts.made_for(campaign_id=campaign_id):
         outcomes = live.parts.service.write_members(campaign_id, writes, key=key)
+    check_answers(
+        (campaign_id, write.person_id, outcome.person_id) for write, outcome in zip(writes, outcomes, strict=True)
+    )
     landing = _Landing(applying, campaign_id, writes)
     stale: list[Group] = []
     for group, write, outcome in zip(groups, writes, outcomes, strict=True):
@@ -337,7 +341,10 @@ def service_phase(applying: Applying, people: tuple[TestPerson, ...] | None) -> 
         except (OutcomeUnknown, QuotaExhausted):
             raise
         except PredictiveError as error:
-            if error.exit_code in (7, 130) or len(applying.campaigns) == 1:
+            critical = as_critical(error, (campaign_id,))
+            if len(applying.campaigns) == 1 or (critical is None and error.exit_code in (7, 130)):
                 raise
+            if critical is not None:
+                lock_out(live, critical, (campaign_id,))
             applying.of(campaign_id).error = error.line()
             live.note(error.line(), level="error", campaign_id=campaign_id)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sync.engine.live import LiveRun
+from sync.engine.lockout import check_service
 from sync.events import Phase
 from sync.ids import CampaignId
 from sync.ports import CursorExpired
-from sync.store.facts import SERVICE_CURSOR, SERVICE_ID
+from sync.store.facts import SERVICE_CURSOR
 
 _EPOCH = "service_epoch"
 
@@ -38,8 +39,9 @@ def follow(live: LiveRun, done: list[int] | None = None) -> frozenset[CampaignId
         try:
             page = parts.service.changes(cursor)
         except CursorExpired:
+            # A cursor of another service's feed is expired there, too.
+            check_service(parts)
             live.note("the service's change feed no longer goes back far enough; its lists are read anew")
-            parts.store.facts.set(SERVICE_ID, None)
             parts.store.people.set_test_people_pushed(None)
             _begin(live)
             return touched

@@ -104,23 +104,3 @@ def _journal(live: LiveRun, campaign_id: CampaignId, rejected: Iterable[tuple[Or
     journal.record_intent(live.lease, batch, Side.PREDICTIVE, {"rejected": len(rows)}, campaign_id=campaign_id)
     journal.record_outcome(live.lease, batch, rows, events=events)
     live.tell(events)
-
-
-def compare_counts(live: LiveRun, campaign_ids: Iterable[CampaignId]) -> None:
-    """Hold the service's own count of members against what should be there; a campaign that is off is read anew."""
-    parts = live.parts
-    wanted = set(campaign_ids)
-    stats = parts.service.list_campaigns()
-    parts.store.campaigns.land_stats(stats)
-    for each in stats:
-        if each.campaign_id not in wanted:
-            continue
-        here = parts.store.members.sizes(each.campaign_id).service
-        if each.members != here:
-            parts.store.facts.set(f"snapshot:{each.campaign_id}", None)
-            live.note(
-                f"{each.name}: Predictive counts {each.members} members, {here} were expected; "
-                "the next run reads the campaign whole",
-                level="warning",
-                campaign_id=each.campaign_id,
-            )

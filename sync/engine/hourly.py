@@ -18,6 +18,7 @@ from sync.engine.claims import Claims, Ended, open_claims
 from sync.engine.feed import follow, read_service
 from sync.engine.gate import Choice, check_writable, decide, gear_of
 from sync.engine.live import LiveRun, overlap
+from sync.engine.lockout import check_org, set_apart
 from sync.engine.parts import Parts
 from sync.engine.planning import Wanted, header_row
 from sync.engine.reconcile import reconcile
@@ -100,6 +101,7 @@ def hourly(parts: Parts, choice: Choice) -> RunResult:
             else:
                 claims.claim(record.campaign.id, record.campaign.name)
         read_service(live, claims.held)
+        set_apart(claims, claims.held)
         if claims.held:
             read_headers(hour)
             try:
@@ -146,6 +148,7 @@ def read_headers(hour: Hour) -> None:
     since = _opt_outs_since(hour)
     with live.phase(Phase.READ_SALESFORCE) as done:
         answer = parts.org.headers(hour.claims.held, overlap(since) if since else None)
+        check_org(parts)
         done[0] = len(answer.campaigns) + len(answer.opted_out)
     take_headers(hour, answer)
     with parts.store.transaction():

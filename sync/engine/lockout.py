@@ -5,13 +5,14 @@ Imports the store and values. Critical is a short closed list; whatever else goe
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 
+from sync.engine.claims import Claims
 from sync.engine.gate import check_writable
 from sync.engine.live import LiveRun, start
 from sync.engine.parts import Parts
-from sync.errors import Locked, UsageError
+from sync.errors import Locked, PredictiveError, RemoteRejected, UsageError
 from sync.ids import CampaignId
 from sync.model import Campaign, RunKind, RunState, Side
 from sync.plan import Change, PlanCounts, Subject
@@ -19,16 +20,30 @@ from sync.store.facts import ORG_ID, SERVICE_CURSOR, SERVICE_ID
 from sync.store.journal import JournalRow
 from sync.story import Unlocked
 
+KEY_REUSED = "idempotency_key_reused"
+"""The service's code for a key that it knows from another request."""
+
 
 class Critical(StrEnum):
     """Every reason for a lock-out."""
 
     COUNTS = "counts"
+    """After a sync the counts of both sides differ and nothing listed explains it, not even on a second look."""
+
     IDEMPOTENCY = "idempotency"
+    """The service's record of a request contradicts the request."""
+
     CLAIMED_TWICE = "claimed-twice"
+    """Two persons claim one member row."""
+
     OTHER_ORG = "other-org"
+    """Under the same configuration another org answers."""
+
     OTHER_RECORD = "other-record"
+    """An answer shows that a write landed on another record."""
+
     OTHER_SERVICE = "other-service"
+    """Under the same configuration another service answers."""
 
 
 class Inconsistent(Locked):
@@ -65,6 +80,74 @@ def lock_out(live: LiveRun, error: Inconsistent, campaign_ids: Collection[Campai
         store.journal.record_outcome(live.lease, live.next_batch(), rows)
     for campaign_id in sorted(campaign_ids):
         live.note(f"locked: {error.what}", level="error", campaign_id=campaign_id)
+
+
+def as_critical(error: PredictiveError, campaign_ids: Collection[CampaignId] = ()) -> Inconsistent | None:
+    """*error* as a critical one, None when it is none. What it concerns is its own, or else *campaign_ids*."""
+    if isinstance(error, Inconsistent):
+        return error if error.campaign_ids else Inconsistent(error.rule, error.what, campaign_ids)
+    if isinstance(error, RemoteRejected) and error.code == KEY_REUSED:
+        what = f"Predictive has another request on record for a key that only this one was sent with: {error.what}"
+        return Inconsistent(Critical.IDEMPOTENCY, what, campaign_ids)
+    return None
+
+
+def set_apart(claims: Claims, campaign_ids: Collection[CampaignId]) -> None:
+    """Lock the campaigns in which two persons claim one member row, and leave them out of the run.
+
+    Raises:
+        Inconsistent: it is the run's only campaign.
+    """
+    members = claims.live.parts.store.members
+    for campaign_id in campaign_ids:
+        for member_id, one, other in members.claimed_twice(campaign_id)[:1]:
+            name = claims.names.get(campaign_id, campaign_id)
+            what = f"{name}: the member row {member_id} is claimed by two persons in Predictive, {one} and {other}"
+            error = Inconsistent(Critical.CLAIMED_TWICE, what, (campaign_id,))
+            if claims.single:
+                raise error
+            lock_out(claims.live, error, (campaign_id,))
+            claims.skip(campaign_id, name, f"locked: {what}")
+
+
+def check_org(parts: Parts) -> None:
+    """Hold the org that answers against the one that this state is of; costs no call.
+
+    Raises:
+        Inconsistent: it is another one.
+    """
+    known, seen = parts.store.facts.get(ORG_ID), parts.org.seen_org_id()
+    if known and seen and known != seen:
+        raise Inconsistent(Critical.OTHER_ORG, f"the org that answers is {seen}; this state was made with {known}")
+
+
+def check_service(parts: Parts) -> None:
+    """Hold the service that answers against the one that this state is of; one request.
+
+    Raises:
+        Inconsistent: it is another one.
+    """
+    known, seen = parts.store.facts.get(SERVICE_ID), parts.service.identity().service_id
+    if known and known != seen:
+        raise Inconsistent(
+            Critical.OTHER_SERVICE, f"the Predictive service that answers is {seen}; this state was made with {known}"
+        )
+
+
+def check_answers(asked: Iterable[tuple[str, str | None, str]]) -> None:
+    """Hold the record that each write named against the one that the answer names: (campaign, asked, answered).
+
+    Raises:
+        Inconsistent: a write landed on another record.
+    """
+    wrong = [(campaign, one, other) for campaign, one, other in asked if one != other]
+    if wrong:
+        _, one, other = wrong[0]
+        raise Inconsistent(
+            Critical.OTHER_RECORD,
+            f"a write to {one} was answered as one to {other}; {len(wrong)} rows of its batch are like that",
+            [CampaignId(each) for each in dict.fromkeys(campaign for campaign, _, _ in wrong) if each],
+        )
 
 
 def unlock(parts: Parts, campaign: Campaign, reason: str) -> Unlocked:

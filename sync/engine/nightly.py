@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from sync.engine.claims import Claims, open_claims
+from sync.engine.counting import compare_counts
 from sync.engine.feed import read_service
-from sync.engine.finish import compare_counts
 from sync.engine.gate import Choice, check_writable
 from sync.engine.parts import Parts
 from sync.engine.presence import reconcile_ids
@@ -46,7 +46,7 @@ def nightly(parts: Parts, choice: Choice) -> RunResult:
             _reconcile_oldest(claims)
             read_service(claims.live, claims.held)
             plan_and_apply(claims, reading, choice, RunKind.NIGHTLY, extra=Calls(0, 1))
-            compare_counts(claims.live, claims.held)
+            compare_counts(claims, claims.held)
         else:
             claims.foresee_nothing_more()
 

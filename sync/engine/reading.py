@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from sync.draft import COUNTERS
 from sync.engine.live import LiveRun, overlap
+from sync.engine.lockout import check_org
 from sync.engine.presence import settle_absence
 from sync.events import Phase
 from sync.ids import CampaignId
@@ -97,6 +98,7 @@ def poll(live: LiveRun, scope: PollScope, reading: Reading, *, wanted: frozenset
     """One poll, landed; how many rows came. Moves the watermarks of *wanted* when all pages are there."""
     parts = live.parts
     answer = parts.org.poll(scope)
+    check_org(parts)
     reading.polls += 1
     reading.headers.update(answer.campaigns)
     reading.counts.update(answer.counts)

@@ -19,6 +19,7 @@ from sync.engine.feed import read_service
 from sync.engine.finish import settle_rest
 from sync.engine.gate import Choice, check_budget, check_writable, decide
 from sync.engine.live import LiveRun, present
+from sync.engine.lockout import as_critical, lock_out, set_apart
 from sync.engine.parts import Parts
 from sync.engine.planning import Wanted, make_plan
 from sync.engine.reading import Reading, read_campaigns
@@ -107,12 +108,21 @@ def run_to_end(claims: Claims, work: Callable[[], None]) -> RunResult:
         try:
             work()
         except PredictiveError as error:
-            return claims.close(error)
+            return claims.close(_locking(claims, error))
         except BaseException as error:
             # A defect or an interrupt: the run must not stay alive in the journal; the error goes on.
             claims.close(PredictiveError(f"the run broke: {type(error).__name__}"))
             raise
     return claims.close()
+
+
+def _locking(claims: Claims, error: PredictiveError) -> PredictiveError:
+    """*error*; a critical one has locked the campaigns that it concerns."""
+    critical = as_critical(error, claims.held)
+    if critical is None or claims.live.simulated:
+        return error
+    lock_out(claims.live, critical, critical.campaign_ids)
+    return critical
 
 
 def _event(live: LiveRun) -> threading.Event | None:
@@ -159,6 +169,7 @@ def plan_and_apply(
     further: Sequence[content.Pair] = (),
 ) -> Plan:
     """Plan what was read, pass the gate, apply."""
+    set_apart(claims, claims.held)
     for campaign_id in claims.held:
         if campaign_id in reading.headers:
             continue

@@ -77,6 +77,12 @@ class Session:
                 self._token = self._login()
             return self._token
 
+    def owner(self) -> str | None:
+        """What stands before the token's "!", where the platform puts the org's id; None without a mark or a token."""
+        with self._lock:
+            before, mark, _ = (self._token or "").partition("!")
+            return before if mark else None
+
     def renew(self, refused: str) -> bool:
         """Replace the *refused* token; when another thread did so already, use its. False when there is no login."""
         with self._lock:

@@ -196,6 +196,13 @@ class SalesforceOrg:
         path = f"{self._composite.root}/sobjects/Organization/{to18(org_id)}?fields=Id,Name,TimeZoneSidKey"
         return Part("org", "GET", path)
 
+    def seen_org_id(self) -> str | None:
+        """See ``Org.seen_org_id``: an access token begins with the org's id; other kinds of token tell nothing."""
+        owner = self._session.owner()
+        if owner is not None and looks_like_id(owner):
+            return to18(owner)
+        return self._identity.org_id if self._identity is not None else None
+
     def take_identity(self, answers: Answers) -> None:
         """Keep the identity that came along; a refusal is left for ``identity`` to meet."""
         reply = answers.get("org")

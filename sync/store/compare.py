@@ -102,3 +102,27 @@ def count_unsynced(campaign_id: str) -> Select[Any]:
             org.c.synced.is_(None),
         )
     )
+
+
+def claimed_twice(campaign_id: str) -> Select[Any]:
+    """Rows (member id, claimant, owner): service rows that moved since base, whose member row is another person's in
+    the org while the service has that other person with the same member row."""
+    moved = except_(
+        _service_of(campaign_id, _service.person_id, _service.digest),
+        _base_of(campaign_id, _base.person_id, _base.service_digest),
+    ).subquery()
+    wide, org, owner = service_member.alias("sc"), org_member.alias("oc"), service_member.alias("so")
+    return (
+        select(wide.c.member_id, wide.c.person_id, owner.c.person_id)
+        .select_from(
+            moved.join(wide, and_(wide.c.campaign_id == campaign_id, wide.c.person_id == moved.c.person_id))
+            .join(org, and_(org.c.campaign_id == campaign_id, org.c.member_id == wide.c.member_id))
+            .join(owner, _same(owner, org))
+        )
+        .where(
+            org.c.person_id != wide.c.person_id,
+            func.coalesce(org.c.lead_id, "") != wide.c.person_id,
+            owner.c.member_id == wide.c.member_id,
+        )
+        .order_by(wide.c.member_id, wide.c.person_id)
+    )

@@ -311,6 +311,17 @@ class Members:
         for window in self._database.stream(statement):
             yield from map(base_of, window)
 
+    def claimed_twice(self, campaign_id: CampaignId) -> list[tuple[MemberId, PersonId, PersonId]]:
+        """Member rows that two persons claim in the service: (member row, the claimant, the person that the org says).
+
+        Only rows that differ from what was agreed are looked at; a lead and the contact made from it are one person.
+        """
+        with self._database.read() as conn:
+            return [
+                (MemberId(member), PersonId(one), PersonId(other))
+                for member, one, other in conn.execute(compare.claimed_twice(campaign_id))
+            ]
+
     def invisible(self, campaign_id: CampaignId) -> tuple[PersonId, ...]:
         """Members whose record can no longer be seen."""
         with self._database.read() as conn:
