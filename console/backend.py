@@ -22,6 +22,7 @@ from sync.views import (
     Check,
     FailedRow,
     FailureGroup,
+    JournalRowView,
     LimitsView,
     MemberView,
     PulseView,
@@ -93,6 +94,14 @@ class Reads(Protocol):
 
     def error_board(self, campaign_id: str | None = None) -> tuple[FailureGroup, ...]:
         """Rows that failed last and were not mended since, by type; of all campaigns or of one."""
+        ...
+
+    def run_rows(self, run_id: str, *, text: str, state: str, offset: int, limit: int) -> tuple[JournalRowView, ...]:
+        """A window of a run's journal; *state* is "", written, rejected, drifted or unknown."""
+        ...
+
+    def count_run_rows(self, run_id: str, *, text: str, state: str) -> int:
+        """How many rows the same filter gives."""
         ...
 
     def limits(self) -> LimitsView:

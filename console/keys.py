@@ -26,6 +26,9 @@ class Situation:
         live: the run on screen is live.
         failed: the run on screen has rows that failed.
         paused: timers are held back.
+        held: the run on screen holds, or was asked to.
+        no_undo: why the run on screen cannot be undone, "" when it can.
+        journal: the run on screen is known to the journal.
         marked: how many campaigns are marked.
     """
 
@@ -45,6 +48,9 @@ class Situation:
     live: bool = False
     failed: bool = False
     paused: bool = False
+    held: bool = False
+    no_undo: str = "No run is chosen."
+    journal: bool = False
     marked: int = 0
 
 
@@ -128,6 +134,14 @@ def _failed(now: Situation) -> str:
     return "" if now.failed else "No row failed."
 
 
+def _undoable(now: Situation) -> str:
+    return now.no_undo
+
+
+def _journal(now: Situation) -> str:
+    return "" if now.journal else "The run has not begun yet."
+
+
 def _run(now: Situation) -> str:
     return "" if now.running else "Nothing is running."
 
@@ -163,7 +177,7 @@ class Key:
 
 
 _EDIT = first_of(_edition, _writes, _idle)
-_LISTS = ("overview", "members", "plan", "runs", "clicks")
+_LISTS = ("overview", "members", "plan", "runs", "clicks", "journal")
 
 KEYS: tuple[Key, ...] = (
     Key("sync", ("s",), "Synchronize", "Reads both sides and shows every write before it is made.",
@@ -217,7 +231,20 @@ KEYS: tuple[Key, ...] = (
     # ------------------------------------------------------------ run
     Key("cancel", ("c",), "cancel after this batch", "Stops after the present batch; nothing is lost.",
         ("run",), 10, _live),
-    Key("details", ("e",), "details", "Lists the rows that failed, with the remedy.", ("run",), 11, _failed),
+    Key("hold", ("p",), "pause or go on", "Holds the run after the present batch, or lets it go on; nothing is lost.",
+        ("run",), 11, _live),
+    Key("details", ("e",), "details", "Lists the rows that failed by type, with the remedy.", ("run",), 12, _failed),
+    Key("retry", ("t",), "try again", "Plans the marked rows anew, or those of the line; nothing is written yet.",
+        ("run", "errors"), 13, first_of(_failed, _idle)),
+    Key("mark_row", ("space",), "mark", "Marks the row or the whole type for another try.",
+        ("run", "errors"), 14, _failed),
+    Key("undo", ("u",), "undo", "Plans the inverse of this run and shows it; nothing is written yet.",
+        ("run", "runs", "campaign_runs"), 15, first_of(_undoable, _idle)),
+    Key("rows", ("l",), "journal", "Lists every row of the run as its journal has it.",
+        ("run", "runs", "campaign_runs"), 16, _journal),
+    Key("turn", ("enter",), "show", "Opens or closes a type of failure.", ("errors",), 12, _rows),
+    Key("row_state", ("f",), "by state", "Shows rows that were written, rejected, drifted, of unknown fate, then all.",
+        ("journal",), 18),
     # ------------------------------------------------------------ other views
     Key("open_run", ("enter",), "open", "Replays the run from its journal.", ("runs", "campaign_runs"), 10, _rows),
     Key("simulate", ("m",), "simulate", "Shows what the chosen batch would send and write; does neither.",
@@ -228,13 +255,15 @@ KEYS: tuple[Key, ...] = (
     Key("check", ("g",), "check now", "Checks login, fields, rights, clocks and state: a few calls.", ("doctor",), 10),
     # ------------------------------------------------------------ everywhere
     Key("back", ("escape",), "back", "Comes back to where one was; a run goes on.",
-        ("campaign", "plan", "run", "runs", "schedule", "api", "doctor", "help"), 25, shown="esc"),
+        ("campaign", "plan", "run", "runs", "errors", "journal", "schedule", "api", "doctor", "help"), 25,
+        shown="esc"),
     Key("view_run", ("0",), "", "The run under way.", (EVERYWHERE,), 70, _run),
     Key("view_overview", ("1",), "", "Campaigns.", (EVERYWHERE,), 71),
     Key("view_runs", ("2",), "runs", "Runs of the past.", (EVERYWHERE,), 72),
     Key("view_schedule", ("3",), "schedule", "Next hourly and nightly batch.", (EVERYWHERE,), 73),
     Key("view_api", ("4",), "API", "The API meter and its forecast.", (EVERYWHERE,), 74),
     Key("view_doctor", ("5",), "doctor", "What is wrong with the set-up, and the remedy.", (EVERYWHERE,), 75),
+    Key("view_errors", ("6",), "errors", "What failed and was not mended since, by type.", (EVERYWHERE,), 76),
     Key("prompt", ("colon",), "command", "The same commands as on the command line.", (EVERYWHERE,), 80, shown=":"),
     Key("palette", ("ctrl+p",), "", "Finds a command or campaign by a few letters.", (EVERYWHERE,), 81),
     Key("dress", ("D",), "", "Dark or light.", (EVERYWHERE,), 82),

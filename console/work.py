@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.host import Host
 from console.keys import Situation
-from console.present import count, plural
+from console.present import count, hhmm, plural
 from console.viewstate import RunProgress
 from sync.errors import PredictiveError
 from sync.model import RunKind
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from console.backend import Backend
     from console.bridge import Job
+    from console.failureboard import Selection
     from console.palette import Command
     from console.screens.dialogs import Choice
     from sync.plan import Plan
@@ -70,7 +71,7 @@ class Work(Host):
     def _top_level(self, place: str, make: Callable[[], Any]) -> None:
         if place == self.front.PLACE:
             return
-        while len(self.screen_stack) > 1 and self.front.PLACE in ("runs", "schedule", "api", "doctor"):
+        while len(self.screen_stack) > 1 and self.front.PLACE in ("runs", "schedule", "api", "doctor", "errors"):
             self.pop_screen()
         self.push_screen(make())
 
@@ -178,19 +179,51 @@ class Work(Host):
         self.push_screen(RunScreen(0, run))
 
     def start_plan(self, campaign_ids: Sequence[str]) -> None:
-        """Make a plan and show it; nothing is written."""
-        from console.screens.plan import PlanScreen
-
+        """Plan a manual sync and show it; nothing is written."""
         names = [view.campaign.name for view in self.shared.campaigns if view.campaign.id in campaign_ids]
         title = names[0] if len(names) == 1 else plural(len(campaign_ids), "campaign")
         ids = tuple(campaign_ids)
-        job: Job[Plan] = self.bridge.act(
-            f"{title} › Synchronize",
-            lambda backend, cancel: backend.make_plan(ids, kind=RunKind.MANUAL, cancel=cancel),
-            writes=False,
-        )
+        self.preview(title, "Synchronize", lambda b, cancel: b.make_plan(ids, kind=RunKind.MANUAL, cancel=cancel))
+
+    def preview(self, title: str, does: str, make: Callable[[Backend, threading.Event], Plan]) -> None:
+        """Make a plan in its own thread and show it; nothing is written."""
+        from console.screens.plan import PlanScreen
+
+        job: Job[Plan] = self.bridge.act(f"{title} › {does}", make, writes=False)
         self.progress[job.number] = RunProgress(title=job.title)
-        self.push_screen(PlanScreen(job, title))
+        self.push_screen(PlanScreen(job, title, does))
+
+    def start_undo(self, run: RunView) -> None:
+        """Plan the inverse of a run and show it."""
+        title = run.campaign_name or "All campaigns"
+        self.preview(
+            title,
+            f"Undo {run.kind.value} of {hhmm(run.started)}",
+            lambda b, cancel: b.plan_undo(run.run, cancel=cancel),
+        )
+
+    def start_retry(self, selection: Selection | None) -> None:
+        """Plan failed rows anew and show them."""
+        if selection is None:
+            return
+        run, seqs = selection.run, selection.seqs
+        self.preview(
+            plural(len(seqs), "failed row"), "Try again", lambda b, cancel: b.plan_retry(run, seqs=seqs, cancel=cancel)
+        )
+        if selection.others:
+            self.front.say(f"{plural(selection.others, 'marked row')} of other runs wait for another try.")
+
+    def open_journal(self, run_id: str, title: str) -> None:
+        """Every row of a run."""
+        from console.screens.journal import JournalScreen
+
+        self.push_screen(JournalScreen(run_id, title))
+
+    def do_view_errors(self) -> None:
+        """What failed, by type."""
+        from console.screens.errors import ErrorsScreen
+
+        self._top_level("errors", ErrorsScreen)
 
     def start_apply(
         self,
@@ -205,7 +238,7 @@ class Work(Host):
         """Apply a plan and watch it."""
         allowed = dict(allow or {})
         self.start_run(
-            f"{title} › Synchronize",
+            title,
             lambda backend, cancel: backend.apply(
                 plan.plan_id,
                 without_deletes=without_deletes,

@@ -206,6 +206,28 @@ class FailedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalRowView:
+    """One row of a run's journal: who, which field, from what to what, and what became of it (written, rejected,
+    drifted or unknown)."""
+
+    run: RunId
+    seq: int
+    side: Side
+    campaign_id: str
+    subject_id: str
+    label: str
+    change: str
+    field: str
+    before: str | None
+    after: str | None
+    state: str
+    code: str
+    message: str
+    remedy: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class FailureGroup:
     """Failed rows of one type, for the error board.
 

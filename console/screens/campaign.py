@@ -25,7 +25,7 @@ from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from console.window import Window
 from sync.model import ClickThrough, Edition, HistoryHour, Level
-from sync.views import CampaignDetail, CampaignView, MemberView
+from sync.views import CampaignDetail, CampaignView, MemberView, RunView
 
 _PLACES = {
     "members": ("campaign", "members"),
@@ -221,7 +221,20 @@ class CampaignScreen(ConsoleScreen):
     def situation(self) -> Situation:
         """What the campaign and the edition under the cursor allow."""
         now = self.host.about(self.view, self.host.situation())
-        return replace(now, edition=self.edition is not None, rows=bool(self._count_rows()))
+        return replace(
+            now,
+            edition=self.edition is not None,
+            rows=bool(self._count_rows()),
+            no_undo=runs_view.no_undo(self.run_chosen),
+            journal=self.run_chosen is not None,
+        )
+
+    @property
+    def run_chosen(self) -> RunView | None:
+        """The run under the cursor of the tab of runs."""
+        cursor = self.query_one(Grid).cursor
+        rows = self.detail.runs if self.detail else ()
+        return rows[cursor] if self.tab == "runs" and cursor < len(rows) else None
 
     # ------------------------------------------------------------ members by window
 
@@ -335,6 +348,16 @@ class CampaignScreen(ConsoleScreen):
             self._choose(MemberQuery())
             return
         super().do_back()
+
+    def do_undo(self) -> None:
+        """Preview the inverse of the chosen run."""
+        if self.run_chosen:
+            self.host.start_undo(self.run_chosen)
+
+    def do_rows(self) -> None:
+        """Every row of the chosen run."""
+        if self.run_chosen and self.view:
+            self.host.open_journal(self.run_chosen.run, self.view.campaign.name)
 
     def do_sync(self) -> None:
         """Preview a manual sync."""

@@ -36,16 +36,18 @@ class PlanScreen(ConsoleScreen):
     Args:
         job: makes the plan.
         title: campaign's name, or how many campaigns.
+        does: what the plan does, in a word or two.
     """
 
     PLACE = "plan"
     BINDINGS = bindings_for("plan")
     filter_hint = "name, e-mail, field or reason"
 
-    def __init__(self, job: Job[Plan], title: str) -> None:
+    def __init__(self, job: Job[Plan], title: str, does: str = "Synchronize") -> None:
         super().__init__()
         self._job = job
         self._title = title
+        self._does = does
         self.plan: Plan | None = None
         self.outline = Outline()
         self.out: frozenset[int] = frozenset()
@@ -101,10 +103,11 @@ class PlanScreen(ConsoleScreen):
 
     def _paint_head(self) -> None:
         shared, width, plan = self.host.shared, self.size.width, self.plan
-        lines: list[Line] = [look.title_line(self._title, plan, shared.now, width)]
+        lines: list[Line] = [look.title_line(self._title, self._does, plan, shared.now, width)]
         if plan is not None:
             lines.append(look.cost_line(plan, self._left(), shared.limits, width))
             lines.append(())
+            lines += look.cannot_lines(plan, width)
             if plan.rows:
                 lines.append(look.guard_line(plan.guards, width))
             if plan.rows and any(part.skipped for part in plan.campaigns):
@@ -332,7 +335,9 @@ class PlanScreen(ConsoleScreen):
     def _confirm(self, plan: Plan, *, without_deletes: bool) -> None:
         left = self._left() - (self._removals() if without_deletes else 0)
         self.host.ask(
-            f"Apply {plural(left, 'change')} to {self._title}?",
+            f"Apply {plural(left, 'change')} to {self._title}?"
+            if self._does == "Synchronize"
+            else f"{self._does}: apply {plural(left, 'change')} to {self._title}?",
             look.apply_lines(plan, self._all, without_deletes),
             (("y", f"apply {left:,}", "y"),),
             lambda answer: self._go(plan, without_deletes=without_deletes) if answer == "y" else None,
@@ -351,7 +356,7 @@ class PlanScreen(ConsoleScreen):
         host.pop_screen()
         host.start_apply(
             plan,
-            self._title,
+            f"{self._title} › {self._does}",
             without_deletes=without_deletes,
             allow=allow,
             reason=reason,

@@ -166,17 +166,16 @@ def skipped_line(plan: Plan, width: int) -> Line:
     return crop_line((("   ", ""), ("▲ ", "attention"), (text, "")), width)
 
 
-def title_line(title: str, plan: Plan | None, now: datetime, width: int) -> Line:
-    """Campaign and when the plan was made; an old one says what that means."""
+def title_line(title: str, does: str, plan: Plan | None, now: datetime, width: int) -> Line:
+    """Campaign, what the plan does, and when it was made; an old one says what that means."""
+    left = [("   ", ""), (title, "strong"), (f" › {does}", "dim")]
     if plan is None:
-        return spread(
-            [("   ", ""), (title, "strong"), (" › Synchronize", "dim")], [("reading both sides ", "dim")], width
-        )
+        return spread(left, [("reading both sides ", "dim")], width)
     old = (now - plan.made_at).total_seconds() > 60
     made = f"made {hhmm(plan.made_at)}" + (
         ", read again as it is applied " if old and width >= 76 else " from live data "
     )
-    return spread([("   ", ""), (title, "strong"), (" › Synchronize", "dim")], [(made, "dim")], width)
+    return spread(left, [(made, "dim")], width)
 
 
 def guard_line(verdicts: tuple[GuardVerdict, ...], width: int) -> Line:
@@ -190,6 +189,18 @@ def guard_line(verdicts: tuple[GuardVerdict, ...], width: int) -> Line:
     passed = dict.fromkeys(_RULES.get(verdict.rule, verdict.rule) for verdict in verdicts)
     line += [(" ✔ ", "good"), (", ".join(passed) or "none objects", "dim")]
     return crop_line(line, width)
+
+
+def cannot_lines(plan: Plan, width: int, most: int = 3) -> tuple[Line, ...]:
+    """What of the run cannot be undone, first of all."""
+    if not plan.cannot:
+        return ()
+    lines: list[Line] = [(("   ", ""), ("▲ ", "attention"), ("What cannot be undone", "strong"))]
+    shown = plan.cannot if len(plan.cannot) <= most else plan.cannot[: most - 1]
+    lines += [crop_line((("     ", ""), (text, "")), width) for text in shown]
+    if len(shown) < len(plan.cannot):
+        lines.append(((f"     and {len(plan.cannot) - len(shown)} more", "dim"),))
+    return tuple(lines)
 
 
 def conflict_line(plan: Plan, width: int) -> Line:

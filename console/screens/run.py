@@ -9,15 +9,18 @@ from dataclasses import replace
 
 from textual.app import ComposeResult
 
+from console.backend import Backend
+from console.failureboard import Board, Place
 from console.keys import Situation
-from console.messages import RowMoved
+from console.messages import RowMoved, RowOpened
 from console.present import Line, crop_line, instant
-from console.screens import batch_view
+from console.screens import batch_view, errors_view, runs_view
 from console.screens import run_view as look
 from console.screens.base import ConsoleScreen, bindings_for
 from console.viewstate import RunProgress, replayed
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
+from sync.board import group_failures
 from sync.views import RunResult, RunView
 
 
@@ -38,6 +41,11 @@ class RunScreen(ConsoleScreen):
         self._past = past
         self._replayed: RunProgress | None = None
         self._details = False
+        self._held = False
+        self._view: RunView | None = past
+        self._known_failures = 0
+        self._asked: set[str] = set()
+        self.board = Board()
 
     def body(self) -> ComposeResult:
         """Title and bar, steps, failures, campaigns of a batch or rows that failed, the end in words."""
@@ -51,11 +59,38 @@ class RunScreen(ConsoleScreen):
         """Read the journal of a past run."""
         if self._past is not None:
             self.load(self._read(self._past), "journal")
+        self._look()
 
     async def _read(self, past: RunView) -> None:
         events = await self.host.bridge.read(lambda backend: backend.events(past.run))
         title = f"{past.campaign_name or 'All campaigns'} › {past.kind.value}"
         self._replayed = replayed(title, events)
+        self._look()
+        self.refresh_all()
+
+    def _look(self) -> None:
+        """Read what the journal knows beyond the events: the run itself once it ended, its failed rows when there are
+        more of them."""
+        run = self.run_state
+        if not run.root:
+            return
+        moment = "live" if run.live else "ended"
+        if self._past is None and moment not in self._asked:
+            self._asked.add(moment)
+            self.load(self._read_view(run.root), "view")
+        if run.failed_rows != self._known_failures:
+            self._known_failures = run.failed_rows
+            self.load(self._read_failures(run.root), "failures")
+
+    async def _read_view(self, run_id: str) -> None:
+        self._view = await self.host.bridge.read(lambda backend: backend.run(run_id))
+        self._held = self._view.pausing or self._view.paused is not None
+        self.refresh_all()
+
+    async def _read_failures(self, run_id: str) -> None:
+        rows = await self.host.bridge.read(lambda backend: backend.failed_rows(run_id))
+        names = {str(view.campaign.id): view.campaign.name for view in self.host.shared.campaigns}
+        self.board = self.board.with_groups(group_failures(rows, names))
         self.refresh_all()
 
     # ------------------------------------------------------------ state to widgets
@@ -90,9 +125,17 @@ class RunScreen(ConsoleScreen):
         grid.show(rows)
         ended = look.end_lines(run, self.result, width)
         detail = self._detail()
-        self.query_one("#end", Lines).show((*((detail,) if detail else ()), *ended, self._foot(run)))
+        self.query_one("#end", Lines).show((*detail, self._foot(run)) if detail else (*ended, self._foot(run)))
 
     def _foot(self, run: RunProgress) -> Line:
+        if run.live and self._held:
+            return (
+                ("   ", ""),
+                ("‖ ", "attention"),
+                ("held after the batch under way; what was written stays. ", ""),
+                ("p", "key"),
+                (" lets it go on.", "dim"),
+            )
         if run.live:
             return (
                 ("   ", ""),
@@ -115,12 +158,13 @@ class RunScreen(ConsoleScreen):
     def run_went_on(self, job: int) -> None:
         """New events, or the clock."""
         if job == self.job:
+            self._look()
             self.paint()
             self.paint_keys()
 
     def _rows(self) -> int:
         if self._details:
-            return len(self.run_state.failures)
+            return self.board.length
         result = self.result
         if result is not None and result.differences:
             return len(result.differences)
@@ -135,25 +179,35 @@ class RunScreen(ConsoleScreen):
 
     def _line(self, index: int, width: int) -> Line:
         if self._details:
-            return look.failed_row(self.run_state.failures[index], width)
+            place = self.board.at(index)
+            if place is None:
+                return ()
+            if place.row is None:
+                return errors_view.group_line(place, self.board, self.host.shared.now, width)
+            return errors_view.row_line(place, self.board, width)
         result = self.result
         if result is not None and result.differences:
             return look.difference_row(result.differences[index], width)
         return batch_view.row(result.campaigns[index], width) if result is not None else ()
 
-    def _detail(self) -> Line:
-        failures = self.run_state.failures
-        cursor = self.query_one(Grid).cursor
-        if not self._details or cursor >= len(failures):
-            return ()
-        row = failures[cursor]
-        return crop_line((("   ", ""), (f"{row.label}: ", "strong"), (row.remedy or row.message, "")), self.size.width)
+    def _detail(self) -> tuple[Line, ...]:
+        return errors_view.detail_lines(self._place(), self.board, self.size.width) if self._details else ()
+
+    def _place(self) -> Place | None:
+        return self.board.at(self.query_one(Grid).cursor) if self._details else None
 
     def situation(self) -> Situation:
-        """Live or not, failed rows or not."""
+        """Live or not, failed rows or not, undoable or not."""
         run = self.run_state
         job = self.host.bridge.jobs.get(self.job)
-        return replace(self.host.situation(), live=job is not None and job.live, failed=bool(run.failed_rows))
+        return replace(
+            self.host.situation(),
+            live=job is not None and job.live,
+            failed=bool(run.failed_rows or self.board.length),
+            held=self._held,
+            no_undo="It is still live; c stops it." if run.live else runs_view.no_undo(self._view),
+            journal=bool(run.root),
+        )
 
     # ------------------------------------------------------------ what happens
 
@@ -172,6 +226,56 @@ class RunScreen(ConsoleScreen):
         """Rows that failed, or away with them."""
         self._details = not self._details
         self.paint()
+
+    def on_row_opened(self, message: RowOpened) -> None:
+        """Open or close a type of failure."""
+        place = self._place()
+        if place is not None:
+            self.board = self.board.turned(place)
+            self.paint()
+
+    def do_mark_row(self) -> None:
+        """Mark the row or the whole type."""
+        place = self._place()
+        if place is None:
+            self.do_details()
+            return
+        self.board = self.board.toggled(place)
+        self.paint()
+
+    def do_retry(self) -> None:
+        """Plan the selection anew; without the list, all that failed."""
+        if not self._details:
+            self.do_details()
+            return
+        self.host.start_retry(self.board.selection(self._place()))
+
+    def do_hold(self) -> None:
+        """Hold the run after its batch, or let it go on."""
+        run_id, held = self.run_state.root, self._held
+        if not run_id:
+            self.say("The run has not begun yet.")
+            return
+
+        def ask(backend: Backend, cancel: object) -> str:
+            return backend.resume_run(run_id) if held else backend.pause_run(run_id)
+
+        def said(_: str) -> str:
+            self._held = not held
+            self.paint()
+            return "The run goes on." if held else "It holds after the present batch; p lets it go on."
+
+        self.host.small("Go on" if held else "Pause", ask, said)
+
+    def do_undo(self) -> None:
+        """Preview the inverse of this run."""
+        if self._view is not None:
+            self.host.start_undo(self._view)
+
+    def do_rows(self) -> None:
+        """Every row of the run."""
+        run = self.run_state
+        self.host.open_journal(run.root, run.title)
 
     def do_back(self) -> None:
         """Back; a live run goes on."""

@@ -25,8 +25,7 @@ from console.present import (
     wrap,
 )
 from console.viewstate import RunProgress, StepState
-from sync.events import Phase, RowFailed
-from sync.model import Side
+from sync.events import Phase
 from sync.views import Difference, RunResult
 
 WRITING = (Phase.SEND, Phase.WRITE_PREDICTIVE, Phase.WRITE_SALESFORCE)
@@ -237,19 +236,3 @@ def difference_row(difference: Difference, width: int) -> Line:
     sides = [("Salesforce ", "dim"), (left, ""), ("  Predictive ", "dim"), (right, "")]
     kind = [] if difference.kind == "difference" else [(f"  {difference.kind}", "dim")]
     return crop_line([*line, *sides, *kind], width)
-
-
-def failed_row(row: RowFailed, width: int) -> Line:
-    """One row of the list of details."""
-    sign = ("◐ ", "attention") if row.drifted else ("✖ ", "trouble")
-    side = "→ Salesforce" if row.side is Side.SALESFORCE else "→ Predictive"
-    name = 30 if width >= 100 else 22
-    line = [
-        ("   ", ""),
-        sign,
-        (fit(row.label, name), ""),
-        (" ", ""),
-        (fit(row.field, 10), "dim"),
-        (fit(side, 14), "dim"),
-    ]
-    return crop_line([*line, (row.message or row.code, "")], width)

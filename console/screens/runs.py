@@ -23,7 +23,7 @@ class RunsScreen(ConsoleScreen):
 
     PLACE = "runs"
     BINDINGS = bindings_for("runs")
-    filter_hint = "campaign, kind, state, owner"
+    filter_hint = "words, kind:nightly state:partial campaign:… by:… day:2027-03-09   ! means not"
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,9 +54,7 @@ class RunsScreen(ConsoleScreen):
         self._paint_detail()
 
     def _paint_detail(self) -> None:
-        cursor = self.query_one(Grid).cursor
-        chosen = self._rows[cursor] if cursor < len(self._rows) else None
-        self.query_one("#detail", Lines).show((look.detail(chosen, self.size.width),))
+        self.query_one("#detail", Lines).show((look.detail(self.chosen, self.size.width),))
 
     def _head(self, width: int) -> Line:
         return look.head(width)
@@ -65,8 +63,20 @@ class RunsScreen(ConsoleScreen):
         return look.row(self._rows[index], self.host.shared.now, width)
 
     def situation(self) -> Situation:
-        """Rows or none."""
-        return replace(self.host.situation(), rows=bool(self._rows))
+        """Rows or none, and what the run under the cursor allows."""
+        chosen = self.chosen
+        return replace(
+            self.host.situation(),
+            rows=bool(self._rows),
+            no_undo=look.no_undo(chosen),
+            journal=chosen is not None,
+        )
+
+    @property
+    def chosen(self) -> RunView | None:
+        """The run under the cursor."""
+        cursor = self.query_one(Grid).cursor
+        return self._rows[cursor] if cursor < len(self._rows) else None
 
     def filtered(self, text: str) -> None:
         """Show what passes."""
@@ -85,6 +95,17 @@ class RunsScreen(ConsoleScreen):
     def on_row_moved(self, message: RowMoved) -> None:
         """Another run."""
         self._paint_detail()
+        self.paint_keys()
+
+    def do_undo(self) -> None:
+        """Preview the inverse of the run."""
+        if self.chosen:
+            self.host.start_undo(self.chosen)
+
+    def do_rows(self) -> None:
+        """Every row of the run."""
+        if self.chosen:
+            self.host.open_journal(self.chosen.run, self.chosen.campaign_name or self.chosen.kind.value)
 
     def on_row_opened(self, message: RowOpened) -> None:
         """Replay it."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from console.present import Line, ago, changes, count, crop, fit, lasting, run_state
+from sync.model import RunKind, RunState
 from sync.views import RunView
 
 
@@ -50,10 +52,43 @@ def row(run: RunView, now: datetime, width: int) -> Line:
     return tuple(line)
 
 
+_FIELDS: dict[str, Callable[[RunView], str]] = {
+    "kind": lambda run: run.kind.value + (" simulated" if run.simulated else ""),
+    "state": lambda run: run.state.value,
+    "campaign": lambda run: run.campaign_name or "all",
+    "by": lambda run: run.owner,
+    "day": lambda run: f"{run.started:%Y-%m-%d}",
+}
+
+
 def matches(run: RunView, text: str) -> bool:
-    """True when the run has every word: in its campaign, kind, state, owner or id."""
-    body = f"{run.campaign_name or ''} {run.kind.value} {run.state.value} {run.owner} {run.run}".casefold()
-    return all(word.removeprefix("state:").removeprefix("kind:") in body for word in text.casefold().split())
+    """True when the run has every word: in its campaign, kind, state, owner, day or id; ``field:value`` looks in one of
+    them, ``!`` before either means not."""
+    body = " ".join((*(have(run) for have in _FIELDS.values()), run.run)).casefold()
+    for word in text.casefold().split():
+        negated = word.startswith("!") and len(word) > 1
+        word = word[1:] if negated else word
+        name, colon, value = word.partition(":")
+        found = value in _FIELDS[name](run).casefold() if colon and name in _FIELDS else word in body
+        if found == negated:
+            return False
+    return True
+
+
+def no_undo(run: RunView | None) -> str:
+    """Why a run cannot be undone; "" when it can."""
+    if run is None:
+        return "No run is chosen."
+    if run.state is RunState.RUNNING:
+        return "It is still live; c stops it."
+    if run.undone_by is not None:
+        return f"It was undone already, by run {run.undone_by}."
+    counts = run.counts
+    people = counts.added + counts.removed + counts.changed
+    wrote = counts.salesforce_rows + counts.predictive_rows + people + counts.editions_created
+    if run.simulated or run.kind in (RunKind.PLAN, RunKind.VERIFY) or not wrote:
+        return "It wrote nothing."
+    return ""
 
 
 def detail(run: RunView | None, width: int) -> Line:
@@ -61,7 +96,8 @@ def detail(run: RunView | None, width: int) -> Line:
     if run is None:
         return ()
     said = run.error or f"{run.calls.salesforce} calls, {run.calls.predictive} requests"
-    words = f"{run.run} · {run.started:%Y-%m-%d %H:%M:%S} UTC · {run.owner} · {said}"
+    undone = " · undone" if run.undone_by else f" · undoes {run.undoes}" if run.undoes else ""
+    words = f"{run.run} · {run.started:%Y-%m-%d %H:%M:%S} UTC · {run.owner} · {said}{undone}"
     return (("   ", ""), (crop(words, width - 4), "dim"))
 
 

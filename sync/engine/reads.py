@@ -27,6 +27,7 @@ from sync.views import (
     CampaignDetail,
     CampaignView,
     FailedRow,
+    JournalRowView,
     LimitsView,
     MemberView,
     PulseView,
@@ -146,6 +147,16 @@ class StoreReads:
     def failed_rows(self, run_id: str) -> tuple[FailedRow, ...]:
         """Rows that were rejected, drifted or have an unknown fate."""
         return self.store.journal.failed_rows(RunId(run_id))
+
+    def run_rows(
+        self, run_id: str, *, text: str = "", state: str = "", offset: int = 0, limit: int = 200
+    ) -> tuple[JournalRowView, ...]:
+        """A window of a run's journal."""
+        return self.store.journal_lists.rows(RunId(run_id), text=text, state=state, offset=offset, limit=limit)
+
+    def count_run_rows(self, run_id: str, *, text: str = "", state: str = "") -> int:
+        """How many rows the same filter gives."""
+        return self.store.journal_lists.count(RunId(run_id), text=text, state=state)
 
     def limits(self) -> LimitsView:
         """The API meter as last heard, and what the next batches will take."""

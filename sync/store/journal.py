@@ -280,7 +280,7 @@ class Journal:
         table = row_journal.c
         statement = (
             select(row_journal)
-            .where(_of(run_id), table.state != WRITTEN)
+            .where(of_run(run_id), table.state != WRITTEN)
             .order_by(table.run_id, table.seq)
             .limit(limit)
         )
@@ -334,7 +334,7 @@ class Journal:
 
     def rows(self, run_id: RunId, *, states: Collection[str] | None = None) -> Iterator[JournalRow]:
         """Rows of a run and its children in order, streamed."""
-        statement = select(row_journal).where(_of(run_id))
+        statement = select(row_journal).where(of_run(run_id))
         if states is not None:
             statement = statement.where(row_journal.c.state.in_(list(states)))
         for window in self._database.stream(statement.order_by(row_journal.c.run_id, row_journal.c.seq)):
@@ -368,7 +368,7 @@ class Journal:
             return tuple((RunId(row.run_id), row.at, _journal_row(row)) for row in conn.execute(statement))
 
 
-def _of(run_id: RunId) -> Any:
+def of_run(run_id: RunId) -> Any:
     """Rows of a run and of its parts; of a part also those that its batch journalled for the part's campaign."""
     part = select(run.c.parent, run.c.campaign_id).where(run.c.run_id == run_id, run.c.parent.is_not(None))
     return or_(

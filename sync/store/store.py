@@ -19,6 +19,7 @@ from sync.store.content import Content
 from sync.store.database import Database
 from sync.store.facts import SERVICE_CURSOR, Facts
 from sync.store.journal import Journal
+from sync.store.journal_lists import JournalLists
 from sync.store.ledger import Ledger
 from sync.store.members import Members
 from sync.store.people import People
@@ -53,6 +54,7 @@ class Store:
         self.runs = Runs(self.database, self.campaigns.recount, owner)
         self.asked = Asked(self.database, self.runs)
         self.journal = Journal(self.database, self.members, self.runs)
+        self.journal_lists = JournalLists(self.database)
         self.plans = Plans(self.database)
         self.ledger = Ledger(self.database, self.facts)
         self.schedule = Schedule(self.database, self.facts)

@@ -52,6 +52,7 @@ from sync.views import (
     Check,
     FailedRow,
     FailureGroup,
+    JournalRowView,
     LimitsView,
     MemberView,
     PulseView,
@@ -715,13 +716,30 @@ class FakeBackend:
         return run_views()[:limit]
 
     def run(self, run_id: str) -> RunView:
-        return next(run for run in run_views() if run.run == run_id)
+        known = {str(run.run): run for run in run_views()}
+        return known.get(run_id) or replace(known["r0041"], run=RunId(run_id))
 
     def events(self, run_id: str) -> tuple[Event, ...]:
         return tuple(script(RunId(run_id), "Onboarding drip EMEA", RunKind.MANUAL))
 
     def failed_rows(self, run_id: str) -> tuple[FailedRow, ...]:
-        return ()
+        self._did("failed_rows", run=run_id)
+        bodies = (event.body for event in script(RunId(run_id), "Onboarding drip EMEA", RunKind.MANUAL))
+        return tuple(
+            FailedRow(
+                body.run, body.side, body.campaign_id, body.subject_id, body.label, body.field,
+                "drifted" if body.drifted else "rejected", body.code, body.message, body.remedy, seq, NOW,
+            )
+            for seq, body in enumerate((each for each in bodies if isinstance(each, told.RowFailed)), 1)
+        )  # fmt: skip
+
+    def run_rows(
+        self, run_id: str, *, text: str = "", state: str = "", offset: int = 0, limit: int = 200
+    ) -> tuple[JournalRowView, ...]:
+        return journal_rows(run_id, text, state)[offset : offset + limit]
+
+    def count_run_rows(self, run_id: str, *, text: str = "", state: str = "") -> int:
+        return len(journal_rows(run_id, text, state))
 
     def error_board(self, campaign_id: str | None = None) -> tuple[FailureGroup, ...]:
         self._did("error_board", campaign=campaign_id)
@@ -1132,6 +1150,28 @@ def story(of: MemberView) -> MemberStory:
     )  # fmt: skip
 
 
+def journal_rows(run_id: str, text: str, state: str) -> tuple[JournalRowView, ...]:
+    """A run's journal: every third row an e-mail address, every ninth refused."""
+    out = []
+    for seq in range(1, 1201):
+        first, last, mail = person(seq)
+        refused, field = seq % 9 == 0, "email" if seq % 3 == 0 else "status"
+        out.append(
+            JournalRowView(
+                RunId(run_id), seq, Side.SALESFORCE if seq % 2 else Side.PREDICTIVE, campaign_id(1),
+                f"003{seq:012d}AAA", f"{first} {last} <{mail}>", field, field,
+                "old@firm.example" if field == "email" else "Sent", mail if field == "email" else "Responded",
+                "rejected" if refused else "written", "FIELD_CUSTOM_VALIDATION_EXCEPTION" if refused else "",
+                "Status needs a reason" if refused else "", "fill the reason in Salesforce" if refused else "", NOW,
+            )
+        )  # fmt: skip
+    return tuple(
+        row
+        for row in out
+        if text.casefold() in f"{row.label} {row.field} {row.code}".casefold() and state in ("", row.state)
+    )
+
+
 def batch_results(views: Sequence[CampaignView]) -> Iterator[CampaignResult]:
     """What a batch did or would do, campaign by campaign."""
     for place, view_ in enumerate(views):
@@ -1202,7 +1242,7 @@ def script(run: RunId, name: str | None, kind: RunKind, *, simulated: bool = Fal
                 "0039",
                 "Kim Lee <kim@firm.example>",
                 "status",
-                "",
+                "MOVED",
                 "Sent when planned, Responded now",
                 "the next run decides anew",
                 True,

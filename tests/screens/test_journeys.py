@@ -65,6 +65,8 @@ async def test_synchronize_with_preview() -> None:
         assert "◐ partial" in shown
         assert "4 × FIELD_CUSTOM_VALIDATION_EXCEPTION" in shown
         await press(pilot, "e")
+        assert "a validation rule of the org refused the row" in text_of(app)
+        await press(pilot, "enter", "down")
         assert "fill the reason in Salesforce" in text_of(app)
         await press(pilot, "escape", "escape")
         assert isinstance(app.screen, OverviewScreen)

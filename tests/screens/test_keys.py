@@ -25,8 +25,10 @@ PLACES = {
     ("api",): ("api", "ApiScreen"),
     ("doctor",): ("doctor", "DoctorScreen"),
     ("help",): ("help", "HelpScreen"),
+    ("errors",): ("errors", "ErrorsScreen"),
+    ("journal",): ("journal", "JournalScreen"),
 }
-BY_GRID = {"open", "show", "open_run"}
+BY_GRID = {"open", "show", "open_run", "turn"}
 
 
 def screen_class(places: tuple[str, ...]) -> type[ConsoleScreen]:

@@ -21,6 +21,8 @@ NARROW = (
     "run-ended",
     "simulated",
     "schedule",
+    "errors",
+    "metrics",
     "help",
 )
 WIDE = ("overview-200", "campaign", "plan", "run-ended", "api")
