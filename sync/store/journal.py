@@ -325,7 +325,7 @@ class Journal:
         """Campaigns about which a run and its parts have rows."""
         statement = (
             select(row_journal.c.campaign_id)
-            .where(_of(run_id), row_journal.c.campaign_id != "")
+            .where(of_run(run_id), row_journal.c.campaign_id != "")
             .distinct()
             .order_by(row_journal.c.campaign_id)
         )
