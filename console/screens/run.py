@@ -41,7 +41,7 @@ class RunScreen(ConsoleScreen):
         self._past = past
         self._replayed: RunProgress | None = None
         self._details = False
-        self._held = False
+        self._held: bool | None = None
         self._view: RunView | None = past
         self._known_failures = 0
         self._asked: set[str] = set()
@@ -84,7 +84,9 @@ class RunScreen(ConsoleScreen):
 
     async def _read_view(self, run_id: str) -> None:
         self._view = await self.host.bridge.read(lambda backend: backend.run(run_id))
-        self._held = self._view.pausing or self._view.paused is not None
+        if self._held is None:
+            # What a key asked for meanwhile is newer than what was read.
+            self._held = self._view.pausing or self._view.paused is not None
         self.refresh_all()
 
     async def _read_failures(self, run_id: str) -> None:
@@ -204,7 +206,7 @@ class RunScreen(ConsoleScreen):
             self.host.situation(),
             live=job is not None and job.live,
             failed=bool(run.failed_rows or self.board.length),
-            held=self._held,
+            held=bool(self._held),
             no_undo="It is still live; c stops it." if run.live else runs_view.no_undo(self._view),
             journal=bool(run.root),
         )
@@ -252,7 +254,7 @@ class RunScreen(ConsoleScreen):
 
     def do_hold(self) -> None:
         """Hold the run after its batch, or let it go on."""
-        run_id, held = self.run_state.root, self._held
+        run_id, held = self.run_state.root, bool(self._held)
         if not run_id:
             self.say("The run has not begun yet.")
             return

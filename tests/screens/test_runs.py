@@ -17,7 +17,7 @@ from sync.model import RunState
 from tests.screens.fakes import NOW, FakeBackend, failed_board, run_views
 from tests.screens.scenes import console
 from tests.screens.test_journeys import note, text_of, typed
-from tests.screens.waiting import half_way, press, send, settle
+from tests.screens.waiting import half_way, press, send, settle, until
 
 
 async def test_failed_rows_stand_by_type_and_a_selection_is_planned_anew() -> None:
@@ -111,6 +111,7 @@ async def test_a_run_holds_and_goes_on() -> None:
         assert backend.calls.count("resume_run") == 1
         assert "held after" not in text_of(app)
         backend.hold.set()
+        await until(lambda: app.bridge.writing is None, "the run to end")
         await settle(pilot)
         await press(pilot, "p")
         assert "This run has ended" in note(app)
