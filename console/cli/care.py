@@ -1,11 +1,11 @@
-"""Commands that set up and keep: pause and resume the timers, write a configuration to start from."""
+"""Commands that set up and keep: pause and resume the timers, migrate the state, write what one starts from."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sync.errors import ConfigError
+from sync.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation
@@ -47,7 +47,9 @@ base_url = "https://PREDICTIVE-HOST"
 
 
 def init(invocation: Invocation) -> int:
-    """Write a configuration to start from; an existing file is never touched."""
+    """Write a configuration to start from, or the org's fields as source; an existing file is never touched."""
+    if invocation.options.metadata is not None:
+        return _metadata(invocation, Path(invocation.options.metadata))
     from sync.settings import default_config_path
 
     path = Path(invocation.options.config) if invocation.options.config is not None else default_config_path()
@@ -62,4 +64,47 @@ def init(invocation: Invocation) -> int:
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from error
     invocation.report.lines([f"✔ written: {path}"], {"type": "written", "path": str(path)})
+    return 0
+
+
+def _metadata(invocation: Invocation, folder: Path) -> int:
+    from sync.deployable import deployable
+    from sync.mapping import Mapping
+
+    settings = invocation.load_settings()
+    mapping = settings.org(invocation.options.org).mapping if settings.source is not None else Mapping()
+    files = deployable(mapping)
+    try:
+        folder.mkdir(parents=True)
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except FileExistsError:
+        raise UsageError(
+            f"{folder} exists already", left_undone="nothing was written", remedy="name a folder that does not"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {error.strerror}") from error
+    invocation.report.lines(
+        [
+            f"✔ written: {len(files)} files in {folder}",
+            f"  deploy them:  cd {folder} && sf project deploy start --source-dir force-app",
+            "  then assign the permission set Predictive_Integration to the integration user",
+            f"  and copy {folder / 'mapping.toml'} into the configuration",
+        ],
+        {"type": "written", "path": str(folder), "files": len(files)},
+    )
+    return 0
+
+
+def migrate(invocation: Invocation) -> int:
+    """Opening the state brings it to the newest revision; say what that did."""
+    store = invocation.shell().store
+    before, now = store.revisions
+    said = "made anew" if before is None else "was at the newest revision already" if before == now else "migrated"
+    way = now if before in (None, now) else f"{before} → {now}"
+    invocation.report.lines(
+        [f"✔ {store.url}: {said}, {way}"], {"type": "migrated", "state": store.url, "from": before, "to": now}
+    )
     return 0

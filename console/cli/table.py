@@ -349,7 +349,23 @@ COMMANDS: tuple[Command, ...] = (
         "console.cli.doctor:doctor",
         group=_CARE,
     ),
-    Command("init", "write a configuration to start from", "console.cli.care:init", group=_CARE, prompt=False),
+    Command(
+        "init",
+        "write a configuration to start from, or what Salesforce needs as deployable source",
+        "console.cli.care:init",
+        (Argument("--metadata", "write fields and objects of the mapping into this new folder", metavar="DIR"),),
+        _CARE,
+        "With --metadata the folder is a project of the Salesforce CLI, for an org without the package: sf project "
+        "deploy start in it makes the fields, and its mapping.toml says what to copy into the configuration.",
+        prompt=False,
+    ),
+    Command(
+        "migrate",
+        "bring the state's database to the newest revision, and say from which",
+        "console.cli.care:migrate",
+        group=_CARE,
+        prompt=False,
+    ),
     Command(
         "demo",
         "open the console on an embedded org and service; a scripted tour without a terminal",

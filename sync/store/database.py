@@ -59,7 +59,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._engine()
         try:
-            migrate.to_newest(self)
+            self.found_revision = migrate.to_newest(self)
         except OperationalError as error:
             self.close()
             raise self._cannot_open(str(error.orig)) from error

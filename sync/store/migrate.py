@@ -24,15 +24,18 @@ HEAD = "0004"
 _PLACE = Path(__file__).parent / "migrations"
 
 
-def to_newest(database: Database) -> None:
+def to_newest(database: Database) -> str | None:
     """Create the tables of a new database, or run what it lacks.
+
+    Returns:
+        The revision that was found; None when the database was new.
 
     Raises:
         FatalError: the state was written by a newer program.
     """
     with database.read() as conn:
         if _revision(conn) == HEAD:
-            return
+            return HEAD
     with database.write() as conn:
         database.one_at_a_time(conn, "migrate")
         stored = _revision(conn)  # another process may have been quicker
@@ -40,6 +43,7 @@ def to_newest(database: Database) -> None:
             _create(conn)
         elif stored != HEAD:
             _run_later_revisions(conn, database)
+        return stored
 
 
 def _revision(conn: Connection) -> str | None:

@@ -22,6 +22,7 @@ from sync.store.journal import Journal
 from sync.store.journal_lists import JournalLists
 from sync.store.ledger import Ledger
 from sync.store.members import Members
+from sync.store.migrate import HEAD
 from sync.store.people import People
 from sync.store.plans import Plans
 from sync.store.pulse import Pulse
@@ -65,6 +66,11 @@ class Store:
     def url(self) -> str:
         """Where the state is, without a password."""
         return self.database.shown
+
+    @property
+    def revisions(self) -> tuple[str | None, str]:
+        """The revision that was found on opening, None for a new state, and the one that it has now."""
+        return self.database.found_revision, HEAD
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -120,6 +120,23 @@ def test_init_writes_a_configuration_that_can_be_read_and_never_overwrites(tmp_p
     assert path.read_bytes() == written
 
 
+def test_init_writes_the_org_s_fields_as_source_into_a_new_folder_only(tmp_path: Path) -> None:
+    folder = tmp_path / "source"
+    told = predictive("init", "--metadata", str(folder), home=tmp_path)
+    assert (told.code, str(folder) in told.out) == (0, True), told.talk
+    assert (folder / "manifest" / "package.xml").is_file()
+    again = predictive("init", "--metadata", str(folder), home=tmp_path)
+    assert (again.code, len(again.talk.splitlines())) == (2, 1)
+
+
+def test_migrate_says_from_which_revision_to_which(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    assert predictive("init", "--config", str(config), home=tmp_path).code == 0
+    first, second = (predictive("migrate", "--config", str(config), "--json", home=tmp_path).lines[1] for _ in range(2))
+    assert (first["type"], first["from"], second["from"]) == ("migrated", None, first["to"])
+    assert second["to"] == first["to"]
+
+
 def test_the_colon_prompt_offers_what_needs_no_question() -> None:
     offered = commands(parse(["--config", "none.toml", "--read-only"]))
     assert {"campaigns", "members", "limits", "plan", "verify", "doctor", "schedule pause"} <= set(offered)

@@ -60,6 +60,8 @@ def test_a_migrated_database_equals_a_new_one(tmp_path: Path) -> None:
         assert compare_metadata(context, metadata) == []
         assert shape(conn) == shape(wanted)
         assert migrated.campaigns.all() == ()
+        assert migrated.revisions == (migrate.FIRST, migrate.HEAD)
+        assert new.revisions == (None, migrate.HEAD)
 
 
 def test_the_newest_revision_is_the_one_the_program_asks_for() -> None:
