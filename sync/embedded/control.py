@@ -24,7 +24,7 @@ from sync.embedded.org.build import BuiltOrg
 from sync.embedded.org.errors import OrgError
 from sync.embedded.org.ids import decode, normalise
 from sync.embedded.org.soql_scope import instant_text
-from sync.embedded.org.state import RowFault, SlowJob, Switches, ValidationRule
+from sync.embedded.org.state import DuplicateRule, RowFault, SlowJob, Switches, ValidationRule
 from sync.embedded.org.transactions import Transactions, operations_of
 from sync.embedded.wire import Usage
 
@@ -185,15 +185,23 @@ class Control:
         return {"ids": self._work().end(path["name"], commit=commit)}
 
     def _list_rules(self, _body: Any, _path: Any) -> Any:
-        return {"rules": [asdict(rule) for rule in self._org.org.state.rules]}
+        state = self._org.org.state
+        return {"rules": [*map(asdict, state.rules), *map(asdict, state.duplicate_rules)]}
 
     def _add_rules(self, body: Any, path: Any) -> Any:
+        """Plant an admin's rules: with ``fields`` a duplicate rule, else a validation rule."""
         given = body.get("rules", [body]) if isinstance(body, dict) else body
-        self._org.org.state.rules.extend(ValidationRule(**one) for one in given)
+        state = self._org.org.state
+        for one in given:
+            if "fields" in one:
+                state.duplicate_rules.append(DuplicateRule(**{**one, "fields": tuple(one["fields"])}))
+            else:
+                state.rules.append(ValidationRule(**one))
         return self._list_rules(body, path)
 
     def _clear_rules(self, _body: Any, _path: Any) -> Any:
         self._org.org.state.rules.clear()
+        self._org.org.state.duplicate_rules.clear()
         return {"rules": []}
 
     def _settings(self, _body: Any, _path: Any) -> Any:

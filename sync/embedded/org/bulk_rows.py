@@ -148,6 +148,7 @@ class Ingest:
             writer.delete(item, found[1])
             if job.operation == "hardDelete":
                 writer.connection.execute(f"DELETE FROM {item.name} WHERE Id = ?", (found[1],))
+                writer.note_gone(item.name, [found[1]])
         else:
             writer.update(item, found[1], values)
         return found[1], False

@@ -2,108 +2,44 @@
 
 from __future__ import annotations
 
-import re
-import sqlite3
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote
 
+from sync.embedded.org.composite_parts import (
+    Dispatch,
+    Part,
+    Run,
+    all_or_none,
+    one_answer,
+    parts_of,
+    references_in,
+    shown_answer,
+)
 from sync.embedded.org.core import Answer, Call, Org
-from sync.embedded.org.errors import OrgError, malformed_json, not_found
+from sync.embedded.org.relations import counts_as_query
 from sync.embedded.org.resources import body_of
 
 MOST = 25
 MOST_HEAVY = 5
-_REFERENCE = re.compile(r"@\{([A-Za-z0-9_]+)((?:\.[A-Za-z0-9_]+|\[\d+\])*)\}")
-_STEP = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+)\]")
-_URL = re.compile(r"/services/data/v(\d+\.\d)/(.*)\Z", re.DOTALL)
-_BARRED = frozenset({"accept", "authorization", "content-type"})
-_HALTED = "The transaction was rolled back since another operation in the same transaction failed."
-Dispatch = Callable[[Call], Answer]
 
 
-class _RolledBack(Exception):
-    """A part of an all-or-none Composite failed."""
+def _is_heavy(org: Org, part: Part) -> bool:
+    """Whether a part counts among the five queries and collections."""
+    path = tuple(unquote(step) for step in part.url.partition("?")[0].strip("/").split("/")[3:])
+    if path and (path[0].lower() in ("query", "queryall") or path[:2] == ("composite", "sobjects")):
+        return True
+    return org.state.switches.relationship_urls_count and counts_as_query(org, path)
 
 
-def split_url(url: str) -> tuple[str, tuple[str, ...], dict[str, str]]:
-    """(version, path segments, query) of a resource address. Raises OrgError NOT_FOUND."""
-    found = _URL.match(url)
-    if found is None:
-        raise not_found()
-    path, _, query = found.group(2).partition("?")
-    pairs: dict[str, str] = {}
-    for part in query.split("&"):
-        name, mark, value = part.partition("=")
-        if mark:
-            pairs[unquote_plus(name)] = unquote_plus(value)
-    return found.group(1), tuple(unquote(s) for s in path.strip("/").split("/") if s), pairs
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    method: str
-    url: str
-    reference: str
-    headers: Mapping[str, str]
-    body: Any
-
-    @property
-    def heavy(self) -> bool:
-        """Whether the part counts among the five queries and collections."""
-        path = self.url.partition("?")[0].strip("/").split("/")[3:]
-        return bool(path) and (path[0].lower() in ("query", "queryall") or path[:2] == ["composite", "sobjects"])
-
-
-@dataclass(slots=True)
-class _Run:
-    results: dict[str, tuple[int, Any]] = field(default_factory=dict)
-
-    def resolve(self, value: Any) -> Any:
-        """The value with every reference replaced. Raises OrgError PROCESSING_HALTED."""
-        if isinstance(value, str):
-            whole = _REFERENCE.fullmatch(value)
-            if whole is not None:
-                return self._look_up(whole)
-            return _REFERENCE.sub(lambda m: str(self._look_up(m)), value)
-        if isinstance(value, Mapping):
-            return {name: self.resolve(part) for name, part in value.items()}
-        if isinstance(value, list):
-            return [self.resolve(part) for part in value]
-        return value
-
-    def _look_up(self, match: re.Match[str]) -> Any:
-        name, path = match.group(1), match.group(2)
-        shown = name + path
-        if name not in self.results:
-            raise OrgError("PROCESSING_HALTED", f"Invalid reference specified. No value for {shown} found in {name}.")
-        status, value = self.results[name]
-        if status >= 400:
-            raise OrgError(
-                "PROCESSING_HALTED",
-                (f"Invalid reference specified. No value for {shown} found in {name}. Subrequest {name} failed."),
-            )
-        for step in _STEP.finditer(path):
-            try:
-                value = value[step.group(1)] if step.group(1) is not None else value[int(step.group(2))]
-            except (KeyError, IndexError, TypeError):
-                value = None
-            if value is None:
-                raise OrgError(
-                    "PROCESSING_HALTED", (f"Invalid reference specified. No value for {shown} found in {name}.")
-                )
-        return value
-
-
-def _collated(parts: list[_Part]) -> list[_Part]:
+def _collated(parts: list[Part]) -> list[Part]:
     """The parts as an org may run them that collates: those that refer to nothing and have no headers come first,
     those of one method and object together, the latest first."""
 
-    def free(part: _Part) -> bool:
-        return not part.headers and _REFERENCE.search(f"{part.url}{part.body!r}") is None
+    def free(part: Part) -> bool:
+        return not part.headers and not references_in(part)
 
-    groups: dict[tuple[str, str], list[_Part]] = {}
+    groups: dict[tuple[str, str], list[Part]] = {}
     for part in reversed([p for p in parts if free(p)]):
         groups.setdefault((part.method, part.url.partition("?")[0]), []).append(part)
     return [*(p for group in groups.values() for p in reversed(group)), *(p for p in parts if not free(p))]
@@ -116,117 +52,28 @@ def _limit_answer(message: str) -> Answer:
     )
 
 
-def _parts(body: Mapping[str, Any]) -> list[_Part]:
-    given = body.get("compositeRequest")
-    if not isinstance(given, list):
-        raise malformed_json("compositeRequest has to be an array")
-    parts = []
-    for one in given:
-        if not isinstance(one, Mapping):
-            raise malformed_json("a subrequest has to be an object")
-        method, url, reference = one.get("method"), one.get("url"), one.get("referenceId")
-        if not isinstance(method, str) or not isinstance(url, str) or not isinstance(reference, str):
-            raise malformed_json("a subrequest needs method, url and referenceId")
-        if not re.fullmatch(r"[A-Za-z0-9_]+", reference):
-            raise malformed_json(
-                f"Provided referenceId '{reference}' must only contain letters, numbers and underscores"
-            )
-        headers = {str(n).lower(): str(v) for n, v in (one.get("httpHeaders") or {}).items()}
-        if _BARRED & headers.keys():
-            raise OrgError(
-                "INVALID_HTTP_HEADER", ("Accept, Authorization and Content-Type are not allowed in httpHeaders")
-            )
-        parts.append(_Part(method.upper(), url, reference, headers, one.get("body")))
-    names = [p.reference for p in parts]
-    if len(set(names)) != len(names):
-        raise OrgError("JSON_PARSER_ERROR", "Duplicate referenceId in compositeRequest")
-    return parts
-
-
-def _allowed(org: Org, path: tuple[str, ...]) -> bool:
-    """Whether a resource may stand in a Composite: anything under sobjects, collections, and first query pages."""
-    if path[:2] == ("composite", "sobjects") or path[:1] == ("sobjects",):
-        return True
-    pages = 2 if org.state.switches.query_more_in_composite else 1
-    return len(path) in range(1, pages + 1) and path[0].lower() in ("query", "queryall")
-
-
-def _one(org: Org, call: Call, part: _Part, run: _Run, dispatch: Dispatch, pinned: sqlite3.Connection | None) -> Answer:
-    try:
-        version, path, query = split_url(run.resolve(part.url))
-        if not _allowed(org, path):
-            raise not_found()
-        inner = Call(
-            part.method, path, query, {**_carried(call), **part.headers}, run.resolve(part.body), version, pinned
-        )
-        return dispatch(inner)
-    except OrgError as error:
-        return Answer(error.status, error.envelope())
-
-
-def _carried(call: Call) -> dict[str, str]:
-    return {n: v for n, v in call.headers.items() if n.startswith("sforce-") and n != "sforce-query-options"}
-
-
-def _shown(part: _Part, answer: Answer) -> dict[str, Any]:
-    return {
-        "body": answer.body,
-        "httpHeaders": dict(answer.headers),
-        "httpStatusCode": answer.status,
-        "referenceId": part.reference,
-    }
-
-
-def _failed(answer: Answer) -> bool:
-    rows_failed = isinstance(answer.body, list) and any(
-        isinstance(r, Mapping) and r.get("success") is False for r in answer.body
-    )
-    return answer.status >= 400 or rows_failed
-
-
 def composite(org: Org, call: Call, dispatch: Dispatch) -> Answer:
     """``POST /composite``."""
     body = body_of(call)
-    parts = _parts(body)
+    parts = parts_of(body)
     if org.state.switches.collate and body.get("collateSubrequests") is not False:
         parts = _collated(parts)
     if len(parts) > MOST:
         return _limit_answer(f"The request can’t contain more than {MOST} operations.")
-    if sum(part.heavy for part in parts) > MOST_HEAVY:
+    if sum(_is_heavy(org, part) for part in parts) > MOST_HEAVY:
         return _limit_answer(
             f"The request can’t contain more than {MOST_HEAVY} sObject Collections or query operations."
         )
-    run = _Run()
-    shown: list[dict[str, Any]] = []
-    if body.get("allOrNone") is not True:
-        for part in parts:
-            answer = _one(org, call, part, run, dispatch, None)
-            run.results[part.reference] = (answer.status, answer.body)
-            shown.append(_shown(part, answer))
-        return Answer(200, {"compositeResponse": _as_asked(body, shown)})
-    broken: tuple[_Part, Answer] | None = None
-    try:
-        with org.store.writing() as connection:
-            for part in parts:
-                answer = _one(org, call, part, run, dispatch, connection)
-                run.results[part.reference] = (answer.status, answer.body)
-                shown.append(_shown(part, answer))
-                if _failed(answer):
-                    broken = (part, answer)
-                    raise _RolledBack
-    except _RolledBack:
-        assert broken is not None
-        shown = [_halted(part, broken) for part in parts]
+    if body.get("allOrNone") is True:
+        return Answer(200, {"compositeResponse": _as_asked(body, all_or_none(org, call, parts, dispatch)[0])})
+    run, shown = Run(), []
+    for part in parts:
+        answer = one_answer(org, call, part, run, dispatch, None)
+        run.results[part.reference] = (answer.status, answer.body)
+        shown.append(shown_answer(part, answer))
     return Answer(200, {"compositeResponse": _as_asked(body, shown)})
 
 
 def _as_asked(body: Mapping[str, Any], shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
     order = {one["referenceId"]: number for number, one in enumerate(body["compositeRequest"])}
     return sorted(shown, key=lambda one: order[one["referenceId"]])
-
-
-def _halted(part: _Part, broken: tuple[_Part, Answer]) -> dict[str, Any]:
-    if part is broken[0]:
-        answer = broken[1]
-        return _shown(part, Answer(400 if answer.status < 400 else answer.status, answer.body))
-    return _shown(part, Answer(400, OrgError("PROCESSING_HALTED", _HALTED).envelope()))

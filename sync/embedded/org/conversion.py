@@ -51,11 +51,12 @@ def merge_people(writer: Writer, name: str, winner: int, loser: int) -> None:
     item, connection, column = writer.view.schema.get(name), writer.connection, f"{name}Id"
     writer.require(item, winner)
     writer.require(item, loser, deleting=True)
-    connection.execute(
-        f"DELETE FROM CampaignMember WHERE {column} = ? AND CampaignId IN "
-        f"(SELECT CampaignId FROM CampaignMember WHERE {column} = ? AND IsDeleted = 0)",
-        (loser, winner),
+    twice = (
+        f"{column} = ? AND CampaignId IN (SELECT CampaignId FROM CampaignMember WHERE {column} = ? AND IsDeleted = 0)"
     )
+    gone = connection.execute(f"SELECT Id FROM CampaignMember WHERE {twice}", (loser, winner)).fetchall()
+    connection.execute(f"DELETE FROM CampaignMember WHERE {twice}", (loser, winner))
+    writer.note_gone("CampaignMember", [key for (key,) in gone])
     connection.execute(
         f"UPDATE CampaignMember SET {column} = ?, SystemModstamp = ? WHERE {column} = ?", (winner, writer.stamp, loser)
     )

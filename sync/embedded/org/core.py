@@ -119,16 +119,24 @@ class Org:
         """A writer in a transaction of its own, or in a part of the Composite's transaction."""
         if call.pinned is None:
             with self.store.writing() as connection:
-                yield self.writer(connection)
+                yield self._writer_for(call, connection)
             return
         call.pinned.execute("SAVEPOINT part")
         try:
-            yield self.writer(call.pinned)
+            yield self._writer_for(call, call.pinned)
         except BaseException:
             call.pinned.execute("ROLLBACK TO part")
             call.pinned.execute("RELEASE part")
             raise
         call.pinned.execute("RELEASE part")
+
+    def _writer_for(self, call: Call, connection: sqlite3.Connection) -> Writer:
+        made = self.writer(connection)
+        if self.state.switches.assignment_rule:
+            made.assigns = call.headers.get("sforce-auto-assign", "").strip().lower() != "false"
+        words = call.headers.get("sforce-duplicate-rule-header", "").replace(" ", "").lower()
+        made.allows_duplicates = "allowsave=true" in words
+        return made
 
     def writer(
         self,

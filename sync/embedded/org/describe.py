@@ -18,7 +18,12 @@ _SOAP = {
     "datetime": "xsd:dateTime",
 }
 _NOT_GROUPED = frozenset({"datetime", "textarea", "double", "percent", "currency"})
-_REPLICATED = frozenset({"Campaign", "CampaignMember", "CampaignMemberStatus", "Lead", "Contact", "Account", "User"})
+_REPLICATED = frozenset({"Campaign", "CampaignMember", "CampaignMemberStatus", "Lead", "Contact", "Account"})
+
+
+def is_replicated(item: ObjectType) -> bool:
+    """Whether the object has the updated and deleted resources."""
+    return item.name in _REPLICATED or item.custom
 
 
 def _picklist(field: Field) -> list[dict[str, Any]]:
@@ -119,7 +124,7 @@ def summary(item: ObjectType, version: str) -> dict[str, Any]:
         "mruEnabled": True,
         "name": item.name,
         "queryable": True,
-        "replicateable": item.name in _REPLICATED or item.custom,
+        "replicateable": is_replicated(item),
         "retrieveable": True,
         "searchable": True,
         "triggerable": True,

@@ -45,7 +45,10 @@ def deleted_error() -> OrgError:
 
 @dataclass(slots=True)
 class Writer:
-    """One request's writes. ``stamp`` is the second that every row of the request is stamped with."""
+    """One request's writes. ``stamp`` is the second that every row of the request is stamped with.
+
+    ``assigns``: the org's assignment rule gives leads an owner. ``allows_duplicates``: so a header of the request says.
+    """
 
     connection: sqlite3.Connection
     store: Store
@@ -54,6 +57,8 @@ class Writer:
     user: int
     stamp: int
     holds: frozenset[tuple[str, int]] = frozenset()
+    assigns: bool = False
+    allows_duplicates: bool = False
     members: MemberRules = field(init=False)
     _known: dict[tuple[str, int], bool] = field(default_factory=dict)
 
@@ -70,6 +75,8 @@ class Writer:
         self._before_insert(item, row, key)
         self._uniques(item, row, None)
         self._rules(item, row, "create")
+        self._duplicates(item, row)
+        self._assign(item, row)
         columns = tuple(f.name for f in item.stored)
         row.update(
             Id=key,
@@ -161,6 +168,7 @@ class Writer:
             self.members.status_written(key, {**before, **changes}, before)
         if self.state.rules:
             self._rules(item, {**self.row(item, key), **changes}, "update")
+        self._assign(item, changes)
         self._write(item, key, changes)
 
     def _write(self, item: ObjectType, key: int, changes: Row) -> None:
@@ -211,6 +219,7 @@ class Writer:
         self.require(item, key, deleting=True)
         if item.name == "CampaignMember":
             self.connection.execute("DELETE FROM CampaignMember WHERE Id = ?", (key,))
+            self.note_gone(item.name, [key])
             return
         if item.name == "CampaignMemberStatus":
             self.members.status_deleted(self.row(item, key))
@@ -222,14 +231,22 @@ class Writer:
                 self.connection.execute(f"UPDATE {child} SET {marks} WHERE {column} = ? AND IsDeleted = 0", bound)
         self._known.clear()
 
+    def note_gone(self, name: str, keys: list[int]) -> None:
+        """Remember rows that were removed for good, which no query shows again."""
+        rows = [(name, key, self.stamp) for key in keys]
+        self.connection.executemany("INSERT OR REPLACE INTO _gone VALUES (?, ?, ?)", rows)
+
     def row(self, item: ObjectType, key: int) -> Row:
         """The stored columns of a row."""
         names = [f.name for f in item.stored]
         found = self.connection.execute(f"SELECT {', '.join(names)} FROM {item.name} WHERE Id = ?", (key,)).fetchone()
         return dict(zip(names, found, strict=True))
 
-    def require(self, item: ObjectType, key: int, *, deleting: bool = False) -> None:
-        """Refuse a row that is missing, deleted, hidden, locked by a held transaction, or a converted lead."""
+    def require(self, item: ObjectType, key: int, *, deleting: bool = False, reading: bool = False) -> None:
+        """Refuse a row that is missing, deleted, hidden, locked by a held transaction, or a converted lead.
+
+        Locks do not matter for ``reading``, nor conversion for ``deleting``.
+        """
         extra = {"Lead": ", IsConverted", "CampaignMember": ", LeadId, ContactId"}.get(item.name, "")
         found = self.connection.execute(f"SELECT IsDeleted{extra} FROM {item.name} WHERE Id = ?", (key,)).fetchone()
         if found is None:
@@ -241,7 +258,7 @@ class Writer:
             raise cross_reference()
         if found[0]:
             raise deleted_error()
-        if (item.name, key) in self.state.locked and (item.name, key) not in self.holds:
+        if not reading and (item.name, key) in self.state.locked and (item.name, key) not in self.holds:
             raise OrgError(
                 "UNABLE_TO_LOCK_ROW",
                 (f"unable to obtain exclusive access to this record or 1 records: {encoder(item.prefix)(key)}"),
@@ -320,6 +337,23 @@ class Writer:
                 value = bool(value)
             if rule.refuses(value):
                 raise OrgError(rule.code, rule.message, (checked.name,) if rule.shown_at_field else ())
+
+    def _duplicates(self, item: ObjectType, row: Row) -> None:
+        for rule in self.state.duplicate_rules:
+            names = [found.name for name in rule.fields if (found := item.find(name)) is not None]
+            values = [row.get(name) for name in names]
+            if rule.object.lower() != item.name.lower() or not names or None in values:
+                continue
+            if self.allows_duplicates and rule.action == "alert":
+                continue
+            where = " AND ".join(f"{name} = ?" for name in names)
+            sql = f"SELECT 1 FROM {item.name} WHERE {where} AND IsDeleted = 0 LIMIT 1"
+            if self.connection.execute(sql, values).fetchone() is not None:
+                raise OrgError("DUPLICATES_DETECTED", "Use one of these records?")
+
+    def _assign(self, item: ObjectType, row: Row) -> None:
+        if self.assigns and item.name == "Lead":
+            row["OwnerId"] = self.connection.execute("SELECT max(Id) FROM User").fetchone()[0]
 
     def _fault(self, item: ObjectType, operation: str, key: int | None, row: Row | None = None) -> None:
         def ids() -> frozenset[str]:

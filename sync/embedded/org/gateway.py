@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import format_datetime
 from typing import Any
@@ -17,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sync.clock import Clock
-from sync.embedded.org.composite import split_url
+from sync.embedded.org.composite_parts import split_url
 from sync.embedded.org.core import Answer, Call, Org
 from sync.embedded.org.errors import OrgError, malformed_json, not_found
 from sync.embedded.org.quota import Quota
@@ -26,6 +27,7 @@ from sync.embedded.org.router import NEWEST, OLDEST, Router, versions
 from sync.embedded.org.sessions import OAuthError, Sessions
 from sync.embedded.org.transactions import Transactions
 
+DEPRECATED_BELOW = 41
 LONGEST_URI = 16_384
 LONGEST_BODY = 50 * 1024 * 1024
 LONGEST_UPLOAD = 150_000_000
@@ -68,6 +70,10 @@ class Gateway:
     def clock(self) -> Clock:
         """The org's clock."""
         return self.org.clock
+
+    def on_counted(self, tell: Callable[[], None]) -> None:
+        """Tell of each call that counts though it is no HTTP request of its own (the parts of a Batch)."""
+        self._router.counted = tell
 
     async def _endpoint(self, request: Request) -> Response:
         try:
@@ -228,6 +234,9 @@ class Gateway:
         free = answer.status >= 400 and not switches.failed_calls_count
         if free or (answer.status == 304 and not switches.unchanged_counts):
             used = self.quota.give_back()
+        if number < DEPRECATED_BELOW:
+            words = f"{wire.path} is deprecated from Summer '27 on and retired in Summer '28"
+            answer = Answer(answer.status, answer.body, {**answer.headers, "Warning": f'299 - "{words}"'})
         if "/jobs/" in wire.path and not switches.header_on_jobs:
             return answer
         return Answer(answer.status, answer.body, {**answer.headers, **self._usage(used)})

@@ -83,7 +83,8 @@ def create_row(org: Org, call: Call) -> Answer:
     return Answer(201, {"id": text, "success": True, "errors": []}, where)
 
 
-def _key(item: ObjectType, text: str) -> int:
+def key_of(item: ObjectType, text: str) -> int:
+    """The row key of an id in an address. Raises OrgError NOT_FOUND."""
     found = decode(text)
     if found is None:
         raise not_found()
@@ -115,7 +116,8 @@ def select_fields(org: Org, item: ObjectType, names: list[str] | None) -> tuple[
     return shape, columns, scope, scope.standing()
 
 
-def _read(org: Org, call: Call, item: ObjectType, key: int) -> Answer:
+def read_row(org: Org, call: Call, item: ObjectType, key: int) -> Answer:
+    """One row with the fields that the address asks for. Raises OrgError."""
     wanted = call.query.get("fields")
     shape, columns, scope, conditions = select_fields(org, item, wanted.split(",") if wanted else None)
     sql = f"SELECT {', '.join(columns)} FROM {scope.source()} WHERE {' AND '.join(['t.Id = ?', *conditions])}"
@@ -136,9 +138,9 @@ def _read(org: Org, call: Call, item: ObjectType, key: int) -> Answer:
 def row(org: Org, call: Call) -> Answer:
     """``GET | PATCH | DELETE /sobjects/X/{id}``."""
     item = org.object(call.path[1])
-    key = _key(item, call.path[2])
+    key = key_of(item, call.path[2])
     if call.method == "GET":
-        return _read(org, call, item, key)
+        return read_row(org, call, item, key)
     try:
         with org.writing(call) as writer:
             if call.method == "DELETE":
@@ -184,7 +186,7 @@ def external_row(org: Org, call: Call) -> Answer:
     if found is None:
         raise not_found()
     if call.method == "GET":
-        return _read(org, call, item, found)
+        return read_row(org, call, item, found)
     with org.writing(call) as writer:
         writer.delete(item, found)
     return Answer(204)

@@ -5,29 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sync.embedded.org import collections, resources
+from sync.embedded.org.batch import batch
 from sync.embedded.org.bulk import Bulk
 from sync.embedded.org.composite import composite
 from sync.embedded.org.core import Answer, Call, Org
 from sync.embedded.org.errors import OrgError, not_found
+from sync.embedded.org.graph import graph
 from sync.embedded.org.limits import limits
 from sync.embedded.org.quota import Quota
+from sync.embedded.org.relations import is_relation, relation
+from sync.embedded.org.replication import deleted, updated
 from sync.embedded.org.schema import Schema
+from sync.embedded.org.tree import tree
 
 OLDEST, NEWEST = 31, 68
 Handler = Callable[[Org, Call], Answer]
 
 _READ = frozenset({"GET"})
 _ROWS = frozenset({"GET", "PATCH", "DELETE"})
+_POST = frozenset({"POST"})
 _JOBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
+_OF_OBJECT: dict[str, Handler] = {
+    "describe": resources.describe,
+    "updated": updated,
+    "deleted": deleted,
+}
+
+
 class Router:
-    """Dispatches calls; one instance an org."""
+    """Dispatches calls; one instance an org. ``counted`` is told of each call that is no HTTP request of its own."""
 
     def __init__(self, org: Org, quota: Quota) -> None:
         self._org = org
         self._quota = quota
         self.bulk = Bulk(org)
+        self.counted: Callable[[], None] = lambda: None
 
     def dispatch(self, call: Call) -> Answer:
         """The answer of a call. Raises OrgError."""
@@ -62,23 +76,39 @@ class Router:
             return _READ, _resource_map
         raise not_found()
 
-    @staticmethod
-    def _sobjects(path: tuple[str, ...]) -> tuple[frozenset[str], Handler]:
+    def _sobjects(self, path: tuple[str, ...]) -> tuple[frozenset[str], Handler]:
         if len(path) == 1:
             return _READ, resources.describe_global
         if len(path) == 2:
             return frozenset({"GET", "POST"}), _object
-        if len(path) == 3 and path[2].lower() == "describe":
-            return _READ, resources.describe
+        if len(path) == 3 and path[2].lower() in _OF_OBJECT:
+            return _READ, _OF_OBJECT[path[2].lower()]
+        if is_relation(self._org.schema.find(path[1]), path):
+            return _READ, relation
         if len(path) == 3:
             return _ROWS, resources.row
         if len(path) == 4:
             return _ROWS, resources.external_row
         raise not_found()
 
+    def _take_one(self) -> bool:
+        """Count one more call, that of a part of a Batch; whether it may be carried out."""
+        taken = self._quota.take(overrun=self._org.state.switches.overrun) is not None
+        if taken:
+            self.counted()
+        return taken
+
     def _composite(self, path: tuple[str, ...], method: str) -> tuple[frozenset[str], Handler]:
         if len(path) == 1:
-            return frozenset({"POST"}), lambda org, call: composite(org, call, self.dispatch)
+            if method == "GET":
+                return _READ, lambda _org, call: Answer(200, _below(call, "composite"))
+            return _POST, lambda org, call: composite(org, call, self.dispatch)
+        if path[1] == "tree" and len(path) == 3:
+            return _POST, tree
+        if path[1] == "graph" and len(path) == 2:
+            return _POST, lambda org, call: graph(org, call, self.dispatch)
+        if path[1] == "batch" and len(path) == 2:
+            return _POST, lambda org, call: batch(org, call, self.dispatch, self._take_one)
         if path[1] != "sobjects":
             raise not_found()
         if len(path) == 2:
@@ -93,6 +123,11 @@ class Router:
         if len(path) == 4:
             return frozenset({"PATCH"}), collections.upsert
         raise not_found()
+
+
+def _below(call: Call, name: str) -> dict[str, str]:
+    base = f"/services/data/v{call.version}/{name}"
+    return {one: f"{base}/{one}" for one in ("tree", "batch", "sobjects", "graph")}
 
 
 def _object(org: Org, call: Call) -> Answer:
@@ -137,8 +172,9 @@ def template(path: str, schema: Schema) -> str:
     if parts[:2] != ["services", "data"] or len(parts) < 3:
         return "/" + "/".join(parts)
     shown = ["services", "data", "v{version}", *parts[3:]]
-    if shown[3:4] == ["sobjects"] and len(shown) > 5 and shown[5].lower() != "describe":
-        shown[5:] = ["{id}"] if len(shown) == 6 else [shown[5], "{value}"]
+    if shown[3:4] == ["sobjects"] and len(shown) > 5 and shown[5].lower() not in _OF_OBJECT:
+        below = ["{value}"] if not is_relation(schema.find(shown[4]), tuple(shown[3:])) else shown[6:]
+        shown[5:] = ["{id}"] if len(shown) == 6 else ["{id}" if below == shown[6:] else shown[5], *below]
     elif shown[3:4] and shown[3].lower() in ("query", "queryall") and len(shown) > 4:
         shown[4:] = ["{locator}"]
     elif shown[3:4] == ["jobs"] and len(shown) > 5:

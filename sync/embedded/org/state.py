@@ -24,17 +24,21 @@ class Switches:
     - ``header_lag``: the limit header shows the use as it was so many calls before.
     - ``header_on_jobs``: answers below ``/jobs`` carry the limit header.
     - ``overrun``: so many calls beyond the limit are let through.
+    - ``relationship_urls_count``: a relationship address in a Composite counts among the five queries.
     - ``query_more_in_composite``: a ``nextRecordsUrl`` may be part of a Composite.
     - ``collate``: a Composite that does not say ``collateSubrequests: false`` may run its parts in another order.
     - ``keep_lead_id``: a member given both a lead and a contact keeps both.
     - ``conversion_sets_contact``: converting a lead gives its members the contact's id.
+    - ``deleted_lists_members``: the deleted resource lists members that were removed for good.
     - ``lock_contention``: the share of the 200-row steps of parallel bulk batches that lose a campaign's lock.
     - ``multipart_most``: characters of data that a multipart job may carry.
+
+    Set up by an admin: ``assignment_rule``: leads are given to another owner unless ``Sforce-Auto-Assign: FALSE``.
 
     Limits: ``page_rows`` of a query's page, ``child_rows`` of a child query's; ``session_seconds`` until a session
     ends that is not used (0: never); ``locator_seconds`` that a query locator lives; ``long_requests`` at once, each
     of ``long_request_seconds`` and more; ``bulk_rows`` of a bulk job's internal batch; ``bulk_seconds`` by the clock,
-    and ``bulk_polls``, until a bulk job is done.
+    and ``bulk_polls``, until a bulk job is done; ``delete_log_rows`` of an object that its delete log keeps whole.
     """
 
     failed_calls_count: bool = True
@@ -43,12 +47,15 @@ class Switches:
     header_lag: int = 0
     header_on_jobs: bool = True
     overrun: int = 0
+    relationship_urls_count: bool = True
     query_more_in_composite: bool = False
     collate: bool = False
     keep_lead_id: bool = False
     conversion_sets_contact: bool = True
+    deleted_lists_members: bool = False
     lock_contention: float = 0.0
     multipart_most: int = 100_000
+    assignment_rule: bool = False
     page_rows: int = 2_000
     child_rows: int = 499
     session_seconds: float = 0.0
@@ -58,6 +65,7 @@ class Switches:
     bulk_rows: int = 10_000
     bulk_seconds: float = 0.0
     bulk_polls: int = 0
+    delete_log_rows: int = 600_000
 
 
 TESTS = ("equals", "differs", "blank", "filled", "contains", "starts", "matches", "above", "below")
@@ -106,6 +114,23 @@ class ValidationRule:
         return wanted in text if self.test == "contains" else text.startswith(wanted)
 
 
+@dataclass(frozen=True, slots=True)
+class DuplicateRule:
+    """An admin's duplicate rule: a new record that agrees with another one in all ``fields`` is refused.
+
+    ``action`` alert lets it pass when the client asks so (``Sforce-Duplicate-Rule-Header: allowSave=true``), block
+    never does. Raises ValueError for another action.
+    """
+
+    object: str
+    fields: tuple[str, ...]
+    action: str = "alert"
+
+    def __post_init__(self) -> None:
+        if self.action not in ("alert", "block"):
+            raise ValueError("action of a duplicate rule is alert or block")
+
+
 @dataclass(slots=True)
 class RowFault:
     """The next ``times`` rows of an object written fail with this error, after ``after`` that do not.
@@ -149,6 +174,7 @@ class OrgState:
 
     switches: Switches = field(default_factory=Switches)
     rules: list[ValidationRule] = field(default_factory=list)
+    duplicate_rules: list[DuplicateRule] = field(default_factory=list)
     row_faults: list[RowFault] = field(default_factory=list)
     hidden: dict[str, set[int]] = field(default_factory=dict)
     locked: set[tuple[str, int]] = field(default_factory=set)

@@ -52,6 +52,12 @@ _INDEXES = (
 )
 
 
+_GONE = (
+    "CREATE TABLE IF NOT EXISTS _gone (Object TEXT NOT NULL, Id INTEGER NOT NULL, At INTEGER NOT NULL, "
+    "PRIMARY KEY (Object, Id)) WITHOUT ROWID"
+)
+
+
 def fold(text: str | None) -> str | None:
     """The text without case, for comparisons beyond ASCII."""
     return text.casefold() if text is not None else None
@@ -78,6 +84,7 @@ class Store:
         self.fresh = fresh
         if not fresh:
             self.writer.execute("PRAGMA journal_mode=WAL")
+            self.writer.execute(_GONE)
         self._next: dict[str, int] = {}
         if fresh:
             self._create_tables()
@@ -115,6 +122,7 @@ class Store:
         counts = ", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name, _, _ in self._rollups())
         run(f"CREATE TABLE _rollup (CampaignId INTEGER PRIMARY KEY, {counts})")
         run("CREATE TABLE _sequence (Object TEXT PRIMARY KEY, Next INTEGER NOT NULL)")
+        run(_GONE)
         run("CREATE TABLE _hidden (Object TEXT NOT NULL, Id INTEGER NOT NULL, PRIMARY KEY (Object, Id))")
 
     def _rollups(self) -> list[tuple[str, str, bool]]:
