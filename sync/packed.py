@@ -12,6 +12,9 @@ from sync.ports import OrgOperation, OrgWrite
 ROWS_PER_COLLECTION = 200
 SLOTS_PER_CALL = 5
 ROWS_PER_CALL = ROWS_PER_COLLECTION * SLOTS_PER_CALL
+CHECKED_PER_CALL = ROWS_PER_COLLECTION * (SLOTS_PER_CALL - 2)
+"""Rows with two owners in a call: one slot looks at them before they are written, one reads them back."""
+
 IDS_PER_RETRIEVE = 2_000
 ROWS_PER_PAGE = 2_000
 LOOK_AHEAD = 6_000
@@ -105,10 +108,11 @@ class Retrieve:
 
 @dataclass(frozen=True, slots=True)
 class PackedCall:
-    """One Composite."""
+    """One Composite: *looks* come first, then *collections*, then *retrieves*."""
 
     collections: tuple[Collection, ...]
     retrieves: tuple[Retrieve, ...] = ()
+    looks: tuple[Retrieve, ...] = ()
 
     @property
     def rows(self) -> tuple[PackedRow, ...]:

@@ -7,7 +7,9 @@ Composite counts as one call of the org's daily limit, so the art is to leave no
 * Rows without ``expect`` go into any free slot, full collections first.
 * Rows with ``expect`` (fields with two owners) are read in the call *before* the one that writes them, so that nothing
   is overwritten but what changed within one round trip. One retrieve serves twice: it follows the writes of its own
-  call, so it reads back what batch k became and, with the same ids list, what batch k+1 is about to change.
+  call, so it reads back what batch k became and, with the same ids list, what batch k+1 is about to change. Another one
+  stands before the writes of member rows: what it sees is what is written over, so a change made within that round
+  trip is found and reported.
 * Very many rows of one object without ``expect`` leave Composite for one Bulk API 2.0 job, in one request with its data
   where the CSV is short enough. A field with two owners never goes there: a job reads nothing before it writes.
 
@@ -26,6 +28,7 @@ from sync.packed import (
     BULK_FROM,
     BULK_LEAST,
     BULK_READ_FROM,
+    CHECKED_PER_CALL,
     EXPECTED_POLLS,
     IDS_PER_RETRIEVE,
     LOOK_AHEAD,
@@ -55,6 +58,7 @@ __all__ = [
     "BULK_FROM",
     "BULK_LEAST",
     "BULK_READ_FROM",
+    "CHECKED_PER_CALL",
     "EXPECTED_POLLS",
     "IDS_PER_RETRIEVE",
     "LOOK_AHEAD",
@@ -333,22 +337,24 @@ def _job(sobject: str, rows: Sequence[PackedRow]) -> BulkJob:
 
 
 def _compose(buffer: _Buffer, current: list[PackedRow]) -> tuple[PackedCall, list[PackedRow]]:
-    """One Composite: *current*'s rows, its read-back, the read-ahead of the next batch, and plain rows."""
+    """One Composite: a last look at *current*'s rows, the rows, their read-back, the read-ahead of the next batch, and
+    plain rows."""
     needed = -(-len(current) // ROWS_PER_COLLECTION)
     # The platform stores another status than the one sent when it does not know it: members are always read back.
     must_read_back = {MEMBER} if any(row.first.sobject == MEMBER for row in current) else set()
-    free = SLOTS_PER_CALL - needed - len(must_read_back)
-    upcoming = buffer.next_checked(must_read_back, free, ROWS_PER_CALL - ROWS_PER_COLLECTION)
+    looks = tuple(_retrieve(sobject, [], current) for sobject in sorted(must_read_back))
+    slots = SLOTS_PER_CALL - len(looks)
+    upcoming = buffer.next_checked(must_read_back, slots - needed - len(must_read_back), CHECKED_PER_CALL)
     reads = list(dict.fromkeys((*must_read_back, *(row.first.sobject for row in upcoming))))
     collections = _current_collections(buffer, current)
-    collections += buffer.next_collections(SLOTS_PER_CALL - len(collections) - len(reads))
-    spare = SLOTS_PER_CALL - len(collections) - len(reads)
+    collections += buffer.next_collections(slots - len(collections) - len(reads))
+    spare = slots - len(collections) - len(reads)
     for sobject in dict.fromkeys(row.first.sobject for row in current):
         if spare > 0 and sobject not in reads:
             reads.append(sobject)
             spare -= 1
     retrieves = tuple(_retrieve(sobject, current, upcoming) for sobject in reads)
-    return PackedCall(tuple(collections), retrieves), upcoming
+    return PackedCall(tuple(collections), retrieves, looks), upcoming
 
 
 def _current_collections(buffer: _Buffer, current: list[PackedRow]) -> list[Collection]:
@@ -382,8 +388,9 @@ def cost_of(writes: Iterable[OrgWrite], *, bulk: bool = True) -> int:
 def lower_bound(writes: Sequence[OrgWrite], *, bulk: bool = True) -> int:
     """The fewest calls that any engine could write these records with.
 
-    A Composite takes 1,000 rows; records with ``expect`` cannot be written by the call that reads them first; a Bulk
-    job takes any number of rows without a field of two owners for four calls, for two when its data is short.
+    A Composite takes 1,000 rows; records with ``expect`` cannot be written by the call that reads them first, and take
+    two of its five slots for the last look and the read-back; a Bulk job takes any number of rows without a field of
+    two owners for four calls, for two when its data is short.
     """
     checked: set[Target] = set()
     plain: set[Target] = set()
@@ -396,7 +403,7 @@ def lower_bound(writes: Sequence[OrgWrite], *, bulk: bool = True) -> int:
     plain -= checked
     if not checked and not plain:
         return 0
-    with_reading = 1 + -(-len(checked) // ROWS_PER_CALL) if checked else 0
+    with_reading = 1 + -(-len(checked) // CHECKED_PER_CALL) if checked else 0
     together = max(with_reading, -(-(len(checked) + len(plain)) // ROWS_PER_CALL))
     if not bulk or not plain - jobless:
         return together

@@ -211,6 +211,7 @@ class OrgOutcome:
             daily limit, a cancel; the error is raised after it).
         record_id: the row's id where it is known.
         found: for written two-owner rows what the read-back gave, for drifted ones what stood there.
+        overwritten: somebody's values of the last moment, after the read and before the write, that were lost to it.
     """
 
     key: str
@@ -220,6 +221,7 @@ class OrgOutcome:
     message: str = ""
     remedy: str = ""
     found: Mapping[str, Any] = field(default_factory=dict)
+    overwritten: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Org(Protocol):

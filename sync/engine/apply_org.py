@@ -35,9 +35,10 @@ from sync.model import BaseMember, OrgMember, Side
 from sync.plan import PlanRow, Subject
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
 from sync.settle import settle
-from sync.store.journal import JournalRow, Landing
+from sync.store.journal import DRIFTED, JournalRow, Landing
 
 _CHUNK = 1000
+OVERWRITTEN = "OVERWRITTEN"
 _CONTENT = (Subject.EDITION, Subject.CLICK_THROUGH, Subject.HISTORY)
 
 
@@ -156,6 +157,7 @@ class _Answer:
         mapping = self._applying.live.parts.mapping
         if outcome.state == "written":
             self._substituted(group, outcome)
+            self._overwritten(group, outcome)
             self._rows += (JournalRow.of(row, "written", after=_shown(row, write, mapping)) for row in group)
             done.wrote(first.subject_id, group, whole=first.subject in _CONTENT)
             if first.subject in _CONTENT:
@@ -182,8 +184,29 @@ class _Answer:
                 text = f"{row.label}: Salesforce stored {found!r} instead of {row.after!r}; the next sync settles it"
                 self._events.append(live.stamp(Noted(live.run, "warning", text, CampaignId(row.campaign_id))))
 
-    def _failed(self, group: Group, outcome: OrgOutcome) -> None:
+    def _overwritten(self, group: Group, outcome: OrgOutcome) -> None:
+        """Somebody's change, made after the read and before the write, was lost to it: the last look found it."""
+        for row in group:
+            if row.field != "status" or STATUS not in outcome.overwritten:
+                continue
+            live = self._applying.live
+            message = f"{outcome.overwritten[STATUS]!r} was set in Salesforce at the same moment and was written over"
+            entry = JournalRow.of(
+                row, DRIFTED, code=OVERWRITTEN, message=message, remedy=failure_of(OVERWRITTEN).remedy
+            )
+            self._rows.append(replace(entry, seq=live.number_rows(1)))
+            self._applying.of(row.campaign_id).drifted.add(row.subject_id)
+            self._tell(row, OVERWRITTEN, message, entry.remedy, drifted=True)
+
+    def _tell(self, row: PlanRow, code: str, message: str, remedy: str, *, drifted: bool) -> None:
         live = self._applying.live
+        campaign = CampaignId(row.campaign_id)
+        body = RowFailed(
+            live.run, row.side, campaign, row.subject_id, row.label, row.field, code, message, remedy, drifted
+        )
+        self._events.append(live.stamp(body))
+
+    def _failed(self, group: Group, outcome: OrgOutcome) -> None:
         drifted = outcome.state == "drifted"
         found = ", ".join(f"{name} is {value!r}" for name, value in outcome.found.items())
         message = outcome.message or (f"the value had moved: {found}" if drifted else "no answer came")
@@ -191,19 +214,7 @@ class _Answer:
         for row in group:
             code = outcome.code or outcome.state.upper()
             self._rows.append(JournalRow.of(row, outcome.state, code=code, message=message, remedy=remedy))
-            body = RowFailed(
-                live.run,
-                row.side,
-                CampaignId(row.campaign_id),
-                row.subject_id,
-                row.label,
-                row.field,
-                code,
-                message,
-                remedy,
-                drifted,
-            )
-            self._events.append(live.stamp(body))
+            self._tell(row, code, message, remedy, drifted=drifted)
 
     def commit(self, batch: int) -> None:
         """All of it in one transaction."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from sync.digest import org_digest, service_digest
+from sync.engine.apply_org import OVERWRITTEN
 from sync.ids import CampaignId, PersonId
 from sync.model import BaseMember, OrgMember, ServiceMember
 from sync.store.store import Store
@@ -21,7 +22,8 @@ def unmended(store: Store, campaign_id: CampaignId | None = None) -> tuple[Faile
     """Failed rows of all campaigns or of one, newest first, without those that were mended since."""
     rows = store.journal.unmended(campaign_id)
     settled = set(_in_step(store, rows))
-    return tuple(row for row in rows if (row.campaign_id, row.subject_id) not in settled)
+    # What was written over is lost on both sides: that they agree mends nothing.
+    return tuple(row for row in rows if row.code == OVERWRITTEN or (row.campaign_id, row.subject_id) not in settled)
 
 
 def _in_step(store: Store, rows: Iterable[FailedRow]) -> Iterator[tuple[str, str]]:

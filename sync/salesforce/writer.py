@@ -188,16 +188,21 @@ class _Pipeline:
             live.append((collection, rows))
         writes = [self._writer.part(f"w{i}", c, rows) for i, (c, rows) in enumerate(live) if rows]
         reads = [self._writer.retrieve(f"r{i}", read) for i, read in enumerate(packed.retrieves)]
-        self._found = {}
+        looks = [self._writer.retrieve(f"l{i}", read) for i, read in enumerate(packed.looks)] if writes else []
+        expected, self._found = self._found, {}
         if not writes and not reads:
             return
         try:
-            answers = self._writer.send([*writes, *reads], writing=bool(writes))
+            answers = self._writer.send([*looks, *writes, *reads], writing=bool(writes))
         except (OutcomeUnknown, NotWhatItShouldBe) as error:
             for _, rows in live:
                 for row in rows:
                     pass_.tell(row, "unknown", message=error.what, remedy=error.remedy)
             raise
+        for i, read in enumerate(packed.looks if looks else ()):
+            self._take_found(answers, f"l{i}", read)
+        pass_.race(expected, self._found)
+        self._found = {}
         for i, read in enumerate(packed.retrieves):
             self._take_found(answers, f"r{i}", read)
         for i, (_, rows) in enumerate(live):
@@ -275,6 +280,14 @@ class _Pass:
         self._last = last
         self.outcomes = outcomes
         self.again = Again()
+        self._lost: Found = {}
+
+    def race(self, expected: Found, looked: Found) -> None:
+        """Hold what stood there right before the writes against what was *expected*, read one call before."""
+        for key, record in looked.items():
+            before = expected.get(key)
+            if record is not None and before is not None:
+                self._lost[key] = {name: value for name, value in record.items() if value != before.get(name, value)}
 
     def take(self, reply: SubReply, rows: Sequence[PackedRow], found: Found) -> None:
         """The results of a collection."""
@@ -334,8 +347,17 @@ class _Pass:
         record = (found or {}).get((row.first.sobject, row.first.record_id or "")) or {}
         for write in row.writes:
             seen = {name: record[name] for name in write.expect if name in record}
+            lost = self._lost.get((row.first.sobject, row.first.record_id or "")) or {}
+            over = {name: lost[name] for name in write.expect if name in lost and lost[name] != write.values.get(name)}
             self.outcomes[write.key] = OrgOutcome(
-                write.key, state, record_id or write.record_id, code, message, remedy or remedy_for(code), seen
+                write.key,
+                state,
+                record_id or write.record_id,
+                code,
+                message,
+                remedy or remedy_for(code),
+                seen,
+                over if state in ("written", "unknown") else {},
             )
 
 

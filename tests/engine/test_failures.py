@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sync.clock import SystemClock
+from sync.engine.gate import Choice
+from sync.engine.hourly import hourly
 from sync.errors import UsageError
+from sync.http.transport import Transport
 from sync.model import RunKind, RunState
+from sync.salesforce.client import SalesforceOrg
+from tests.adapters.support import Hidden
+from tests.adapters.test_races import Edited
 from tests.engine.world import Campaign, World
 
 
@@ -94,3 +102,27 @@ def test_drift_of_the_status_leaves_what_the_service_owns_written(world: World) 
         assert [group.kind for group in shell.error_board()] == ["moved"]
         shell.sync([campaign.id])
         assert shell.error_board() == ()
+
+
+def test_what_was_written_over_within_the_round_trip_is_on_the_board(world: World) -> None:
+    campaign = world.campaign(3)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.activity(campaign, campaign.leads[0], status="Attended")
+        # The first request reads headers, the second the status, the third writes it.
+        edit = Edited(2, lambda: world.update("CampaignMember", campaign.members[0], Status="Registered"))
+        with Transport(shell.store.ledger, SystemClock(), network=edit) as transport:
+            org = SalesforceOrg(
+                transport,
+                instance_url=world.servers.instance_url,
+                mapping=shell.settings.mapping,
+                access_token=Hidden(world.servers.access_token),
+            )
+            done = hourly(replace(shell.parts(), org=org), Choice())
+        assert edit.requests == 3
+        assert (done.exit_code, done.counts.drifted, done.counts.changed) == (4, 1, 1)
+        assert world.org_members(campaign)[campaign.members[0]]["Status"] == "Attended"
+        shell.sync([campaign.id])
+        (group,) = shell.error_board()
+        assert (group.code, group.kind) == ("OVERWRITTEN", "moved")
+        assert "'Registered'" in group.rows[0].message
