@@ -14,7 +14,7 @@ help:
 	@echo "make test         set up, then the quick tests (under 3 minutes on 2 cores)"
 	@echo "make test-all     the quick tests and the slow ones"
 	@echo "make lint         ruff, mypy, import contracts"
-	@echo "make bench        measure, write tests/bench/results.json and the README's tables"
+	@echo "make bench        measure, write tests/bench/results.json and the README's tables (ONLY=calls: one section)"
 	@echo "make screenshots  write screenshots/ anew"
 
 $(BIN)/python:
@@ -54,7 +54,7 @@ lint: $(DEV_STAMP)
 	$(BIN)/lint-imports
 
 bench: $(BENCH_STAMP)
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(ONLY)
 
 screenshots: $(DEV_STAMP)
 	$(BIN)/python -m tests.screens.shots

@@ -139,6 +139,7 @@ def cost(
     polls: int = 1,
     retries: int = 3,
     seconds: float = 0.0,
+    least: int = 0,
 ) -> Cost:
     """The three figures of a plan.
 
@@ -150,6 +151,7 @@ def cost(
         polls: how many polls the reads took; the worst case assumes each repeated.
         retries: attempts that one write call may take at most.
         seconds: expected duration.
+        least: the fewest calls that could have read what was read.
     """
     writes, bound = salesforce
     predicted = spent + Calls(writes, predictive) + after
@@ -157,6 +159,6 @@ def cost(
         spent.salesforce + polls * POLL_RETRIES + retries * (writes + after.salesforce) + (2 if writes else 0),
         spent.predictive + retries * (predictive + after.predictive) + 2,
     )
-    reading = min(1, spent.salesforce)
-    least = Calls(reading + bound, min(1, spent.predictive) + min(predictive, predicted.predictive))
-    return Cost(predicted=predicted, maximum=worst, lower_bound=least, seconds=seconds, spent=spent)
+    reading = min(max(1, least), spent.salesforce)
+    bounds = Calls(reading + bound, min(1, spent.predictive) + min(predictive, predicted.predictive))
+    return Cost(predicted=predicted, maximum=worst, lower_bound=bounds, seconds=seconds, spent=spent)

@@ -85,6 +85,7 @@ __all__ = [
     "composite_read_calls",
     "cost_of",
     "id_read_calls",
+    "least_read_calls",
     "lower_bound",
     "pack",
     "read_calls",
@@ -427,6 +428,11 @@ def bulk_read_calls(rows: int) -> int:
 def rest_calls(rows: int) -> int:
     """Calls that reading *rows* further rows takes, when it is known how many there are."""
     return bulk_read_calls(rows) if rows >= BULK_READ_FROM else composite_read_calls(rows)
+
+
+def least_read_calls(rows: int) -> int:
+    """The fewest calls that read *rows* further rows: by Composites, or by a Bulk query whose first poll succeeds."""
+    return min(composite_read_calls(rows), bulk_read_calls(rows) - 1)
 
 
 def read_calls(rows: int) -> int:

@@ -96,6 +96,7 @@ def check_preconditions(live: LiveRun, campaign: Campaign | None, name: str) -> 
         missing.append(f"a type: Adaptive, Scheduled or Drip (it is {campaign.type_label or 'empty'})")
     if not campaign.labels:
         missing.append("at least one member status")
+    live.least += 1
     missing += [f"field access: {name} {wrong}" for name, wrong in live.parts.org.describe_check()]
     if missing:
         raise Refused(

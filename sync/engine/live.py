@@ -44,7 +44,8 @@ OWN_ROWS = 1_000_000_000
 
 
 class LiveRun:
-    """One claimed run. ``campaign_id`` is None for a batch."""
+    """One claimed run. ``campaign_id`` is None for a batch; ``least`` counts the calls without which no engine could
+    have read what this run has read of the org, for the lower bound that its plan states."""
 
     def __init__(
         self,
@@ -70,6 +71,7 @@ class LiveRun:
         self._started = parts.clock.monotonic()
         self._renewed = self._started
         self.ended = False
+        self.least = 0
 
     @property
     def run(self) -> RunId:

@@ -134,7 +134,12 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
         writes = parts.org.cost_of(draw.writes)
         to_come = Calls(writes[0], batches) + wanted.extra
         plan_cost = cost(
-            live.calls(), salesforce=writes, predictive=batches, after=wanted.extra, seconds=_seconds(parts, to_come)
+            live.calls(),
+            salesforce=writes,
+            predictive=batches,
+            after=wanted.extra,
+            least=live.least,
+            seconds=_seconds(parts, to_come),
         )
         tallies = draw.tallies.values()
         counts = sum((tally.counts for tally in tallies), start=PlanCounts())

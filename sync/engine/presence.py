@@ -14,6 +14,7 @@ from dataclasses import replace
 from sync.engine.live import LiveRun
 from sync.ids import CampaignId, MemberId, PersonId
 from sync.model import OrgMember
+from sync.packing import ROWS_PER_PAGE, SLOTS_PER_CALL, least_read_calls
 from sync.ports import IdRead, Presence
 
 Land = Callable[[LiveRun, Collection[OrgMember]], None]
@@ -48,6 +49,8 @@ def settle_absence(
         if len(seen) == counts[campaign_id]:
             suspicious.remove(campaign_id)
             _conclude(live, IdRead(campaign_id, seen, len(seen), True), land_rows)
+    if suspicious:
+        live.least += _least_id_calls(sum(counts[key] for key in suspicious))
     for read in live.parts.org.read_ids(suspicious) if suspicious else ():
         live.breathe()
         if read.complete:
@@ -66,10 +69,17 @@ def settle_absence(
 
 def reconcile_ids(live: LiveRun, campaign_ids: Collection[CampaignId], *, land_rows: Land) -> None:
     """Compare all member ids of some campaigns although their counts agree."""
+    if campaign_ids:
+        live.least += _least_id_calls(sum(live.parts.store.members.count_known(campaign_ids).values()))
     for read in live.parts.org.read_ids(tuple(campaign_ids)) if campaign_ids else ():
         live.breathe()
         if read.complete:
             _conclude(live, read, land_rows)
+
+
+def _least_id_calls(rows: int) -> int:
+    """The count beside four pages, and what follows."""
+    return 1 + least_read_calls(max(0, rows - (SLOTS_PER_CALL - 1) * ROWS_PER_PAGE))
 
 
 def _unseen(live: LiveRun, campaign_id: CampaignId) -> int:
@@ -114,6 +124,7 @@ def _judge_missing(
     elsewhere = {member for member, person in missing.items() if person in present}
     doubtful = {member: person for member, person in missing.items() if member not in elsewhere}
     people = live.parts.org.read_people(tuple(sorted(set(doubtful.values())))) if doubtful else {}
+    live.least += min(1, len(doubtful))
     gone = set(elsewhere)
     hidden: set[PersonId] = set()
     for member, person in doubtful.items():

@@ -17,6 +17,7 @@ from sync.engine.presence import settle_absence
 from sync.events import Phase
 from sync.ids import CampaignId
 from sync.model import BaseMember, Campaign, OrgMember, TestPerson
+from sync.packing import ROWS_PER_PAGE, least_read_calls
 from sync.ports import MemberCounts, PollScope
 
 FAR_BEHIND = timedelta(days=3)
@@ -100,6 +101,7 @@ def poll(live: LiveRun, scope: PollScope, reading: Reading, *, wanted: frozenset
     answer = parts.org.poll(scope)
     check_org(parts)
     reading.polls += 1
+    live.least += 1 + least_read_calls(max(0, answer.changed - ROWS_PER_PAGE))
     reading.headers.update(answer.campaigns)
     reading.counts.update(answer.counts)
     reading.at = reading.at or answer.server_time

@@ -1,18 +1,36 @@
-"""``make bench``: measure, write results.json, print the README's tables from it."""
+"""``make bench``: measure, write results.json and the README's tables from it; ``make bench ONLY="calls night"`` some.
+
+What is not measured this time keeps the result it had, with the commit and the date of its own measurement.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
 
 from tests.bench import calls, merge, startup
 from tests.bench.report import Measure, write
 
+SECTIONS: dict[str, Callable[[], Iterable[Measure]]] = {
+    "startup": startup.measures,
+    "calls": calls.measures,
+    "merge": merge.measures,
+}
 
-def main() -> None:
-    """Run every group in one go."""
-    found: list[Measure] = []
-    for group in (startup.measures, calls.measures, merge.measures):
-        for measure in group():
+
+def main(wanted: list[str]) -> int:
+    """Run the sections; exit code 2 for a name that is none."""
+    unknown = [name for name in wanted if name not in SECTIONS]
+    if unknown:
+        print(f"there is no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}", file=sys.stderr)
+        return 2
+    for section in wanted or SECTIONS:
+        found: list[Measure] = []
+        for measure in SECTIONS[section]():
             print(f"{measure.group}: {measure.name}: {measure.median:,.1f} {measure.unit} (holds: {measure.holds})")
+            sys.stdout.flush()
             found.append(measure)
-    write(found)
+        write(section, found)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

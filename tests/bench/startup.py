@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench.calls import sandbox
+from tests.bench.box import sandbox
 from tests.bench.report import ROOT, Measure
 from tests.bench.terminal import first_paint
 
