@@ -29,6 +29,8 @@ class Situation:
         held: the run on screen holds, or was asked to.
         no_undo: why the run on screen cannot be undone, "" when it can.
         journal: the run on screen is known to the journal.
+        suppressed, holding: the member on screen is opted out; has values that an undo holds.
+        paused_here: timers leave the chosen campaign out.
         marked: how many campaigns are marked.
     """
 
@@ -51,6 +53,9 @@ class Situation:
     held: bool = False
     no_undo: str = "No run is chosen."
     journal: bool = False
+    suppressed: bool = False
+    holding: bool = False
+    paused_here: bool = False
     marked: int = 0
 
 
@@ -87,7 +92,7 @@ def _typed(now: Situation) -> str:
 
 
 def _unlocked(now: Situation) -> str:
-    return f"Locked: {now.locked}. A person lifts it: predictive runs unlock." if now.locked else ""
+    return f"Locked: {now.locked}. U lifts it, with a reason." if now.locked else ""
 
 
 def _idle(now: Situation) -> str:
@@ -132,6 +137,18 @@ def _live(now: Situation) -> str:
 
 def _failed(now: Situation) -> str:
     return "" if now.failed else "No row failed."
+
+
+def _suppressed(now: Situation) -> str:
+    return "" if now.suppressed else "Nothing holds this member back in Predictive."
+
+
+def _holding(now: Situation) -> str:
+    return "" if now.holding else "No undo holds values of this member."
+
+
+def _locked(now: Situation) -> str:
+    return "" if now.locked else "This campaign is not locked."
 
 
 def _undoable(now: Situation) -> str:
@@ -205,9 +222,20 @@ KEYS: tuple[Key, ...] = (
     Key("unfilter", ("escape",), "", "Takes the marks away, then the filter.", ("overview",), 60, shown="esc"),
     Key("clear_auto", ("w",), "clear auto-sync", "Takes auto-sync off a closed campaign: no night spends on it.",
         ("overview", "campaign"), 30, first_of(_single, _campaign, _closed_auto, _writes, _idle)),
+    Key("pause_one", ("P",), "pause timers here", "Timers leave this campaign out, with a note; or take it again.",
+        ("overview", "campaign"), 31, first_of(_single, _campaign)),
+    Key("unlock", ("U",), "unlock", "Lifts the lock-out of this campaign, with a reason for the journal.",
+        ("overview", "campaign"), 32, first_of(_single, _campaign, _locked)),
     # ------------------------------------------------------------ campaign
-    Key("tab", ("tab",), "next tab", "Next tab; shift+tab the one before.", ("campaign",), 15),
-    Key("tab_back", ("shift+tab",), "", "The tab before.", ("campaign",), 60),
+    Key("tab", ("tab",), "next tab", "Next tab; shift+tab the one before.", ("campaign", "member"), 15),
+    Key("tab_back", ("shift+tab",), "", "The tab before.", ("campaign", "member"), 60),
+    Key("why", ("y",), "why", "Tells the member's whole story: mailed or not and why, both sides, what happened.",
+        ("members",), 13, _rows),
+    Key("opt_in", ("i",), "opt in", "Opts the member in again, from an edition on; none before it is mailed.",
+        ("member",), 16, first_of(_suppressed, _writes, _idle)),
+    Key("release", ("h",), "release", "Gives values that an undo holds back to the rules of ownership.",
+        ("member",), 17, first_of(_holding, _writes, _idle)),
+    Key("ask_again", ("g",), "ask again", "Asks Predictive anew; Salesforce is not asked.", ("member",), 18),
     Key("test_send", ("t",), "test-send", "Sends the edition to the test members.", ("campaign",), 13, _EDIT),
     Key("activate", ("a",), "(de)activate", "Lets the edition send, or holds it.", ("campaign",), 14, _EDIT),
     Key("edit", ("e",), "subject", "Changes the edition's subject; content comes by file: predictive edition --html.",
@@ -255,7 +283,7 @@ KEYS: tuple[Key, ...] = (
     Key("check", ("g",), "check now", "Checks login, fields, rights, clocks and state: a few calls.", ("doctor",), 10),
     # ------------------------------------------------------------ everywhere
     Key("back", ("escape",), "back", "Comes back to where one was; a run goes on.",
-        ("campaign", "plan", "run", "runs", "errors", "journal", "schedule", "api", "doctor", "help"), 25,
+        ("campaign", "plan", "run", "runs", "member", "errors", "journal", "schedule", "api", "doctor", "help"), 25,
         shown="esc"),
     Key("view_run", ("0",), "", "The run under way.", (EVERYWHERE,), 70, _run),
     Key("view_overview", ("1",), "", "Campaigns.", (EVERYWHERE,), 71),

@@ -79,6 +79,11 @@ COMMANDS: tuple[Command, ...] = (
     Command("new-edition", "CAMPAIGN", "initial sync", lambda app, ids: _view(app, ids, "start_new_edition"), True),
     Command("refresh", "CAMPAIGN", "level and reason, now", lambda app, ids: _view(app, ids, "start_refresh"), True),
     Command("verify", "CAMPAIGN", "compare both sides afresh", lambda app, ids: _view(app, ids, "start_verify"), True),
+    Command("unlock", "CAMPAIGN", "lift a lock-out", lambda app, ids: _view(app, ids, "start_unlock"), True),
+    Command(
+        "pause", "CAMPAIGN", "timers leave it out, or not", lambda app, ids: _view(app, ids, "start_pause_one"), True
+    ),
+    Command("errors", "", "failed rows by type", lambda app, words: app.do_view_errors()),
     Command("batch", "hourly|nightly [--simulate]", "run or simulate a batch", _batch),
     Command("runs", "", "runs of the past", lambda app, words: app.do_view_runs()),
     Command("schedule", "", "the timers", _schedule),

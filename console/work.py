@@ -219,6 +219,60 @@ class Work(Host):
 
         self.push_screen(JournalScreen(run_id, title))
 
+    def open_member(self, campaign_id: str, person_id: str, name: str) -> None:
+        """The story of one member."""
+        from console.screens.member import MemberScreen
+
+        self.push_screen(MemberScreen(campaign_id, person_id, name))
+
+    def start_pause_one(self, view: CampaignView) -> None:
+        """Timers leave the campaign out, with a note; or take it again."""
+        from console.screens.dialogs import AskText
+
+        campaign = view.campaign
+        if view.paused:
+            self.small(
+                "Resume",
+                lambda b, cancel: b.resume_schedule(campaign.id),
+                lambda _: f"Timers take {campaign.name} again.",
+            )
+            return
+
+        def pause(note: str | None) -> None:
+            if note and note.strip():
+                text = note.strip()
+                self.small(
+                    "Pause",
+                    lambda b, cancel: b.pause_schedule(text, campaign.id),
+                    lambda _: f"Hourly and nightly leave {campaign.name} out until P is pressed again.",
+                )
+
+        about = "The hourly and the nightly run leave it out; Synchronize by hand still works."
+        self.push_screen(
+            AskText(f"Pause the timers for {campaign.name}", (about, "A note for whoever looks next:"), does="pause"),
+            pause,
+        )
+
+    def start_unlock(self, view: CampaignView) -> None:
+        """Show why the campaign is locked, ask for a reason, lift it."""
+        from console.screens.dialogs import AskText
+
+        campaign = view.campaign
+
+        def unlock(reason: str | None) -> None:
+            if reason and reason.strip():
+                text = reason.strip()
+                self.small(
+                    "Unlock",
+                    lambda b, cancel: b.unlock(campaign.id, text),
+                    lambda _: f"{campaign.name} is unlocked; v compares both sides afresh.",
+                )
+
+        why = f"Locked: {view.locked}."
+        self.push_screen(
+            AskText(f"Unlock {campaign.name}", (why, "What you found and did, for the journal:"), does="unlock"), unlock
+        )
+
     def do_view_errors(self) -> None:
         """What failed, by type."""
         from console.screens.errors import ErrorsScreen

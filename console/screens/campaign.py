@@ -273,6 +273,8 @@ class CampaignScreen(ConsoleScreen):
         """A run is replayed; an edition's subject is edited."""
         if self.tab == "runs" and self.detail:
             self.host.open_past(self.detail.runs[message.index])
+        elif self.tab == "members":
+            self.do_why()
         elif self.tab == "editions":
             self.perform("edit")
 
@@ -349,6 +351,13 @@ class CampaignScreen(ConsoleScreen):
             return
         super().do_back()
 
+    def do_why(self) -> None:
+        """The story of the member under the cursor."""
+        member = self._members.get("all", self.query_one(Grid).cursor)
+        if member is not None:
+            name = " ".join(part for part in (member.first_name, member.last_name) if part) or member.person_id
+            self.host.open_member(self.campaign_id, member.person_id, name)
+
     def do_undo(self) -> None:
         """Preview the inverse of the chosen run."""
         if self.run_chosen:
@@ -377,6 +386,16 @@ class CampaignScreen(ConsoleScreen):
         """Ask, then compare afresh."""
         if self.view:
             self.host.start_verify(self.view)
+
+    def do_pause_one(self) -> None:
+        """Timers leave the campaign out, or take it again."""
+        if self.view:
+            self.host.start_pause_one(self.view)
+
+    def do_unlock(self) -> None:
+        """Ask for a reason, then lift the lock-out."""
+        if self.view:
+            self.host.start_unlock(self.view)
 
     def do_clear_auto(self) -> None:
         """Ask, then take auto-sync off."""

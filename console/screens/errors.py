@@ -33,7 +33,7 @@ class ErrorsScreen(ConsoleScreen):
     def __init__(self, campaign_id: str = "", name: str = "") -> None:
         super().__init__()
         self._campaign_id = campaign_id
-        self._name = name
+        self._called = name
         self._read = False
         self.board = Board()
 
@@ -57,7 +57,7 @@ class ErrorsScreen(ConsoleScreen):
     def paint(self) -> None:
         """Everything from the board."""
         rows = sum(group.count for group in self.board.groups)
-        where = f" of {self._name}" if self._name else ""
+        where = f" of {self._called}" if self._called else ""
         head: list[Line] = [
             (("   Failed rows", "strong"), (f"{where}, not mended since: {plural(rows, 'row')}", "dim"))
         ]

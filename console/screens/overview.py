@@ -276,6 +276,16 @@ class OverviewScreen(ConsoleScreen):
         if views:
             self.host.start_verify(*views)
 
+    def do_pause_one(self) -> None:
+        """Timers leave the campaign out, or take it again."""
+        if self.chosen:
+            self.host.start_pause_one(self.chosen)
+
+    def do_unlock(self) -> None:
+        """Ask for a reason, then lift the lock-out."""
+        if self.chosen:
+            self.host.start_unlock(self.chosen)
+
     def do_clear_auto(self) -> None:
         """Ask, then take auto-sync off."""
         if self.chosen:

@@ -1039,12 +1039,12 @@ class FakeBackend:
         return Unlocked(RunId("20261123-101500-0a1b2d"), campaign_id(1), "Spring launch 2027", was, NOW - 2 * HOUR)
 
     def pause_schedule(self, note: str, campaign_id: str | None = None) -> None:
-        self._did("pause_schedule", note=note)
-        self.paused = note
+        self._did("pause_schedule", note=note, campaign=campaign_id)
+        self.paused = self.paused if campaign_id else note
 
     def resume_schedule(self, campaign_id: str | None = None) -> None:
-        self._did("resume_schedule")
-        self.paused = None
+        self._did("resume_schedule", campaign=campaign_id)
+        self.paused = self.paused if campaign_id else None
 
     def doctor(self) -> tuple[Check, ...]:
         self._did("doctor")

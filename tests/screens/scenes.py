@@ -80,6 +80,7 @@ SCENES: dict[str, tuple[Callable[[], FakeBackend], Drive]] = {
     "run": (FakeBackend, running),
     "run-ended": (FakeBackend, typed("s", "a", "y")),
     "simulated": (FakeBackend, typed("b", "m")),
+    "member": (FakeBackend, typed("enter", "shift+tab", "y", "down")),
     "runs": (FakeBackend, typed("2", "down")),
     "undo": (FakeBackend, typed("2", "down", "u")),
     "journal": (FakeBackend, typed("2", "down", "l")),

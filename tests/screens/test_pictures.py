@@ -22,6 +22,7 @@ NARROW = (
     "simulated",
     "schedule",
     "errors",
+    "member",
     "metrics",
     "help",
 )
