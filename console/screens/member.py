@@ -127,15 +127,18 @@ class MemberScreen(ConsoleScreen):
         """Tell about another row."""
         self._paint_chosen()
 
+    def _go(self, step: int) -> None:
+        self.tab = look.TABS[(look.TABS.index(self.tab) + step) % len(look.TABS)]
+        self.query_one(Grid).cursor = 0
+        self.refresh_all()
+
     def do_tab(self) -> None:
         """The next tab."""
-        self.tab = look.TABS[(look.TABS.index(self.tab) + 1) % len(look.TABS)]
-        self.refresh_all()
+        self._go(1)
 
     def do_tab_back(self) -> None:
         """The tab before."""
-        self.tab = look.TABS[look.TABS.index(self.tab) - 1]
-        self.refresh_all()
+        self._go(-1)
 
     def do_ask_again(self) -> None:
         """Ask the service anew."""
