@@ -185,9 +185,9 @@ def step_lines(step: Step | None, width: int) -> tuple[Line, ...]:
     if step is None:
         return ()
     parts = [instant(step.at)]
+    parts += [f"run {step.run}"] if step.run else []
     parts += [step.state] if step.state else []
     parts += [f"rule {step.rule}"] if step.rule else []
-    parts += [f"run {step.run}"] if step.run else []
     parts += [step.code] if step.code else []
     first = (("   ", ""), (crop(_said(step), width - 4), ""))
     second = (("   ", ""), (crop(" · ".join(parts), width - 4), "dim"))
