@@ -129,9 +129,10 @@ def _build(options: argparse.Namespace) -> _House:
 
 def _org(options: argparse.Namespace, house: _House, clock: ControlledClock, faults: Any, usage: Any) -> Any:
     from sync.embedded.org.build import OrgOptions, build_org
+    from sync.embedded.org.identity import user_name
     from sync.embedded.org.long_requests import LongRequests
     from sync.embedded.org.router import template
-    from sync.embedded.serve_tls import make_certificates
+    from sync.embedded.serve_tls import make_certificates, make_signing_key
     from sync.embedded.wire import Wire
 
     built = build_org(
@@ -155,6 +156,7 @@ def _org(options: argparse.Namespace, house: _House, clock: ControlledClock, fau
     long = LongRequests(clock, built.org.state.switches)
     app = Wire(built.gateway.app, side="salesforce", faults=faults, clock=clock, usage=usage, count=count, long=long)
     ca, certificate = make_certificates(house.directory / "tls")
+    signing, built.gateway.oauth.certificate = make_signing_key(house.directory / "tls")
     plain, tls = _listen(options.port), _listen(options.tls_port)
     house.served += [(_server(app), plain), (_server(app, certificate=certificate), tls)]
     house.ready["salesforce"] = {
@@ -165,6 +167,11 @@ def _org(options: argparse.Namespace, house: _House, clock: ControlledClock, fau
         "ca": str(ca.resolve()),
         "client_id": built.client.client_id,
         "client_secret": built.client.client_secret,
+        "refresh_token": built.client.refresh_token,
+        "private_key": str(signing.resolve()),
+        "username": user_name(built.org),
+        "password": built.client.password,
+        "security_token": built.client.security_token,
     }
     return built
 

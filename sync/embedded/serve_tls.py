@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 
@@ -35,6 +35,16 @@ def _write(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+
+
+def make_signing_key(directory: Path) -> tuple[Path, bytes]:
+    """Write ``jwt.key``, the private key that clients sign assertions with: its path, and its public half (PEM)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    key = rsa.generate_private_key(65_537, 2_048)
+    pem, private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    path = directory / "jwt.key"
+    _write(path, key.private_bytes(pem, private, serialization.NoEncryption()))
+    return path, key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def make_certificates(directory: Path) -> tuple[Path, Path]:

@@ -42,12 +42,14 @@ class BuiltOrg:
 
 
 def demo_client(seed: int) -> Client:
-    """The External Client App of a sandbox: the same key and secret for the same seed."""
+    """The External Client App and the user of a sandbox: the same secrets for the same seed."""
     source = random.Random(f"client {seed}")  # noqa: S311 - a sandbox's credentials are repeatable by intent
     return Client(
         "3MVG9" + "".join(source.choices(DIGITS, k=80)),
         "".join(source.choices("0123456789ABCDEF", k=64)),
         "5Aep861" + "".join(source.choices(DIGITS, k=80)),
+        "".join(source.choices(DIGITS, k=14)),
+        "".join(source.choices(DIGITS, k=24)),
     )
 
 
@@ -63,6 +65,6 @@ def build_org(options: OrgOptions, clock: Clock, *, seeded_at: datetime | None =
         identity = known_identity(store)
     org = Org(schema, store, clock, identity, OrgState())
     client = demo_client(options.seed)
-    sessions = Sessions(clock, org.organization_id, client, options.seed)
-    gateway = Gateway(org, Quota(clock, options.quota), sessions)
+    sessions = Sessions(clock, org.organization_id, options.seed)
+    gateway = Gateway(org, Quota(clock, options.quota), sessions, client)
     return BuiltOrg(org, gateway, client, sessions.open())

@@ -21,10 +21,13 @@ from sync.clock import Clock
 from sync.embedded.org.composite_parts import split_url
 from sync.embedded.org.core import Answer, Call, Org
 from sync.embedded.org.errors import OrgError, malformed_json, not_found
+from sync.embedded.org.identity import identity, is_user, soap_user_info, user_name
+from sync.embedded.org.oauth import OAuth, OAuthError, form_of
 from sync.embedded.org.quota import Quota
 from sync.embedded.org.resources import PAGE_ROWS
 from sync.embedded.org.router import NEWEST, OLDEST, Router, versions
-from sync.embedded.org.sessions import OAuthError, Sessions
+from sync.embedded.org.sessions import Client, Sessions
+from sync.embedded.org.soap import Soap
 from sync.embedded.org.transactions import Transactions
 
 DEPRECATED_BELOW = 41
@@ -32,6 +35,8 @@ LONGEST_URI = 16_384
 LONGEST_BODY = 50 * 1024 * 1024
 LONGEST_UPLOAD = 150_000_000
 _JSON = "application/json;charset=UTF-8"
+_LOGINS = frozenset(f"/services/oauth2/{name}" for name in ("token", "authorize", "revoke", "introspect", "userinfo"))
+_NOT_KEPT = {"Cache-Control": "no-cache, no-store"}
 _SMALLEST_GZIP = 1_400
 _VERSION = re.compile(r"/services/data/v(\d+)\.(\d)(?:/|$)")
 _BODIES = frozenset({"POST", "PATCH", "PUT"})
@@ -59,8 +64,10 @@ def _expired() -> OrgError:
 class Gateway:
     """Answers HTTP requests for one org; ``app`` is the ASGI application."""
 
-    def __init__(self, org: Org, quota: Quota, sessions: Sessions) -> None:
+    def __init__(self, org: Org, quota: Quota, sessions: Sessions, client: Client) -> None:
         self.org, self.quota, self.sessions = org, quota, sessions
+        self.oauth = OAuth(org.clock, sessions, client, org.state.switches, lambda name: is_user(org, name))
+        self._soap_api = Soap(self.oauth, lambda: soap_user_info(org))
         self.transactions = Transactions(org)
         self._router = Router(org, quota)
         methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -125,13 +132,12 @@ class Gateway:
     def _answer(self, wire: _Wire) -> Answer:
         self._check_size(wire)
         path = wire.path.rstrip("/")
-        if path == "/services/oauth2/token":
-            return self._token(wire)
         if path == "/services/data":
             return Answer(200, versions())
-        if path == "/services/oauth2/userinfo" or path.startswith("/id/"):
-            self._session(wire)
-            return self._identity(wire, path)
+        if path.startswith("/services/Soap/"):
+            return self._soap(wire, path)
+        if path in _LOGINS or path.startswith("/id/"):
+            return self._login(wire, path)
         return self._data(wire)
 
     @staticmethod
@@ -149,68 +155,39 @@ class Gateway:
         if not self.sessions.holds(wire.headers.get("authorization"), self.org.state.switches.session_seconds):
             raise _expired()
 
-    def _token(self, wire: _Wire) -> Answer:
+    def _login(self, wire: _Wire, path: str) -> Answer:
+        """The addresses of OAuth and of the user's identity. Raises OAuthError and OrgError."""
+        name, org = path.rpartition("/")[2], self.org
+        if name == "userinfo" or path.startswith("/id/"):
+            self._session(wire)
+            known = ["id", org.organization_id, org.user_id], ["id", org.organization_id[:15], org.user_id[:15]]
+            if name != "userinfo" and path.strip("/").split("/") not in known:
+                raise not_found()
+            return Answer(200, identity(org, wire.instance_url))
+        form = form_of(self._body(wire), wire.target.partition("?")[2])
+        if name == "authorize":
+            return Answer(302, None, {"Location": self.oauth.authorize(form)})
+        authorization = wire.headers.get("authorization")
+        if name == "revoke":
+            self.oauth.revoke(form.get("token", ""))
+            return Answer(200)
+        if name == "introspect":
+            where = f"{wire.instance_url}/id/{org.organization_id}/{org.user_id}"
+            return Answer(200, self.oauth.introspect(form, authorization, {"username": user_name(org), "sub": where}))
         if wire.method != "POST":
             raise OAuthError("invalid_request", "must use HTTP POST")
+        if org.state.switches.login_counts:
+            self.quota.take()
+        granted = self.oauth.grant(form, authorization, frozenset({wire.instance_url}))
+        return Answer(
+            200, self.oauth.answer(granted, wire.instance_url, f"/id/{org.organization_id}/{org.user_id}"), _NOT_KEPT
+        )
+
+    def _soap(self, wire: _Wire, path: str) -> Answer:
         if self.org.state.switches.login_counts:
             self.quota.take()
-        body = self._body(wire)
-        token = self.sessions.grant(body, wire.headers.get("authorization"))
-        path = f"/id/{self.org.organization_id}/{self.org.user_id}"
-        return Answer(200, self.sessions.answer(token, wire.instance_url, path, refresh=b"refresh_token" in body))
-
-    def _identity(self, wire: _Wire, path: str) -> Answer:
-        org = self.org
-        known = path == "/services/oauth2/userinfo" or path.split("/")[2:] in (
-            [org.organization_id, org.user_id],
-            [org.organization_id[:15], org.user_id[:15]],
-        )
-        if not known:
-            raise not_found()
-        with org.store.reading() as connection:
-            user = connection.execute(
-                "SELECT Username, FirstName, LastName, Email, IsActive, TimeZoneSidKey, LocaleSidKey, "
-                "LanguageLocaleKey, SystemModstamp FROM User WHERE Id = ?",
-                (org.identity.user,),
-            ).fetchone()
-        name, first, last, email, active, zone, locale, language, stamp = user
-        base = f"{wire.instance_url}/services/data/v{{version}}"
-        identity = f"{wire.instance_url}/id/{org.organization_id}/{org.user_id}"
-        return Answer(
-            200,
-            {
-                "id": identity,
-                "sub": identity,
-                "asserted_user": True,
-                "user_id": org.user_id,
-                "organization_id": org.organization_id,
-                "username": name,
-                "preferred_username": name,
-                "nick_name": first,
-                "name": f"{first} {last}",
-                "display_name": f"{first} {last}",
-                "email": email,
-                "email_verified": True,
-                "given_name": first,
-                "family_name": last,
-                "first_name": first,
-                "last_name": last,
-                "zoneinfo": zone,
-                "timezone": zone,
-                "locale": locale,
-                "language": language,
-                "active": bool(active),
-                "user_type": "STANDARD",
-                "utcOffset": 0,
-                "updated_at": stamp,
-                "urls": {
-                    "rest": f"{base}/",
-                    "sobjects": f"{base}/sobjects/",
-                    "query": f"{base}/query/",
-                    "custom_domain": wire.instance_url,
-                },
-            },
-        )
+        status, body = self._soap_api.answer(path, self._body(wire), wire.instance_url, self.clock.now())
+        return Answer(status, body, {"Content-Type": "text/xml;charset=UTF-8", **_NOT_KEPT})
 
     def _data(self, wire: _Wire) -> Answer:
         found = _VERSION.match(wire.path)

@@ -1,16 +1,10 @@
-"""OAuth: the token endpoint, the sessions it opens, and who the user is."""
+"""Sessions of the org: access tokens, who may open them, and when they end."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import random
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qsl
 
 from sync.clock import Clock
 from sync.embedded.org.ids import DIGITS
@@ -20,46 +14,39 @@ _TOKEN_LENGTH = 80
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The External Client App that may log in: its consumer key and secret, and a refresh token it may show."""
+    """Who may log in: the External Client App's key, secret and refresh token, the user's password and token."""
 
     client_id: str
     client_secret: str
     refresh_token: str
+    password: str = ""
+    security_token: str = ""
 
     def __repr__(self) -> str:
         return f"Client(client_id={self.client_id!r})"
 
 
-class OAuthError(Exception):
-    """A refusal of the token endpoint: OAuth error code, description and HTTP status."""
-
-    def __init__(self, error: str, description: str, status: int = 400) -> None:
-        super().__init__(error)
-        self.error, self.description, self.status = error, description, status
-
-    def body(self) -> dict[str, str]:
-        """The answer's JSON."""
-        return {"error": self.error, "error_description": self.description}
-
-
 class Sessions:
     """Open sessions by access token; an idle one ends after ``lifetime`` seconds (0: never)."""
 
-    def __init__(self, clock: Clock, organization_id: str, client: Client, seed: int) -> None:
+    def __init__(self, clock: Clock, organization_id: str, seed: int) -> None:
         self._clock = clock
         self._organization = organization_id[:15]
-        self._client = client
         self._random = random.Random(seed)  # noqa: S311 - a sandbox's tokens are repeatable by intent
         self._open: dict[str, float] = {}
         self._lock = threading.Lock()
 
+    def secret(self, length: int = _TOKEN_LENGTH) -> str:
+        """A new secret of so many characters."""
+        with self._lock:
+            return "".join(self._random.choices(DIGITS + "._", k=length))
+
     def open(self) -> str:
         """A new session's access token."""
+        token = f"{self._organization}!{self.secret()}"
         with self._lock:
-            secret = "".join(self._random.choices(DIGITS + "._", k=_TOKEN_LENGTH))
-            token = f"{self._organization}!{secret}"
             self._open[token] = self._clock.now().timestamp()
-            return token
+        return token
 
     def end_all(self) -> int:
         """End every session; how many there were."""
@@ -68,70 +55,25 @@ class Sessions:
             self._open.clear()
             return count
 
-    def end(self, token: str) -> None:
-        """End one session."""
+    def end(self, token: str) -> bool:
+        """End one session; whether it was open."""
         with self._lock:
-            self._open.pop(token, None)
+            return self._open.pop(token, None) is not None
 
-    def holds(self, authorization: str | None, lifetime: float) -> bool:
-        """Whether an Authorization header carries an open session; using it keeps it open."""
-        kind, _, token = (authorization or "").partition(" ")
-        if kind.lower() not in ("bearer", "oauth"):
-            return False
+    def is_open(self, token: str, lifetime: float) -> bool:
+        """Whether an access token is that of an open session; using it keeps it open."""
         now = self._clock.now().timestamp()
         with self._lock:
-            last = self._open.get(token.strip())
+            last = self._open.get(token)
             if last is None:
                 return False
             if lifetime and now - last > lifetime:
-                del self._open[token.strip()]
+                del self._open[token]
                 return False
-            self._open[token.strip()] = now
+            self._open[token] = now
             return True
 
-    def grant(self, body: bytes, authorization: str | None) -> str:
-        """The token endpoint: an access token for the right credentials. Raises OAuthError."""
-        form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-        grant = form.get("grant_type")
-        if grant not in ("client_credentials", "refresh_token"):
-            raise OAuthError("unsupported_grant_type", "grant type not supported")
-        client_id, secret = self._credentials(form, authorization)
-        if client_id != self._client.client_id:
-            raise OAuthError("invalid_client_id", "client identifier invalid")
-        if grant == "refresh_token":
-            if secret is not None and not hmac.compare_digest(secret, self._client.client_secret):
-                raise OAuthError("invalid_client", "invalid client credentials")
-            if not hmac.compare_digest(form.get("refresh_token", ""), self._client.refresh_token):
-                raise OAuthError("invalid_grant", "expired access/refresh token")
-            return self.open()
-        if secret is None or not hmac.compare_digest(secret, self._client.client_secret):
-            basic = (authorization or "").lower().startswith("basic ")
-            raise OAuthError("invalid_client", "invalid client credentials", 401 if basic else 400)
-        return self.open()
-
-    @staticmethod
-    def _credentials(form: Mapping[str, str], authorization: str | None) -> tuple[str | None, str | None]:
-        kind, _, value = (authorization or "").partition(" ")
-        if kind.lower() == "basic":
-            try:
-                client_id, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
-            except ValueError:
-                raise OAuthError("invalid_client", "invalid client credentials", 401) from None
-            return client_id, secret
-        return form.get("client_id"), form.get("client_secret")
-
-    def answer(self, token: str, instance_url: str, identity_path: str, *, refresh: bool) -> dict[str, Any]:
-        """What the token endpoint answers; there is no expiry in it, as on the platform."""
-        issued = str(int(self._clock.now().timestamp() * 1000))
-        identity = instance_url + identity_path
-        signed = hmac.new(self._client.client_secret.encode(), (identity + issued).encode(), hashlib.sha256)
-        body = {
-            "access_token": token,
-            "signature": base64.b64encode(signed.digest()).decode(),
-            "scope": "api",
-            "instance_url": instance_url,
-            "id": identity,
-            "token_type": "Bearer",
-            "issued_at": issued,
-        }
-        return {**body, "refresh_token": self._client.refresh_token} if refresh else body
+    def holds(self, authorization: str | None, lifetime: float) -> bool:
+        """Whether an Authorization header carries an open session."""
+        kind, _, token = (authorization or "").partition(" ")
+        return kind.lower() in ("bearer", "oauth") and self.is_open(token.strip(), lifetime)

@@ -33,7 +33,11 @@ class Switches:
     - ``lock_contention``: the share of the 200-row steps of parallel bulk batches that lose a campaign's lock.
     - ``multipart_most``: characters of data that a multipart job may carry.
 
-    Set up by an admin: ``assignment_rule``: leads are given to another owner unless ``Sforce-Auto-Assign: FALSE``.
+    Set up by an admin:
+
+    - ``assignment_rule``: leads are given to another owner unless ``Sforce-Auto-Assign: FALSE``.
+    - ``rotate_refresh_tokens``: a refresh token is good once, and a new one comes with the session.
+    - ``pkce_required``: an authorization without a code challenge is refused.
 
     Limits: ``page_rows`` of a query's page, ``child_rows`` of a child query's; ``session_seconds`` until a session
     ends that is not used (0: never); ``locator_seconds`` that a query locator lives; ``long_requests`` at once, each
@@ -56,6 +60,8 @@ class Switches:
     lock_contention: float = 0.0
     multipart_most: int = 100_000
     assignment_rule: bool = False
+    rotate_refresh_tokens: bool = False
+    pkce_required: bool = True
     page_rows: int = 2_000
     child_rows: int = 499
     session_seconds: float = 0.0

@@ -106,7 +106,7 @@ def test_client_credentials(api: Api) -> None:
     [
         ({"client_secret": "wrong"}, "invalid_client"),
         ({"client_id": "wrong"}, "invalid_client_id"),
-        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"grant_type": "device"}, "unsupported_grant_type"),
         ({"grant_type": "refresh_token", "refresh_token": "wrong"}, "invalid_grant"),
     ],
 )
