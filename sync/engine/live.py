@@ -70,6 +70,7 @@ class LiveRun:
         self._row = OWN_ROWS
         self._started = parts.clock.monotonic()
         self._renewed = self._started
+        self._winding_up = False
         self.ended = False
         self.least = 0
 
@@ -129,13 +130,22 @@ class LiveRun:
             Cancelled: a person asked this run to stop.
             LeaseLost: another process took it over.
         """
-        asked = self.cancel is not None and self.cancel.is_set()
+        asked = self.cancel is not None and self.cancel.is_set() and not self._winding_up
         now = self.parts.clock.monotonic()
         if asked or now - self._renewed > RENEW_SECONDS:
             self._renewed = now
             asked = self.parts.store.runs.renew(self.lease) or asked
-        if asked:
+        if asked and not self._winding_up:
             raise _stopped()
+
+    @contextmanager
+    def winding_up(self) -> Iterator[None]:
+        """Within the block nobody stops the run any more: what was done is counted and settled whatever ends it."""
+        before, self._winding_up = self._winding_up, True
+        try:
+            yield
+        finally:
+            self._winding_up = before
 
     def between_batches(self) -> None:
         """Breathe where nothing is in flight: here a run may also be held, and another process's word is heard at once.

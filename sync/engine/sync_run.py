@@ -286,6 +286,11 @@ def _write(applying: Applying, people: tuple[TestPerson, ...] | None, between: F
 
 def _settle(claims: Claims, applying: Applying, plan: Plan, *, error: PredictiveError | None = None) -> None:
     """Advance the base, and end each campaign's part with its own state and counts."""
+    with applying.live.winding_up():
+        _settle_campaigns(claims, applying, plan, error)
+
+
+def _settle_campaigns(claims: Claims, applying: Applying, plan: Plan, error: PredictiveError | None) -> None:
     planned = {each.campaign_id: each.counts for each in plan.campaigns}
     for campaign_id, campaign in applying.campaigns.items():
         done = applying.of(campaign_id)
