@@ -25,6 +25,7 @@ from sync.errors import FatalError, PredictiveError
 
 if TYPE_CHECKING:
     from console.backend import Backend
+    from console.logbook import RunLog
     from sync.bootstrap import Shell
     from sync.clock import Clock
     from sync.events import Event
@@ -42,8 +43,19 @@ def as_error(error: BaseException) -> PredictiveError:
     return FatalError(
         f"Unexpected {type(error).__name__}: {' '.join(str(error).split())[:200] or 'no text'}",
         left_undone="what was asked for was not done",
-        remedy="predictive doctor checks the installation",
+        remedy="the log says where it happened; predictive bundle packs it for whoever looks at it",
     )
+
+
+def _logged(error: BaseException) -> None:
+    """Into the log: what people are told as it is, a bug with its traceback, which has no local variables."""
+    import logging
+
+    log = logging.getLogger("predictive.console")
+    if isinstance(error, PredictiveError):
+        log.warning("%s", error.line())
+    else:
+        log.error("unexpected", exc_info=error)
 
 
 @dataclass(slots=True)
@@ -202,6 +214,7 @@ class Bridge:
                     backend = self._open()
                 value = ask(backend)
             except BaseException as error:  # noqa: BLE001 - it is handed over to whoever waits, whatever it is
+                _logged(error)
                 future.set_exception(error)
             else:
                 future.set_result(value)
@@ -221,6 +234,7 @@ class Bridge:
             finally:
                 backend.close()
         except BaseException as error:  # noqa: BLE001 - it is handed over to whoever waits, whatever it is
+            _logged(error)
             failed = error
         self._on_loop(self._flush, job.number, thin)
         if failed is not None:
@@ -265,6 +279,7 @@ class ShellBackend:
         self._clock = clock
         self._read_only = read_only
         self._on_event: Callable[[Event], None] = lambda event: None
+        self._log: RunLog | None = None
         self._shell: Shell | None = None
 
     def listen(self, on_event: Callable[[Event], None]) -> None:
@@ -272,6 +287,11 @@ class ShellBackend:
         self._on_event = on_event
 
     def _told(self, event: Event) -> None:
+        if self._log is None:
+            from console.logbook import RunLog
+
+            self._log = RunLog()
+        self._log.event(event)
         self._on_event(event)
 
     def __getattr__(self, name: str) -> Any:

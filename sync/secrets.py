@@ -32,6 +32,14 @@ json.dump(keyring.get_password(service, name), sys.stdout)
 """
 
 
+_REVEALED: set[str] = set()
+
+
+def revealed() -> frozenset[str]:
+    """Every secret that this process has sent so far, for whoever masks texts before they are written anywhere."""
+    return frozenset(_REVEALED)
+
+
 class Secret:
     """A text that shows itself to nobody but the caller of ``reveal``: not in repr, str, formats or pickles."""
 
@@ -42,6 +50,7 @@ class Secret:
 
     def reveal(self) -> str:
         """The secret itself, for the one place that sends it."""
+        _REVEALED.add(self.__value)
         return self.__value
 
     def __repr__(self) -> str:
@@ -54,7 +63,7 @@ class Secret:
         return format(_MASK, spec)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other.reveal() == self.__value
+        return isinstance(other, Secret) and other.__value == self.__value
 
     def __hash__(self) -> int:
         return hash((Secret, self.__value))

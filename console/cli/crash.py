@@ -1,42 +1,18 @@
-"""Keeps the traceback of an unexpected error in an owner-only file of the log folder, with secrets masked.
-
-Masking is by form (session ids, bearer tokens, JSON web tokens, private keys, ``password=``) and by value: whatever the
-environment holds under a name that speaks of a secret.
+"""Keeps the traceback of an unexpected error in an owner-only file of the log folder: frames without their local
+variables, which hold people and tokens, and with secrets masked.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
+from console.masking import MASK, mask
 from sync.clock import SystemClock
 
-MASK = "********"
-
-_FORMS = (
-    re.compile(r"00D[A-Za-z0-9]{12,15}![A-Za-z0-9._\-]+"),
-    re.compile(r"(?i)(?<=bearer )[A-Za-z0-9._\-!~+/=]+"),
-    re.compile(r"eyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]*"),
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL),
-    re.compile(r"(?i)(?<=:)[^/@\s:]+(?=@[\w.\-]+[:/])"),
-    re.compile(
-        r"""(?i)(?<=secret=)[^\s&'",]+|(?<=token=)[^\s&'",]+|(?<=password=)[^\s&'",]+|(?<=assertion=)[^\s&'",]+"""
-    ),
-)
-_SECRET_NAME = re.compile(r"(?i)secret|token|passw|private|credential|_key$")
-
-
-def mask(text: str, env: Mapping[str, str]) -> str:
-    """*text* without secrets."""
-    for name, value in env.items():
-        if _SECRET_NAME.search(name) and len(value) >= 6:
-            text = text.replace(value, MASK)
-    for form in _FORMS:
-        text = form.sub(MASK, text)
-    return text
+__all__ = ["MASK", "keep", "mask"]
 
 
 def keep(error: BaseException, env: Mapping[str, str], folder: Path | None = None) -> Path | None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from console.cli.table import Command
     from console.report import Report
     from sync.bootstrap import Shell
+    from sync.events import Event
     from sync.settings import OrgSettings, Settings
 
 _KINDS = {
@@ -116,12 +117,19 @@ class Invocation:
         """The engine on the chosen org, opened on first use and closed with the invocation."""
         if self._shell is None:
             settings = self.org_settings()
+            from console.logbook import RunLog
             from sync.bootstrap import open_shell
+
+            log, report = RunLog(), self.report
+
+            def told(event: Event) -> None:
+                log.event(event)
+                report.event(event)
 
             self._shell = open_shell(
                 settings,
                 clock=self.clock,
-                on_event=self.report.event,
+                on_event=told,
                 read_only=True if self.options.read_only else None,
             )
         return self._shell
@@ -176,6 +184,8 @@ def run_command(options: Namespace) -> int:
     before = {number: signal.signal(number, interrupt) for number in endings()}
     invocation = Invocation(options, lambda: _report(options), SystemClock())
     try:
+        if invocation.command.name:
+            _begin_log(invocation.command.name)
         module, function = invocation.command.handler.split(":")
         code: int = getattr(import_module(module), function)(invocation)
     except PredictiveError as error:
@@ -189,6 +199,15 @@ def run_command(options: Namespace) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     return code if code else _all_said(invocation)
+
+
+def _begin_log(command: str) -> None:
+    import logging
+
+    from console.logbook import log_file, open_log
+
+    open_log(log_file(), os.environ)
+    logging.getLogger("predictive.command").debug("%s", command)
 
 
 def _report(options: Namespace) -> Report:
@@ -208,6 +227,10 @@ def _all_said(invocation: Invocation) -> int:
 
 
 def _failed(invocation: Invocation, error: PredictiveError) -> int:
+    if invocation.command.name and not isinstance(error, Cancelled):
+        import logging
+
+        logging.getLogger("predictive.command").error("%s: %s", invocation.command.name, error.line())
     invocation.report.failure(error, invocation.run_kind, simulated=invocation.simulated)
     return INTERRUPTED if isinstance(error, Cancelled) else error.exit_code
 

@@ -367,6 +367,14 @@ COMMANDS: tuple[Command, ...] = (
         prompt=False,
     ),
     Command(
+        "bundle",
+        "pack a support bundle: set-up, checks, last runs and log, without secrets and without people",
+        "console.cli.bundle:bundle",
+        (Argument("--out", "write it to this file, which must not exist yet", metavar="FILE"),),
+        _CARE,
+        "Names and e-mail addresses of people are masked, secrets are left out. The checks cost a few calls.",
+    ),
+    Command(
         "demo",
         "open the console on an embedded org and service; a scripted tour without a terminal",
         "console.cli.demo:demo",

@@ -22,6 +22,7 @@ from sync.model import Campaign, CampaignState, RunKind, Side
 from sync.plan import Change, Plan, PlanRow
 from sync.settings import OrgSettings
 from sync.store.facts import TIME_ZONE
+from sync.store.names import known_names
 from sync.store.store import Store
 from sync.views import (
     CampaignDetail,
@@ -194,6 +195,10 @@ class StoreReads:
     def schedule(self) -> tuple[TimerView, ...]:
         """The timers with their next firing."""
         return timers.views(self.store, self.settings, self.clock.now(), simulated=self.is_read_only())
+
+    def known_names(self, words: Collection[str]) -> frozenset[str]:
+        """Those of *words* (lower case) that are part of somebody's name; see ``sync.store.names``."""
+        return known_names(self.store.database, words)
 
     def is_read_only(self) -> bool:
         """True when nothing may be written to this org."""
