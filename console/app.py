@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import gc
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.screen import Screen
 
 from console.bridge import Job
-from console.host import Commands, OpenBackend
 from console.messages import EngineEvents, JobEnded
+from console.outside import Door, Outside
 from console.screens.base import ConsoleScreen
 from console.screens.overview import OverviewScreen
 from console.viewstate import closed_with, ended_early, told
@@ -43,6 +42,8 @@ class ConsoleApp(Work):
     COMMANDS: ClassVar[set[Any]] = {_palette}
     TICK = 1.0
     TIMER_LOOK = 5.0
+    LOOK = 60.0
+    """Seconds after which the store is read again, for what other consoles and workers did."""
 
     # ------------------------------------------------------------ beginning
 
@@ -62,9 +63,14 @@ class ConsoleApp(Work):
         # What start-up made stays until the end: the collector need not look at it again.
         gc.enable()
         gc.freeze()
+        if self.outside.log is not None:
+            from console.logbook import open_log
+
+            open_log(self.outside.log, self.outside.env)
         self.bridge.start()
         self.reload()
         self.set_interval(self.TICK, self.tick)
+        self.set_interval(self.LOOK, self.look_again)
         if self.with_timers:
             self.set_interval(self.TIMER_LOOK, self.look_at_timers)
 
@@ -77,6 +83,11 @@ class ConsoleApp(Work):
             self.screen.paint_top()
             if self.live_run is not None:
                 self.screen.run_went_on(self.shown_job)
+
+    def look_again(self) -> None:
+        """What did others do meanwhile?"""
+        if self.in_front and self.bridge.writing is None and not self.bridge.reading:
+            self.reload()
 
     # ------------------------------------------------------------ jobs
 
@@ -130,17 +141,17 @@ class ConsoleApp(Work):
         self.do_quit()
 
 
-def run_console(
-    open_backend: OpenBackend,
-    *,
-    org_name: str,
-    mode: str,
-    clock: Clock,
-    mouse: bool = False,
-    last_view: Path | None = None,
-    commands: Commands | None = None,
-) -> int:
+def run_console(door: Door, *, clock: Clock, outside: Outside, mouse: bool = False, dress: str | None = None) -> int:
     """Open the console and stay until it is left. Returns the exit code: 0, or 1 when it broke down."""
-    app = ConsoleApp(open_backend, clock=clock, org_name=org_name, mode=mode, last_view=last_view, commands=commands)
+    app = ConsoleApp(
+        door.backend,
+        clock=clock,
+        org_name=door.name,
+        mode=door.mode,
+        last_view=door.last_view,
+        commands=door.commands,
+        dress=dress,
+        outside=outside,
+    )
     code = app.run(mouse=mouse)
     return int(app.return_code or 0) if code is None else int(code)

@@ -177,6 +177,28 @@ class Bridge:
         finally:
             self._waiting -= 1
 
+    async def aside(self, do: Callable[[], T]) -> T:
+        """Value of *do*, called in a thread of its own: for what waits but needs no backend. Raises PredictiveError."""
+        future: Future[T] = Future()
+        self._waiting += 1
+
+        def work() -> None:
+            try:
+                future.set_result(do())
+            except BaseException as error:  # noqa: BLE001 - it is handed over to whoever waits, whatever it is
+                _logged(error)
+                future.set_exception(error)
+
+        threading.Thread(target=work, name="console-aside", daemon=True).start()
+        try:
+            return await asyncio.wrap_future(future)
+        except PredictiveError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a thread met becomes one line for people
+            raise as_error(error) from None
+        finally:
+            self._waiting -= 1
+
     def act(self, title: str, do: Callable[[Backend, threading.Event], T], *, writes: bool) -> Job[T]:
         """Start *do* in a thread of its own with a backend of its own; its end comes as ``JobEnded``."""
         self._number += 1

@@ -6,11 +6,12 @@ threads after the first paint, so that SQLAlchemy, httpx and the rest are not lo
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from rich.style import Style
 from rich.text import Text
@@ -21,20 +22,16 @@ from textual.screen import Screen
 from console import lastview
 from console.bridge import Bridge
 from console.keys import Situation
+from console.masking import mask
+from console.outside import Commands, Door, OpenBackend, Outside
 from console.present import clean
 from console.screens.base import ConsoleScreen
 from console.theme import ANSI, DARK, DRESSES, LIGHT, textual_theme, tones
+from console.trail import Trail
 from console.viewstate import RunProgress, Shared
 from sync.clock import Clock
 from sync.errors import PredictiveError
 from sync.views import CampaignView, RunResult
-
-if TYPE_CHECKING:
-    from console.backend import Backend
-
-OpenBackend = Callable[[], "Backend"]
-Commands = Mapping[str, Callable[[Sequence[str]], str]]
-"""Commands beyond the console's own, for the ``:`` prompt: name → function of the arguments that gives text."""
 
 
 class Gone(Exception):
@@ -53,6 +50,7 @@ class Host(App[int]):
         dress: theme name; None picks one by what the terminal can show.
         commands: further commands of the ``:`` prompt.
         timers: fire due timers while open.
+        outside: this machine, as far as the app needs it.
     """
 
     TITLE = "Predictive Console"
@@ -74,20 +72,16 @@ class Host(App[int]):
         dress: str | None = None,
         commands: Commands | None = None,
         timers: bool = True,
+        outside: Outside | None = None,
     ) -> None:
         self.tones: dict[str, Style] = tones(DRESSES[dress or DARK])
         super().__init__()
         self.clock = clock
-        self.last_view = last_view
-        self.extra_commands: Commands = commands or {}
+        self.outside = outside or Outside(env=os.environ)
         self.with_timers = timers
-        self.bridge = Bridge(backend, self.post_message)
-        self.progress: dict[int, RunProgress] = {}
-        self.results: dict[int, RunResult] = {}
-        self.shown_job = 0
         self._leaving = False
-        campaigns, limits = lastview.read(last_view, org_name)
-        self.shared = Shared(clean(org_name), mode, clock.now(), limits=limits, campaigns=campaigns)
+        self._copied = ""
+        self._take(Door(org_name, mode, backend, last_view, commands or {}))
         for known in DRESSES.values():
             self.register_theme(textual_theme(known))
         self._put_on(dress or (ANSI if self.console.color_system in (None, "standard", "windows") else DARK))
@@ -105,6 +99,23 @@ class Host(App[int]):
         if self._worn != self.theme:
             self._worn = self.theme
             super().refresh_css(animate)
+
+    def _take(self, door: Door) -> None:
+        """Hold nothing but what *door*'s org has."""
+        self.door = door
+        self.last_view = door.last_view
+        self.extra_commands: Commands = door.commands
+        self.bridge = Bridge(door.backend, self.post_message)
+        self.progress: dict[int, RunProgress] = {}
+        self.results: dict[int, RunResult] = {}
+        self.shown_job = 0
+        self.trail = Trail()
+        campaigns, limits = lastview.read(door.last_view, door.name)
+        self.shared = Shared(clean(door.name), door.mode, self.clock.now(), limits=limits, campaigns=campaigns)
+
+    def enter(self, door: Door) -> None:
+        """Take another org as the present one."""
+        self._take(door)
 
     # ------------------------------------------------------------ shared state
 
@@ -164,8 +175,7 @@ class Host(App[int]):
                 lambda backend: (backend.overview(), backend.limits(), backend.schedule(), backend.pulse())
             )
         except PredictiveError as error:
-            self.shared = replace(self.shared, trouble=error.what, now=self.clock.now())
-            self.front.say_error(error)
+            self.share_trouble(error)
         else:
             self.share(
                 replace(
@@ -178,8 +188,12 @@ class Host(App[int]):
                     trouble="",
                 )
             )
-            return
+
+    def share_trouble(self, error: PredictiveError) -> None:
+        """The store cannot be read."""
+        self.shared = replace(self.shared, trouble=error.what, now=self.clock.now())
         self.front.refresh_all()
+        self.front.say_error(error)
 
     def share(self, shared: Shared) -> None:
         """Take *shared* and paint it."""
@@ -188,10 +202,14 @@ class Host(App[int]):
 
     # ------------------------------------------------------------ leaving
 
+    def keep_last_view(self) -> None:
+        """Write the file that the next first frame comes from."""
+        if self.last_view is not None and self.shared.loaded:
+            lastview.write(self.last_view, self.door.name, self.shared.campaigns, self.shared.limits)
+
     def leave(self) -> None:
         """Close without waiting for threads that only read."""
-        if self.last_view is not None and self.shared.loaded:
-            lastview.write(self.last_view, self.shared.org, self.shared.campaigns, self.shared.limits)
+        self.keep_last_view()
         self.bridge.close()
         self.exit(0)
 
@@ -208,9 +226,10 @@ class Host(App[int]):
         error = self._exception or sys.exc_info()[1]
         what = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}" if error else "an unknown error"
         self._return_code = 1
-        self._exit_renderables.append(
-            Text(f"The console ended because of an unexpected error ({what}). Nothing that was journalled is lost.")
-        )
+        said = f"The console ended because of an unexpected error ({mask(what, self.outside.env)}). "
+        kept = self.outside.keep_crash(error) if self.outside.keep_crash and error is not None else None
+        report = f" The report lies in {kept}" if kept else ""
+        self._exit_renderables.append(Text(f"{said}Nothing that was journalled is lost.{report}", overflow="fold"))
         self.bridge.close()
         self._close_messages_no_wait()
 

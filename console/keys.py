@@ -194,7 +194,7 @@ class Key:
 
 
 _EDIT = first_of(_edition, _writes, _idle)
-_LISTS = ("overview", "members", "plan", "runs", "clicks", "journal")
+_LISTS = ("overview", "members", "plan", "runs", "clicks", "journal", "log", "settings")
 
 KEYS: tuple[Key, ...] = (
     Key("sync", ("s",), "Synchronize", "Reads both sides and shows every write before it is made.",
@@ -281,10 +281,16 @@ KEYS: tuple[Key, ...] = (
         ("schedule",), 11),
     Key("ask_meter", ("g",), "ask the org", "Reads the org's meter: 1 Salesforce call.", ("api",), 10),
     Key("check", ("g",), "check now", "Checks login, fields, rights, clocks and state: a few calls.", ("doctor",), 10),
+    Key("follow", ("f",), "follow", "Follows the log as it grows, or stands still.", ("log",), 10),
+    Key("log_level", ("l",), "level", "All lines, warnings and errors, errors only.", ("log",), 11),
+    Key("change", ("enter",), "change", "Changes the value, after checking it; a backup is kept.", ("settings",), 10,
+        first_of(_rows, _idle)),
+    Key("unset", ("x",), "default", "Takes the key out of the file, so that its default holds.", ("settings",), 11,
+        first_of(_rows, _idle)),
     # ------------------------------------------------------------ everywhere
     Key("back", ("escape",), "back", "Comes back to where one was; a run goes on.",
-        ("campaign", "plan", "run", "runs", "member", "errors", "journal", "schedule", "api", "doctor", "help"), 25,
-        shown="esc"),
+        ("campaign", "plan", "run", "runs", "member", "errors", "journal", "schedule", "api", "doctor", "log",
+         "settings", "help"), 25, shown="esc"),
     Key("view_run", ("0",), "", "The run under way.", (EVERYWHERE,), 70, _run),
     Key("view_overview", ("1",), "", "Campaigns.", (EVERYWHERE,), 71),
     Key("view_runs", ("2",), "runs", "Runs of the past.", (EVERYWHERE,), 72),
@@ -292,6 +298,16 @@ KEYS: tuple[Key, ...] = (
     Key("view_api", ("4",), "API", "The API meter and its forecast.", (EVERYWHERE,), 74),
     Key("view_doctor", ("5",), "doctor", "What is wrong with the set-up, and the remedy.", (EVERYWHERE,), 75),
     Key("view_errors", ("6",), "errors", "What failed and was not mended since, by type.", (EVERYWHERE,), 76),
+    Key("view_log", ("7",), "log", "What the program did; / filters it, f follows it.", (EVERYWHERE,), 77),
+    Key("view_settings", ("8",), "settings", "The configuration, key by key.", (EVERYWHERE,), 77),
+    Key("before", ("left_square_bracket",), "", "The screen visited before this one.", (EVERYWHERE,), 78, shown="["),
+    Key("after", ("right_square_bracket",), "", "The screen that was left by going back.", (EVERYWHERE,), 78,
+        shown="]"),
+    Key("jump", ("semicolon",), "", "A letter over each region and row; the letter goes there.", (EVERYWHERE,), 79,
+        shown=";"),
+    Key("copy", ("Y",), "", "Copies the row, or the text, to the terminal's clipboard; twice: into a file.",
+        (EVERYWHERE,), 79),
+    Key("orgs", ("at",), "", "Another org of the configuration.", (EVERYWHERE,), 80, shown="@"),
     Key("prompt", ("colon",), "command", "The same commands as on the command line.", (EVERYWHERE,), 80, shown=":"),
     Key("palette", ("ctrl+p",), "", "Finds a command or campaign by a few letters.", (EVERYWHERE,), 81),
     Key("dress", ("D",), "", "Dark or light.", (EVERYWHERE,), 82),

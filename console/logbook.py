@@ -30,18 +30,6 @@ ROWS = 50
 """Failed rows of a run that are named; the journal has all of them."""
 
 
-def log_folder() -> Path:
-    """Where log and crash reports are kept."""
-    from platformdirs import user_log_path
-
-    return user_log_path("predictive-console", appauthor=False)
-
-
-def log_file() -> Path:
-    """The present log."""
-    return log_folder() / "predictive.log"
-
-
 class LogFile(logging.Handler):
     """Appends records to a file and turns it when it is full; a disk that takes nothing stops nothing.
 

@@ -6,7 +6,7 @@ Imports Textual's palette types; campaigns are resolved by the backend, further 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
+from console.cli.table import BY_NAME, usage
+from console.cli.table import Command as ShellCommand
 from console.keys import EVERYWHERE, KEYS
 from console.present import clean, crop
 
@@ -21,23 +23,44 @@ if TYPE_CHECKING:
     from console.work import Work
 
 
+Words = tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command of the prompt.
+    """A command of the prompt that has a screen of its own; all others print what they print in the shell.
 
     Attributes:
         name: as on the command line.
-        usage: its arguments.
-        text: one sentence.
-        campaigns: it takes campaigns, which are resolved before *do* is called with their ids.
         do: what it does with the app and the arguments (ids when *campaigns*).
+        campaigns: it takes campaigns, which are resolved before *do* is called with their ids.
+        takes: words that it understands beside campaigns; with any other word the shell's own command is meant.
+        own: what it is for, when the shell has no such command.
     """
 
     name: str
-    usage: str
-    text: str
-    do: Callable[[Work, tuple[str, ...]], None]
+    do: Callable[[Work, Words], None]
     campaigns: bool = False
+    takes: Words = ()
+    own: str = ""
+
+    @property
+    def usage(self) -> str:
+        """As typed, from the one table of commands."""
+        known = BY_NAME.get(self.name)
+        return usage(known) if known is not None else f"{self.name}{' CAMPAIGN' if self.campaigns else ''}"
+
+    @property
+    def text(self) -> str:
+        """What it is for, from the one table of commands."""
+        known = BY_NAME.get(self.name)
+        return known.help if known is not None else self.own
+
+    def understands(self, words: Words) -> bool:
+        """True when it can do what these words ask for."""
+        if self.campaigns:
+            return bool(words) and not any(word.startswith("--") for word in words)
+        return set(words) <= set(self.takes)
 
 
 def _view(app: Work, ids: tuple[str, ...], act: str) -> None:
@@ -54,43 +77,35 @@ def _batch(app: Work, words: tuple[str, ...]) -> None:
     app.start_batch(f"simulate {kind}" if "--simulate" in words else kind)
 
 
-def _schedule(app: Work, words: tuple[str, ...]) -> None:
-    app.do_view_schedule()
-
-
 def _open(app: Work, ids: tuple[str, ...]) -> None:
     if ids:
         app.open_campaign(ids[0])
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("campaigns", "", "the list of campaigns", lambda app, words: app.do_view_overview()),
-    Command("campaign", "CAMPAIGN", "one campaign", _open, True),
-    Command("members", "CAMPAIGN", "its members", lambda app, ids: app.open_campaign(ids[0], "members"), True),
-    Command("editions", "CAMPAIGN", "its editions", lambda app, ids: app.open_campaign(ids[0], "editions"), True),
-    Command("plan", "CAMPAIGN…", "preview a manual sync", lambda app, ids: app.start_plan(ids), True),
-    Command(
-        "sync",
-        "CAMPAIGN…",
-        "the same: nothing is written without its preview",
-        lambda app, ids: app.start_plan(ids),
-        True,
-    ),
-    Command("new-edition", "CAMPAIGN", "initial sync", lambda app, ids: _view(app, ids, "start_new_edition"), True),
-    Command("refresh", "CAMPAIGN", "level and reason, now", lambda app, ids: _view(app, ids, "start_refresh"), True),
-    Command("verify", "CAMPAIGN", "compare both sides afresh", lambda app, ids: _view(app, ids, "start_verify"), True),
-    Command("unlock", "CAMPAIGN", "lift a lock-out", lambda app, ids: _view(app, ids, "start_unlock"), True),
-    Command(
-        "pause", "CAMPAIGN", "timers leave it out, or not", lambda app, ids: _view(app, ids, "start_pause_one"), True
-    ),
-    Command("errors", "", "failed rows by type", lambda app, words: app.do_view_errors()),
-    Command("batch", "hourly|nightly [--simulate]", "run or simulate a batch", _batch),
-    Command("runs", "", "runs of the past", lambda app, words: app.do_view_runs()),
-    Command("schedule", "", "the timers", _schedule),
-    Command("limits", "", "the API meter", lambda app, words: app.do_view_api()),
-    Command("doctor", "", "checks of the set-up", lambda app, words: app.do_view_doctor()),
-    Command("help", "", "all keys", lambda app, words: app.do_help()),
-    Command("quit", "", "leave", lambda app, words: app.do_quit()),
+    Command("campaigns", lambda app, words: app.do_view_overview()),
+    Command("campaign", _open, True, own="open a campaign"),
+    Command("members", lambda app, ids: app.open_campaign(ids[0], "members"), True),
+    Command("editions", lambda app, ids: app.open_campaign(ids[0], "editions"), True),
+    Command("plan", lambda app, ids: app.start_plan(ids), True),
+    # The same as plan: in the console nothing is written without its preview.
+    Command("sync", lambda app, ids: app.start_plan(ids), True),
+    Command("new-edition", lambda app, ids: _view(app, ids, "start_new_edition"), True),
+    Command("refresh", lambda app, ids: _view(app, ids, "start_refresh"), True),
+    Command("verify", lambda app, ids: _view(app, ids, "start_verify"), True),
+    Command("unlock", lambda app, ids: _view(app, ids, "start_unlock"), True, own="lift a lock-out"),
+    Command("pause", lambda app, ids: _view(app, ids, "start_pause_one"), True, own="timers leave it out, or not"),
+    Command("errors", lambda app, words: app.do_view_errors(), own="failed rows by type"),
+    Command("batch", _batch, takes=("hourly", "nightly", "--simulate")),
+    Command("runs", lambda app, words: app.do_view_runs()),
+    Command("schedule", lambda app, words: app.do_view_schedule()),
+    Command("limits", lambda app, words: app.do_view_api()),
+    Command("doctor", lambda app, words: app.do_view_doctor()),
+    Command("log", lambda app, words: app.do_view_log(), own="what the program did"),
+    Command("settings", lambda app, words: app.do_view_settings(), own="the configuration"),
+    Command("org", lambda app, words: app.do_orgs(), own="open another org of the configuration"),
+    Command("help", lambda app, words: app.do_help(), own="all keys"),
+    Command("quit", lambda app, words: app.do_quit(), own="leave"),
 )
 
 
@@ -112,6 +127,54 @@ def find(name: str) -> Command | None:
         return exact
     begun = [command for command in COMMANDS if name and command.name.startswith(name)]
     return begun[0] if len(begun) == 1 else None
+
+
+def meant(line: str, shell: Container[str]) -> tuple[Command | None, str, Words]:
+    """What a typed line means: a command with a screen, or the name of one of the shell's, and its words.
+
+    Args:
+        shell: names of the shell's commands that the prompt offers, such as ``schedule pause``.
+    """
+    name, words = parse(line)
+    if words and f"{name} {words[0]}" in shell:
+        return None, f"{name} {words[0]}", words[1:]
+    found = find(name)
+    if found is not None and (found.understands(words) or found.name not in shell):
+        return found, found.name, words
+    return None, name, words
+
+
+def complete(line: str, commands: Iterable[str], campaigns: Iterable[str]) -> str | None:
+    """*line* with what most likely follows: the rest of a command's name, or of a campaign's."""
+    name, space, typed = line.partition(" ")
+    if not space:
+        return next((known for known in sorted(commands) if name and known.startswith(name)), None)
+    found = find(name)
+    known = BY_NAME.get(name)
+    if not (found.campaigns if found else known is not None and _takes_campaign(known)):
+        return None
+    quote = '"' if typed.startswith('"') else ""
+    begun = typed.removeprefix('"').casefold()
+    if not begun or not (quote or found):
+        return None
+    names = (clean(each) for each in campaigns)
+    rest = next((each for each in names if each.casefold().startswith(begun)), None)
+    return None if rest is None else f"{name} {quote}{rest}{quote}"
+
+
+def _takes_campaign(command: ShellCommand) -> bool:
+    return any(argument.name == "CAMPAIGN" for argument in command.arguments)
+
+
+def needs_words(name: str) -> bool:
+    """True when the command cannot be run without arguments."""
+    found = find(name)
+    if found is not None and found.name == name:
+        return found.campaigns
+    known = BY_NAME.get(name)
+    return known is not None and any(
+        argument.required or (not argument.is_option and argument.count in ("", "+")) for argument in known.arguments
+    )
 
 
 _NOT_HERE = ("open", "show", "open_run", "prompt", "palette")
@@ -137,6 +200,19 @@ class ConsoleCommands(Provider):
                 )
         return entries
 
+    def _commands(self) -> list[tuple[str, str, Callable[[], None]]]:
+        """Every command of the prompt; one that needs words is begun in the prompt. And the other orgs."""
+        host = self._host
+        entries: list[tuple[str, str, Callable[[], None]]] = []
+        named = {command.name: command.text for command in COMMANDS}
+        named |= {name: BY_NAME[name].help for name in host.extra_commands if name not in named}
+        for name, text in named.items():
+            run = partial(host.front.begin_prompt, f"{name} ") if needs_words(name) else partial(host.command, name)
+            entries.append((f": {name}", text, run))
+        others = (org for org in host.outside.orgs if org != host.door.name)
+        opens = "opens this org of the configuration"
+        return entries + [(f"Org: {clean(org)}", opens, partial(host.switch, org)) for org in others]
+
     async def discover(self) -> Hits:
         """The short list."""
         for name, text, run in self._entries():
@@ -150,6 +226,10 @@ class ConsoleCommands(Provider):
             if score > 0:
                 yield Hit(score, Content(name), run, text=name, help=text)
         host = self._host
+        for name, text, run in self._commands():
+            score = matcher.match(name)
+            if score > 0:
+                yield Hit(score * 0.95, Content(name), run, text=name, help=text)
         for view in host.shared.campaigns:
             name = clean(view.campaign.name)
             score = matcher.match(name)

@@ -106,5 +106,6 @@ def tones(dress: Dress) -> dict[str, Style]:
         "gone": Style(color=dress.dim, strike=True),
         "badge": Style(color=dress.on_signal, bgcolor=dress.trouble, bold=True),
         "cursor": Style(bold=True) if ansi else Style(bgcolor=dress.cursor),
+        "jump": Style(color=dress.on_signal, bgcolor=dress.accent, bold=True),
         "tab": Style(color=dress.accent, bold=True, underline=True),
     }

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from console.host import Host
+from console.around import Around
 from console.keys import Situation
 from console.present import count, hhmm, plural
 from console.viewstate import RunProgress
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 EDITIONS_OF = {"adaptive": 5, "scheduled": 1, "drip": 1}
 
 
-class Work(Host):
+class Work(Around):
     """The app's verbs; every public method answers a key, a command or a timer."""
 
     # ------------------------------------------------------------ facts for the key table
@@ -52,52 +52,55 @@ class Work(Host):
 
     # ------------------------------------------------------------ where to
 
-    def back(self) -> None:
-        """One screen back; the overview stays."""
-        if len(self.screen_stack) > 1:
-            self.pop_screen()
-
     def open_campaign(self, campaign_id: str, tab: str = "") -> None:
         """Into one campaign."""
         from console.screens.campaign import CampaignScreen
 
-        self.push_screen(CampaignScreen(campaign_id, tab))
-
-    def do_view_overview(self) -> None:
-        """Back to the list."""
-        while len(self.screen_stack) > 1:
-            self.pop_screen()
-
-    def _top_level(self, place: str, make: Callable[[], Any]) -> None:
-        if place == self.front.PLACE:
-            return
-        while len(self.screen_stack) > 1 and self.front.PLACE in ("runs", "schedule", "api", "doctor", "errors"):
-            self.pop_screen()
-        self.push_screen(make())
+        self.go(("campaign", campaign_id), lambda: CampaignScreen(campaign_id, tab))
 
     def do_view_runs(self) -> None:
         """Runs of the past."""
         from console.screens.runs import RunsScreen
 
-        self._top_level("runs", RunsScreen)
+        self.top_level("runs", RunsScreen)
 
     def do_view_schedule(self) -> None:
         """The timers."""
         from console.screens.schedule import ScheduleScreen
 
-        self._top_level("schedule", ScheduleScreen)
+        self.top_level("schedule", ScheduleScreen)
 
     def do_view_api(self) -> None:
         """The meter."""
         from console.screens.api import ApiScreen
 
-        self._top_level("api", ApiScreen)
+        self.top_level("api", ApiScreen)
 
     def do_view_doctor(self) -> None:
         """Checks of the set-up."""
         from console.screens.doctor import DoctorScreen
 
-        self._top_level("doctor", DoctorScreen)
+        self.top_level("doctor", DoctorScreen)
+
+    def do_view_log(self) -> None:
+        """What the program did."""
+        from console.screens.log import LogScreen
+
+        self.top_level("log", LogScreen)
+
+    def do_view_settings(self) -> None:
+        """The configuration."""
+        from console.screens.settings import SettingsScreen
+
+        self.top_level("settings", SettingsScreen)
+
+    def do_copy(self) -> None:
+        """The row under the cursor, or the text on screen."""
+        text, what = self.front.copied()
+        if text:
+            self.copy(text, what)
+        else:
+            self.front.say("There is nothing to copy.", "·", "attention")
 
     def do_view_run(self) -> None:
         """The run under way."""
@@ -107,9 +110,11 @@ class Work(Host):
 
     def do_help(self) -> None:
         """All keys of the screen beneath."""
-        from console.screens.help import HelpScreen
+        from console.screens.help import HelpScreen, focused_keys
 
-        self.push_screen(HelpScreen(self.front.key_list(), self.front.situation(), self.front.PLACE))
+        front = self.front
+        focused = focused_keys(front.focused)
+        self.push_screen(HelpScreen(front.key_list(), front.situation(), front.PLACE, focused))
 
     def do_palette(self) -> None:
         """The command palette."""
@@ -170,13 +175,13 @@ class Work(Host):
         self.shown_job = number
         if self.front.PLACE == "run":
             self.pop_screen()
-        self.push_screen(RunScreen(number))
+        self.go(("run", str(number)), lambda: RunScreen(number))
 
     def open_past(self, run: RunView) -> None:
         """The screen of a run of the past, replayed."""
         from console.screens.run import RunScreen
 
-        self.push_screen(RunScreen(0, run))
+        self.go(("run", str(run.run)), lambda: RunScreen(0, run))
 
     def start_plan(self, campaign_ids: Sequence[str]) -> None:
         """Plan a manual sync and show it; nothing is written."""
@@ -191,7 +196,7 @@ class Work(Host):
 
         job: Job[Plan] = self.bridge.act(f"{title} › {does}", make, writes=False)
         self.progress[job.number] = RunProgress(title=job.title)
-        self.push_screen(PlanScreen(job, title, does))
+        self.go(("plan", str(job.number)), lambda: PlanScreen(job, title, does))
 
     def start_undo(self, run: RunView) -> None:
         """Plan the inverse of a run and show it."""
@@ -217,13 +222,13 @@ class Work(Host):
         """Every row of a run."""
         from console.screens.journal import JournalScreen
 
-        self.push_screen(JournalScreen(run_id, title))
+        self.go(("journal", run_id), lambda: JournalScreen(run_id, title))
 
     def open_member(self, campaign_id: str, person_id: str, name: str) -> None:
         """The story of one member."""
         from console.screens.member import MemberScreen
 
-        self.push_screen(MemberScreen(campaign_id, person_id, name))
+        self.go(("member", campaign_id, person_id), lambda: MemberScreen(campaign_id, person_id, name))
 
     def start_pause_one(self, view: CampaignView) -> None:
         """Timers leave the campaign out, with a note; or take it again."""
@@ -277,7 +282,7 @@ class Work(Host):
         """What failed, by type."""
         from console.screens.errors import ErrorsScreen
 
-        self._top_level("errors", ErrorsScreen)
+        self.top_level("errors", ErrorsScreen)
 
     def start_apply(
         self,
@@ -457,21 +462,20 @@ class Work(Host):
 
     def command(self, line: str) -> None:
         """What was typed at the ``:`` prompt."""
-        from console.palette import COMMANDS, find, parse
+        from console.palette import COMMANDS, meant
 
-        name, words = parse(line)
-        found = find(name)
-        if found is not None and not found.campaigns:
-            found.do(self, words)
-        elif found is not None and not words:
-            self.front.say(f"{found.name} {found.usage}: {found.text}.", "·", "attention")
-        elif found is not None:
+        found, name, words = meant(line, self.extra_commands)
+        if found is not None and not found.understands(words):
+            self.front.say(f"{found.usage}: {found.text}.", "·", "attention")
+        elif found is not None and found.campaigns:
             self.beside(self._with_campaigns(found, words), "command", exclusive=True)
+        elif found is not None:
+            found.do(self, words)
         elif name in self.extra_commands:
             run = self.extra_commands[name]
             self.small(line, lambda backend, cancel: run(words), lambda text: self._printed(line, text))
         else:
-            known = ", ".join([*(command.name for command in COMMANDS), *self.extra_commands])
+            known = ", ".join(sorted({*(command.name for command in COMMANDS), *self.extra_commands}))
             self.front.say(f"No command is called {name}. Commands: {known}.", "·", "attention")
 
     def _printed(self, line: str, text: str) -> str:

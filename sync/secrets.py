@@ -40,6 +40,15 @@ def revealed() -> frozenset[str]:
     return frozenset(_REVEALED)
 
 
+_TELL_KEYRING = """
+import json, sys
+service, name, value = json.load(sys.stdin)
+import keyring
+keyring.set_password(service, name, value)
+sys.exit(0 if keyring.get_password(service, name) == value else 'it did not keep the entry')
+"""
+
+
 class Secret:
     """A text that shows itself to nobody but the caller of ``reveal``: not in repr, str, formats or pickles."""
 
@@ -81,6 +90,28 @@ class Found:
 
     secret: Secret
     source: str
+
+
+def tell_keyring(name: str, secret: Secret, *, seconds: float = KEYRING_SECONDS) -> None:
+    """Keep *secret* as the keyring's entry *name*, by a child process; it goes there by a pipe, not by its arguments.
+
+    Raises:
+        OSError: the keyring is missing, broken, or did not answer in time; the text says which.
+    """
+    try:
+        child = subprocess.run(  # noqa: S603 - our own interpreter and our own text
+            [sys.executable, "-c", _TELL_KEYRING],
+            input=json.dumps([KEYRING_SERVICE, name, secret.reveal()]),
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise OSError(f"the keyring did not answer within {seconds:g} seconds") from error
+    if child.returncode != 0:
+        last = (child.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise OSError(f"the keyring cannot be used: {last[:160]}")
 
 
 def ask_keyring(name: str, *, seconds: float = KEYRING_SECONDS) -> str | None:
@@ -164,6 +195,32 @@ class SecretRef:
             return None
         return Found(Secret(value), "keyring") if value else None
 
+    def keep(
+        self,
+        secret: Secret,
+        *,
+        say: Callable[[str], None] = lambda _line: None,
+        tell: Callable[[str, Secret], None] = tell_keyring,
+    ) -> str:
+        """Keep *secret* in the keyring, else in the owner-only file; where it is now, in a word or two.
+
+        Args:
+            say: takes one plain line when the keyring cannot be used and the file is.
+            tell: tells the keyring.
+
+        Raises:
+            ConfigError: neither takes it.
+        """
+        try:
+            tell(self.keyring_name, secret)
+        except OSError as error:
+            if self.file is None:
+                raise ConfigError(f"{error}, and there is no secrets file", remedy=f"set {self.env_name}") from error
+            say(str(error))
+            keep_owner_only(self.file, (self.org, self.section, self.key), secret)
+            return f"file {self.file}"
+        return "keyring"
+
     def require(self, *, say: Callable[[str], None] = lambda _line: None) -> Secret:
         """The secret.
 
@@ -222,6 +279,29 @@ def read_owner_only(path: Path, *, named: bool) -> dict[str, Any]:
         raise ConfigError(f"the secrets file is no TOML: {error}", where=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the secrets file cannot be read: {type(error).__name__}", where=str(path)) from error
+
+
+def keep_owner_only(path: Path, place: tuple[str, str, str], secret: Secret) -> None:
+    """Put a secret into a secrets file that only its owner can read; whatever else is in it stays.
+
+    Raises:
+        ConfigError: others can read the file that is there, or it cannot be written; it stands as it was.
+    """
+    import tomli_w
+
+    content = read_owner_only(path, named=False)
+    orgs = content["orgs"] if isinstance(content.get("orgs"), dict) else content
+    org, section, key = place
+    orgs.setdefault(org, {}).setdefault(section, {})[key] = secret.reveal()
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+            tomli_w.dump(content, stream)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise ConfigError(f"the secrets file cannot be written: {error.strerror}", where=str(path)) from error
 
 
 def _too_open(status: os.stat_result) -> str:

@@ -119,6 +119,11 @@ ORG: Mapping[str, Rule] = {
     "test_members": _ids(),
 }
 
+CONSOLE: Mapping[str, Rule] = {
+    "theme": _one_of("auto", "dark", "light", "16"),
+    "bell": _flag(),
+}
+
 
 def _limit(default: object) -> Rule:
     return _share() if isinstance(default, float) else _whole(0)

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping as AbcMapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,19 @@ class OrgSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsoleSettings:
+    """The console: its theme (auto, dark, light, 16), and whether an alert rings the terminal's bell."""
+
+    theme: str = "auto"
+    bell: bool = False
+
+    @property
+    def dress(self) -> str | None:
+        """Name of the console's theme, None for what the terminal can show."""
+        return None if self.theme == "auto" else f"predictive-{self.theme}"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration.
 
@@ -112,12 +125,14 @@ class Settings:
         default_org: the one that is meant when none is named.
         source: the file, None when there is none.
         looked: where a file was looked for.
+        console: how the console looks.
     """
 
     orgs: AbcMapping[str, OrgSettings] = field(default_factory=dict)
     default_org: str | None = None
     source: Path | None = None
     looked: tuple[Path, ...] = ()
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
 
     def org(self, name: str | None = None) -> OrgSettings:
         """An org by name; without a name the default one, or the only one.
@@ -190,7 +205,7 @@ def load_settings(path: Path | None, *, env: AbcMapping[str, str], org: str | No
         except OSError as error:
             raise _unreadable(place, error.strerror or type(error).__name__) from error
         settings = parse_settings(text, place, env=env, looked=looked)
-        return settings if org is None else Settings(settings.orgs, org, settings.source, settings.looked)
+        return settings if org is None else replace(settings, default_org=org)
     return Settings(looked=looked)
 
 
@@ -217,7 +232,8 @@ def parse_settings(text: bytes, source: Path, *, env: AbcMapping[str, str], look
     default = top.get("default_org")
     if default is not None and default not in orgs:
         raise reader.wrong("default_org", f"one of {', '.join(sorted(orgs)) or 'the orgs'}", default)
-    return Settings(orgs, default, source, looked or (source,))
+    look = reader.table(reader.part(content, "console", ""), rules.CONSOLE, "console")
+    return Settings(orgs, default, source, looked or (source,), ConsoleSettings(**look))
 
 
 def write_settings(path: Path, content: AbcMapping[str, Any]) -> None:
@@ -263,7 +279,7 @@ class _Reader:
             raise self.wrong(prefix, "a table", table)
         values = self.table(table, rules.ORG, prefix)
         parts = {
-            part: self.table(self._part(table, part, prefix), known, f"{prefix}.{part}")
+            part: self.table(self.part(table, part, prefix), known, f"{prefix}.{part}")
             for part, known in rules.PARTS.items()
         }
         for part, key in (("salesforce", "instance_url"), ("predictive", "base_url")):
@@ -311,7 +327,7 @@ class _Reader:
     def table(self, table: AbcMapping[str, Any], known: AbcMapping[str, Rule], prefix: str) -> dict[str, Any]:
         """The checked values of a table; sub-tables are left to the caller. Raises ConfigError."""
         out: dict[str, Any] = {}
-        below = rules.PARTS if known is rules.ORG else {"orgs": None} if known is rules.TOP else {}
+        below = rules.PARTS if known is rules.ORG else {"orgs": None, "console": None} if known is rules.TOP else {}
         for key, value in table.items():
             if key in below:
                 continue
@@ -356,7 +372,8 @@ class _Reader:
             remedy=f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(known))}",
         )
 
-    def _part(self, table: AbcMapping[str, Any], part: str, prefix: str) -> AbcMapping[str, Any]:
+    def part(self, table: AbcMapping[str, Any], part: str, prefix: str) -> AbcMapping[str, Any]:
+        """A sub-table as it was read, empty when it is not there. Raises ConfigError."""
         found = table.get(part, {})
         if not isinstance(found, dict):
             raise self.wrong(f"{prefix}.{part}", f"a table: [{prefix}.{part}]", found)
@@ -378,7 +395,7 @@ def _default_state(name: str) -> str:
 
 def known_keys() -> tuple[str, ...]:
     """Every key of the configuration by its path, with ``NAME`` for an org's name."""
-    out = [*rules.TOP, *(f"orgs.NAME.{key}" for key in rules.ORG)]
+    out = [*rules.TOP, *(f"console.{key}" for key in rules.CONSOLE), *(f"orgs.NAME.{key}" for key in rules.ORG)]
     for part, known in rules.PARTS.items():
         out += [f"orgs.NAME.{part}.{key}" for key in known]
     return tuple(out)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.cli import wire
-from console.logbook import log_file
 from console.masking import mask, without_people, words_of
+from console.places import exports_folder, log_file
 from sync.errors import PredictiveError, UsageError
 
 if TYPE_CHECKING:
@@ -81,8 +81,6 @@ def _target(invocation: Invocation) -> Path:
         if out.exists():
             raise UsageError(f"{out} exists already", left_undone="it was not touched", remedy="name another file")
         return out
-    from console.places import exports_folder
-
     return exports_folder() / f"predictive-bundle-{invocation.clock.now():%Y%m%dT%H%M%SZ}.zip"
 
 

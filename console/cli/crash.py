@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from console.masking import MASK, mask
+from console.places import log_folder
 from sync.clock import SystemClock
 
 __all__ = ["MASK", "keep", "mask"]
@@ -17,10 +18,7 @@ __all__ = ["MASK", "keep", "mask"]
 
 def keep(error: BaseException, env: Mapping[str, str], folder: Path | None = None) -> Path | None:
     """Write *error*'s traceback; the file, or None when the log folder cannot be written."""
-    if folder is None:
-        from platformdirs import user_log_path
-
-        folder = user_log_path("predictive-console", appauthor=False)
+    folder = folder or log_folder()
     text = mask("".join(traceback.format_exception(error)), env)
     name = f"crash-{SystemClock().now():%Y%m%dT%H%M%SZ}-{os.getpid()}.txt"
     try:

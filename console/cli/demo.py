@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
+from console.cli.interactive import need_terminal, outside
 from console.cli.offline import Offline
 from console.cli.prose import safe
 
@@ -25,6 +27,7 @@ def demo(invocation: Invocation) -> int:
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if invocation.options.headless or invocation.options.json or not terminal:
         return headless(invocation)
+    need_terminal(os.environ)
     return opened(invocation)
 
 
@@ -34,6 +37,7 @@ def opened(invocation: Invocation) -> int:
     try:
         from console.app import run_console
         from console.cli.prompt import commands
+        from console.outside import Door
 
         own = copy(invocation.options)
         own.config, own.org = str(offline.config), NAME
@@ -52,13 +56,12 @@ def opened(invocation: Invocation) -> int:
                     known.append(True)
             return shell_backends(settings, clock=invocation.clock, read_only=invocation.options.read_only or None)()
 
+        mode = "read-only" if invocation.options.read_only else "writes"
         return run_console(
-            backend,
-            org_name=NAME,
-            mode="read-only" if invocation.options.read_only else "writes",
+            Door(NAME, mode, backend, commands=commands(own)),
             clock=invocation.clock,
             mouse=not invocation.options.no_mouse,
-            commands=commands(own),
+            outside=outside(),
         )
     finally:
         offline.close()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,37 +16,133 @@ from sync.errors import UsageError
 
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation
+    from console.outside import Commands, Door, Outside
     from sync.settings import OrgSettings
+    from sync.views import Check
 
 
 def console(invocation: Invocation) -> int:
     """The console, until it is left."""
-    need_terminal()
+    need_terminal(os.environ)
     # Start-up only makes objects that stay; looking through them again and again costs a tenth of the first paint.
     # The app switches the collector on again after it.
     gc.disable()
-    settings = invocation.org_settings()
+    settings = invocation.load_settings()
+    org = settings.org(invocation.options.org)
     from console.app import run_console
-    from console.bridge import shell_backends
-    from console.cli.prompt import commands
 
-    read_only = True if invocation.options.read_only else None
     return run_console(
-        shell_backends(settings, clock=invocation.clock, read_only=read_only),
-        org_name=settings.name,
-        mode=mode(settings, read_only=invocation.options.read_only),
+        door(invocation, org),
         clock=invocation.clock,
         mouse=not invocation.options.no_mouse,
-        last_view=last_view(settings),
-        commands=commands(invocation.options),
+        dress=settings.console.dress,
+        outside=outside(
+            orgs={name: partial(_reopened, invocation, name) for name in sorted(settings.orgs)},
+            config=settings.source,
+            bell=settings.console.bell,
+            checks=partial(_checks, invocation),
+        ),
     )
 
 
-def need_terminal() -> None:
-    """Raises UsageError where there is no terminal to paint on."""
+def door(invocation: Invocation, org: OrgSettings) -> Door:
+    """How the console opens *org*."""
+    from console.bridge import shell_backends
+    from console.outside import Door
+
+    flag = invocation.options.read_only
+    return Door(
+        name=org.name,
+        mode=mode(org, read_only=flag),
+        backend=shell_backends(org, clock=invocation.clock, read_only=True if flag else None),
+        last_view=last_view(org),
+        commands=Lazily(partial(_commands, invocation, org.name)),
+    )
+
+
+def _reopened(invocation: Invocation, name: str) -> Door:
+    """*name* as the configuration has it now."""
+    return door(invocation, invocation.load_settings().org(name))
+
+
+def _commands(invocation: Invocation, org: str) -> Commands:
+    from console.cli.prompt import commands
+
+    options = copy(invocation.options)
+    options.org = org
+    return commands(options)
+
+
+def _checks(invocation: Invocation) -> tuple[Check, ...]:
+    """What doctor checks of this installation, its configuration and its terminal."""
+    from console.cli.doctor import configuration, installation, terminal
+
+    return (*installation(), *terminal(os.environ), *configuration(invocation))
+
+
+def outside(
+    *,
+    orgs: Mapping[str, Callable[[], Door]] | None = None,
+    config: Path | None = None,
+    bell: bool = False,
+    checks: Callable[[], tuple[Check, ...]] | None = None,
+) -> Outside:
+    """This machine's folders, its log and how a crash is kept."""
+    from console.outside import Outside
+    from console.places import exports_folder, log_file
+
+    return Outside(
+        orgs=orgs or {},
+        env=os.environ,
+        exports=exports_folder(),
+        log=log_file(),
+        config=config,
+        bell=bell,
+        keep_crash=_keep,
+        checks=checks,
+    )
+
+
+def _keep(error: BaseException) -> Path | None:
+    from console.cli.crash import keep
+
+    return keep(error, os.environ)
+
+
+class Lazily(Mapping[str, Callable[[Sequence[str]], str]]):
+    """Commands that are listed when one is looked for: the table is long and the first paint does not show it."""
+
+    def __init__(self, make: Callable[[], Commands]) -> None:
+        self._make = make
+        self._made: Commands | None = None
+
+    @property
+    def _all(self) -> Commands:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __getitem__(self, name: str) -> Callable[[Sequence[str]], str]:
+        return self._all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
+def need_terminal(env: Mapping[str, str]) -> None:
+    """Raises UsageError where there is no terminal to paint on, or one that can only print."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "the console needs a terminal", remedy="every other command works without one: predictive --help"
+        )
+    if env.get("TERM", "") in ("", "dumb", "unknown"):
+        raise UsageError(
+            f"a terminal that says TERM={env.get('TERM', '')} can print but not paint",
+            remedy="predictive campaigns, plan, sync, batch, runs, limits and schedule need no more than that "
+            "(predictive --help), or set TERM, e.g. TERM=xterm",
         )
 
 

@@ -204,7 +204,8 @@ def run_command(options: Namespace) -> int:
 def _begin_log(command: str) -> None:
     import logging
 
-    from console.logbook import log_file, open_log
+    from console.logbook import open_log
+    from console.places import log_file
 
     open_log(log_file(), os.environ)
     logging.getLogger("predictive.command").debug("%s", command)

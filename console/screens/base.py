@@ -5,7 +5,7 @@ Imports Textual and the console's own pure modules; the app is known by type onl
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -23,6 +23,7 @@ from console.messages import CommandTyped, FilterChanged
 from console.screens.topline_view import news_lines, top_lines
 from console.widgets.bars import Hints, Note, Top
 from console.widgets.grid import Grid
+from console.widgets.paint import Lines
 from console.widgets.prompt import Prompt
 from sync.errors import PredictiveError
 
@@ -61,6 +62,7 @@ class ConsoleScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = []
     PLACE = ""
     _painted_for: Size | None = None
+    stop_key: tuple[str, ...] = ("overview",)
 
     # ------------------------------------------------------------ for subclasses
 
@@ -87,6 +89,21 @@ class ConsoleScreen(Screen[None]):
 
     def run_went_on(self, job: int) -> None:
         """A job told something new, or the clock went on while one runs."""
+
+    def jump_points(self) -> tuple[tuple[int, int, Callable[[], None]], ...]:
+        """Column, line and action of places that jump letters reach beside the rows of lists."""
+        return ()
+
+    def copied(self) -> tuple[str, str]:
+        """Text to copy and what it is called: the row under the cursor, or what the body shows."""
+        grid = next(iter(self.query(Grid)), None)
+        if grid is not None and grid.count and grid.show_cursor:
+            return grid.text_of(grid.cursor), "The row"
+        shown = [line for lines in self.query("#body Lines").results(Lines) for line in lines.lines]
+        texts = ["".join(text for text, _ in line).rstrip() for line in shown]
+        if grid is not None and grid.count:
+            texts += [grid.text_of(index) for index in range(grid.count)]
+        return "\n".join(texts).strip("\n"), "The text"
 
     def filtered(self, text: str) -> None:
         """The filter's text changed."""
@@ -197,12 +214,25 @@ class ConsoleScreen(Screen[None]):
 
     def do_prompt(self) -> None:
         """Open the command line."""
-        self.ask_line(":", "", "sync CAMPAIGN · plan · runs · schedule · limits · doctor · help · quit")
+        self.begin_prompt("")
 
-    def ask_line(self, sign: str, text: str, hint: str) -> None:
+    def begin_prompt(self, text: str) -> None:
+        """Open the command line with *text* in it; what most likely follows is shown and taken by tab."""
+        from console.palette import COMMANDS, complete
+
+        host = self.host
+        names = {*(command.name for command in COMMANDS), *host.extra_commands}
+
+        def suggest(line: str) -> str | None:
+            return complete(line, names, (view.campaign.name for view in host.shared.campaigns))
+
+        hint = "sync CAMPAIGN · plan · runs · schedule · limits · doctor · help · quit   tab completes"
+        self.ask_line(":", text, hint, suggest)
+
+    def ask_line(self, sign: str, text: str, hint: str, suggest: Callable[[str], str | None] | None = None) -> None:
         """Open a prompt above the key bar."""
         if not self.query(Prompt):
-            self.mount(Prompt(sign, text, hint), before="#keys")
+            self.mount(Prompt(sign, text, hint, suggest), before="#keys")
 
     def on_filter_changed(self, message: FilterChanged) -> None:
         """Filter while one types; give the keys back when done."""

@@ -176,21 +176,30 @@ class AskText(Dialog):
         text: what it is for.
         value: what stands in it at first.
         needed: an empty line is not taken.
+        hidden: what is typed is not shown.
     """
 
     def __init__(
-        self, title: str, text: Sequence[str], *, value: str = "", does: str = "take it", needed: bool = True
+        self,
+        title: str,
+        text: Sequence[str],
+        *,
+        value: str = "",
+        does: str = "take it",
+        needed: bool = True,
+        hidden: bool = False,
     ) -> None:
         super().__init__(title, text)
         self._value = value
         self._does = does
         self._needed = needed
+        self._hidden = hidden
 
     def compose(self) -> ComposeResult:
         """Question and line."""
         with Vertical(id="box"):
             yield Lines(*self.heading(), ())
-            line = Input(self._value, select_on_focus=False)
+            line = Input(self._value, select_on_focus=False, password=self._hidden)
             line.cursor_blink = False
             yield line
             yield Lines(

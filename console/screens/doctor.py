@@ -96,15 +96,23 @@ class DoctorScreen(ConsoleScreen):
         self._checks = ()
         self.paint()
         job = self.host.bridge.act("Doctor", lambda backend, cancel: backend.doctor(), writes=False)
+        here = self.host.outside.checks or tuple
 
         async def wait() -> None:
             try:
-                self._checks = await self.host.bridge.result(job)
+                own = await self.host.bridge.aside(here)
+                # What both look at is said once.
+                known = {check.name for check in own}
+                self._checks = own
+                there = await self.host.bridge.result(job)
+                self._checks = (*own, *(check for check in there if check.name not in known))
                 worst = {"trouble": 0, "attention": 1}
                 first = min(range(len(self._checks)), key=lambda i: worst.get(self._checks[i].state, 2), default=0)
                 self.query_one(Grid).cursor = first
             except PredictiveError as error:
-                self.say_error(error)
+                # What was found before it stands; the error is a finding itself.
+                self._checks = (*self._checks, Check("both sides", "trouble", error.what, error.remedy))
+                self.query_one(Grid).cursor = len(self._checks) - 1
             finally:
                 self._asking = False
             self.refresh_all()

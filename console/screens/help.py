@@ -6,6 +6,8 @@ Imports Textual, the key table and the base screen.
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.widget import Widget
 
 from console.keys import EVERYWHERE, Key, Situation
 from console.present import Line, crop, fit, wrap
@@ -20,7 +22,23 @@ OWNERS = (
 )
 
 
-def lines(keys: tuple[Key, ...], now: Situation, width: int) -> tuple[Line, ...]:
+Focused = tuple[tuple[str, str], ...]
+"""Keys and words of each binding of the widget that has the keys."""
+
+_FACES = {"up": "↑", "down": "↓", "pageup": "pgup", "pagedown": "pgdn", "left": "←", "right": "→", "escape": "esc"}
+
+
+def focused_keys(widget: Widget | None) -> Focused:
+    """The live bindings of *widget*, those that do the same on one line."""
+    out: dict[str, list[str]] = {}
+    for bound in widget.BINDINGS if widget is not None else ():
+        if isinstance(bound, Binding) and bound.description:
+            names = [_FACES.get(name.strip(), name.strip()) for name in bound.key.split(",")]
+            out.setdefault(bound.description, []).extend(names)
+    return tuple((" ".join(names), text) for text, names in out.items())
+
+
+def lines(keys: tuple[Key, ...], now: Situation, width: int, focused: Focused = ()) -> tuple[Line, ...]:
     """Keys of the place first, then those that work everywhere, then what the signs mean."""
     own = [key for key in keys if EVERYWHERE not in key.where]
     everywhere = [key for key in keys if EVERYWHERE in key.where]
@@ -30,16 +48,11 @@ def lines(keys: tuple[Key, ...], now: Situation, width: int) -> tuple[Line, ...]
         for key in group:
             out += _key_lines(key, key.why(now), width)
         out.append(())
-    out.append((("   In lists", "strong"),))
-    out.append(
-        (
-            ("   ", ""),
-            (fit("↑ ↓ pgup pgdn", 14), "key"),
-            (" move; home and end go to the ends; k and j like ↑ and ↓", ""),
-        )
-    )
+    if focused:
+        out.append((("   Where the cursor is", "strong"),))
+        out += [(("   ", ""), (fit(faces, 14), "key"), (f" {text}", "")) for faces, text in focused]
+        out.append(())
     out += [
-        (),
         (("   Signs", "strong"),),
         (("   " + crop(SIGNS, width - 4), ""),),
         (("   " + crop(FILLS, width - 4), ""),),
@@ -72,13 +85,15 @@ class HelpScreen(ConsoleScreen):
     Args:
         keys, now: the table and the situation of the screen beneath.
         place: its name.
+        focused: what the widget that had the keys does with them.
     """
 
     PLACE = "help"
     BINDINGS = bindings_for("help")
 
-    def __init__(self, keys: tuple[Key, ...], now: Situation, place: str) -> None:
+    def __init__(self, keys: tuple[Key, ...], now: Situation, place: str, focused: Focused = ()) -> None:
         super().__init__()
+        self._focused = focused
         self._of = keys
         self._now = now
         self._of_place = place
@@ -94,7 +109,7 @@ class HelpScreen(ConsoleScreen):
 
     def paint(self) -> None:
         """Wrap for this width."""
-        self._lines = lines(self._of, self._now, self.size.width)
+        self._lines = lines(self._of, self._now, self.size.width, self._focused)
         grid = self.query_one(Grid)
         grid.show_cursor = False
         grid.show(len(self._lines))

@@ -20,6 +20,9 @@ from console.messages import RowMoved, RowOpened, RowsWanted
 from console.present import Line
 from console.widgets.paint import Toned, strip_of
 
+WIDE = 160
+"""Cells of a row that is copied: what a narrow terminal leaves out is copied all the same."""
+
 RowSource = Callable[[int, int], "Line | None"]
 """Row number and width → the row's line, None while it is being fetched."""
 
@@ -36,13 +39,13 @@ class Grid(ScrollView, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("home", "to(0)", "First", show=False),
-        Binding("end", "to(-1)", "Last", show=False),
-        Binding("enter", "open", "Open", show=False),
+        Binding("up,k", "move(-1)", "one row up", show=False),
+        Binding("down,j", "move(1)", "one row down", show=False),
+        Binding("pageup", "page(-1)", "a page up", show=False),
+        Binding("pagedown", "page(1)", "a page down", show=False),
+        Binding("home", "to(0)", "the first row", show=False),
+        Binding("end", "to(-1)", "the last row", show=False),
+        Binding("enter", "open", "goes into the row", show=False),
     ]
     DEFAULT_CSS = """
     Grid { width: 1fr; height: 1fr; scrollbar-size: 0 0; overflow-x: hidden; }
@@ -87,12 +90,19 @@ class Grid(ScrollView, can_focus=True):
         if self.windowed and self.count:
             self.post_message(RowsWanted(*self.seen()))
 
+    def text_of(self, index: int) -> str:
+        """The row as text, as wide as the grid is, without the blanks around it; "" while it is being fetched."""
+        line = self._row(index, max(self.size.width, WIDE))
+        return "".join(text for text, _ in line or ()).strip()
+
     def repaint(self) -> None:
         """Paint the rows again, they changed without changing in number."""
         self.refresh()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Keep the cursor in sight at the new size."""
+        """Keep the cursor in sight at the new size, and the beginning with it where that fits."""
+        if self.cursor < event.size.height - self.head_lines:
+            self.scroll_to(y=0, animate=False, force=True, immediate=True)
         self.virtual_size = Size(event.size.width, self.count + self.head_lines)
         self._keep_in_sight()
         self._want()
@@ -113,6 +123,10 @@ class Grid(ScrollView, can_focus=True):
         """Tell that the row was chosen."""
         if self.count and self.show_cursor:
             self.post_message(RowOpened(self.cursor))
+
+    def to_row(self, index: int) -> None:
+        """Cursor to a row."""
+        self._go(index)
 
     def _go(self, index: int) -> None:
         if not self.show_cursor:

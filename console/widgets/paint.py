@@ -33,7 +33,7 @@ def style_of(tones: Mapping[str, Style], tone: str) -> Style:
     return style
 
 
-_MARKED = frozenset(("gone", "badge", "tab"))
+_MARKED = frozenset(("gone", "badge", "jump", "tab"))
 """Tones that show on spaces too: struck through, underlined, on a ground of their own."""
 
 

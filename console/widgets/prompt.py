@@ -5,16 +5,32 @@ Imports Textual's Input; tells its owner by messages and knows no screen.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.suggester import Suggester
 from textual.widgets import Input
 
 from console.messages import CommandTyped, FilterChanged
 from console.widgets.paint import Lines
+
+Suggest = Callable[[str], "str | None"]
+
+
+class _Suggester(Suggester):
+    """A function as Textual's kind of suggester."""
+
+    def __init__(self, suggest: Suggest) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._suggest = suggest
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """What most likely is meant."""
+        return self._suggest(value)
 
 
 class Prompt(Horizontal):
@@ -24,6 +40,7 @@ class Prompt(Horizontal):
         sign: ``/`` or ``:``.
         text: what stands in it at first.
         hint: grey text while it is empty.
+        suggest: gives what most likely is meant by what was typed, beginning with it.
     """
 
     DEFAULT_CSS = """
@@ -32,18 +49,23 @@ class Prompt(Horizontal):
     Prompt > Input { width: 1fr; height: 1; border: none; padding: 0; background: transparent; }
     Prompt > Input:focus { border: none; background-tint: transparent 0%; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave", show=False, priority=True),
+        Binding("tab", "complete", "Complete", show=False, priority=True),
+    ]
 
-    def __init__(self, sign: str, text: str, hint: str) -> None:
+    def __init__(self, sign: str, text: str, hint: str, suggest: Suggest | None = None) -> None:
         super().__init__(id="prompt")
         self._sign = sign
         self._text = text
         self._hint = hint
+        self._suggest = suggest
 
     def compose(self) -> ComposeResult:
         """The sign and the line."""
         yield Lines(((f" {self._sign} ", "key"),))
-        line = Input(self._text, placeholder=self._hint, select_on_focus=False)
+        suggester = _Suggester(self._suggest) if self._suggest is not None else None
+        line = Input(self._text, placeholder=self._hint, select_on_focus=False, suggester=suggester)
         line.cursor_blink = False
         yield line
 
@@ -64,6 +86,14 @@ class Prompt(Horizontal):
             self.post_message(FilterChanged(event.value, done=True))
         else:
             self.post_message(CommandTyped(event.value))
+
+    def action_complete(self) -> None:
+        """Tab takes the suggestion."""
+        line = self.query_one(Input)
+        found = self._suggest(line.value) if self._suggest is not None and line.value else None
+        if found is not None:
+            line.value = found
+            line.cursor_position = len(found)
 
     def action_leave(self) -> None:
         """Esc: no filter, no command."""

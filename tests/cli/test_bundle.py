@@ -12,8 +12,9 @@ from unittest import mock
 import pytest
 
 from console.cli import bundle
-from console.logbook import LogFile, log_file, open_log
+from console.logbook import LogFile, open_log
 from console.masking import mask, without_people
+from console.places import log_file
 from sync.events import Event, Noted, RowFailed
 from sync.ids import CampaignId, RunId
 from sync.model import Side

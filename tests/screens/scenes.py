@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
 
 from console.app import ConsoleApp
+from console.outside import Outside
 from console.theme import DARK
 from tests.screens.fakes import FakeBackend, StillClock, many_campaigns
 from tests.screens.waiting import half_way, press, send, settle
@@ -64,6 +67,36 @@ def empty() -> FakeBackend:
     return FakeBackend(())
 
 
+def _logged(folder: Path) -> Path:
+    """A log as a day leaves it."""
+    path = folder / "predictive.log"
+    path.write_text(LOG, encoding="utf-8")
+    return path
+
+
+def outside() -> Outside:
+    """A log and the example configuration, which is read from where the tests run."""
+    folder = Path(tempfile.mkdtemp(prefix="predictive-scene-"))
+    return Outside(log=_logged(folder), config=Path("config.example.toml"), exports=folder, env={"TERM": "xterm"})
+
+
+LOG = """\
+2027-03-09T09:17:00Z INFO    run: r-0309-0917: hourly began, campaign –
+2027-03-09T09:17:04Z INFO    run: r-0309-0917: plan p-41, 212 rows, 3 calls predicted
+2027-03-09T09:17:06Z WARNING run: r-0309-0917: row rejected: salesforce 00Q5g00000A1b2CEAR status of campaign \
+7015g00000003AAA, FIELD_CUSTOM_VALIDATION_EXCEPTION
+2027-03-09T09:17:09Z WARNING run: r-0309-0917: ended partial after 9.1 s, 3 Salesforce calls
+2027-03-09T09:17:09Z WARNING alert: Onboarding drip EMEA: last run partial, 4 rows.
+2027-03-09T10:17:00Z INFO    run: r-0309-1017: hourly began, campaign –
+2027-03-09T10:17:05Z INFO    run: r-0309-1017: ended done after 5.0 s, 3 Salesforce calls
+2027-03-09T11:02:41Z ERROR   command: sync: Salesforce does not answer (https://acme.my.salesforce.com). Nothing was \
+written. Try again in a minute.
+2027-03-09T11:40:12Z INFO    run: r-0309-1140: manual began, campaign 7015g00000001AAA
+2027-03-09T11:40:15Z INFO    run: r-0309-1140: ended done after 2.9 s, 6 Salesforce calls
+2027-03-09T11:40:15Z INFO    alert: Spring launch 2027: last run done, it is well again.
+"""
+
+
 SCENES: dict[str, tuple[Callable[[], FakeBackend], Drive]] = {
     "overview": (FakeBackend, typed()),
     "overview-200": (crowded, typed("pagedown")),
@@ -89,14 +122,21 @@ SCENES: dict[str, tuple[Callable[[], FakeBackend], Drive]] = {
     "api": (FakeBackend, typed("4")),
     "doctor": (FakeBackend, typed("5", "g")),
     "help": (FakeBackend, typed("question_mark")),
+    "log": (FakeBackend, typed("7")),
+    "settings": (FakeBackend, typed("8", "down", "down")),
+    "jump": (FakeBackend, typed("semicolon")),
 }
+
+
+ORGS: dict[str, dict[str, Any]] = {"settings": {"org_name": "main"}}
+"""Scenes of another org than the usual one."""
 
 
 async def shoot(name: str, size: tuple[int, int], dress: str = DARK) -> str:
     """The SVG of a scene."""
     make, drive = SCENES[name]
     backend = make()
-    app = console(backend, dress=dress)
+    app = console(backend, dress=dress, outside=outside(), **ORGS.get(name, {}))
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         await drive(pilot, backend)

@@ -24,12 +24,14 @@ PLACES = {
     ("schedule",): ("schedule", "ScheduleScreen"),
     ("api",): ("api", "ApiScreen"),
     ("doctor",): ("doctor", "DoctorScreen"),
+    ("log",): ("log", "LogScreen"),
+    ("settings",): ("settings", "SettingsScreen"),
     ("help",): ("help", "HelpScreen"),
     ("errors",): ("errors", "ErrorsScreen"),
     ("member",): ("member", "MemberScreen"),
     ("journal",): ("journal", "JournalScreen"),
 }
-BY_GRID = {"open", "show", "open_run", "turn"}
+BY_GRID = {"open", "show", "open_run", "turn", "change"}
 
 
 def screen_class(places: tuple[str, ...]) -> type[ConsoleScreen]:
