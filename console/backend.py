@@ -232,8 +232,8 @@ class Actions(Protocol):
         """Level and reason, now."""
         ...
 
-    def batch(self, kind: RunKind, *, simulate: bool, cancel: Cancel) -> RunResult:
-        """The hourly or nightly batch, or its simulation."""
+    def batch(self, kind: RunKind, *, simulate: bool, at: datetime | None = None, cancel: Cancel) -> RunResult:
+        """The hourly or nightly batch, or its simulation, at an instant if one is given."""
         ...
 
     def verify(self, campaign_ids: Sequence[str] | None, *, cancel: Cancel) -> RunResult:

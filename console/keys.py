@@ -277,6 +277,8 @@ KEYS: tuple[Key, ...] = (
     Key("open_run", ("enter",), "open", "Replays the run from its journal.", ("runs", "campaign_runs"), 10, _rows),
     Key("simulate", ("m",), "simulate", "Shows what the chosen batch would send and write; does neither.",
         ("schedule",), 10, _idle),
+    Key("simulate_at", ("t",), "simulate at", "The same at an instant that you type, e.g. tomorrow 01:00.",
+        ("schedule",), 12, _idle),
     Key("pause", ("p",), "pause or resume", "Holds the timers back, with a note; or lets them run again.",
         ("schedule",), 11),
     Key("ask_meter", ("g",), "ask the org", "Reads the org's meter: 1 Salesforce call.", ("api",), 10),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.around import Around
 from console.keys import Situation
-from console.present import count, hhmm, plural
+from console.present import count, hhmm, instant, plural
 from console.viewstate import RunProgress
 from sync.errors import PredictiveError
 from sync.model import RunKind
@@ -20,6 +20,7 @@ from sync.views import CampaignView, RunResult, RunView, TimerView
 
 if TYPE_CHECKING:
     import threading
+    from datetime import datetime
 
     from console.backend import Backend
     from console.bridge import Job
@@ -410,18 +411,18 @@ class Work(Around):
             self.start_batch,
         )
 
-    def start_batch(self, which: str) -> None:
-        """Start what the batch menu, a key or a command named: ``[simulate ]hourly|nightly``."""
+    def start_batch(self, which: str, at: datetime | None = None) -> None:
+        """Start what the batch menu, a key or a command named: ``[simulate ]hourly|nightly``; *at* simulates only."""
         if not which:
             return
         simulate = which.startswith("simulate")
         kind = RunKind.HOURLY if which.endswith("hourly") else RunKind.NIGHTLY
         title = f"{'Simulated ' if simulate else ''}{kind.value}"
-        title = title[0].upper() + title[1:]
+        title = title[0].upper() + title[1:] + (f" at {instant(at)}" if at else "")
 
         def go(answer: str) -> None:
             if answer == "y":
-                self.start_run(title, lambda b, cancel: b.batch(kind, simulate=simulate, cancel=cancel))
+                self.start_run(title, lambda b, cancel: b.batch(kind, simulate=simulate, at=at, cancel=cancel))
 
         if simulate:
             go("y")

@@ -17,6 +17,7 @@ from console.present import Line, crop_line, instant
 from console.screens import batch_view, errors_view, runs_view
 from console.screens import run_view as look
 from console.screens.base import ConsoleScreen, bindings_for
+from console.screens.compare_view import compare_lines, last_of
 from console.viewstate import RunProgress, replayed
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
@@ -46,6 +47,7 @@ class RunScreen(ConsoleScreen):
         self._known_failures = 0
         self._asked: set[str] = set()
         self.board = Board()
+        self._real: RunView | None = None
 
     def body(self) -> ComposeResult:
         """Title and bar, steps, failures, campaigns of a batch or rows that failed, the end in words."""
@@ -84,6 +86,9 @@ class RunScreen(ConsoleScreen):
 
     async def _read_view(self, run_id: str) -> None:
         self._view = await self.host.bridge.read(lambda backend: backend.run(run_id))
+        if self._view.simulated:
+            runs = await self.host.bridge.read(lambda backend: backend.runs(campaign_id=None, limit=200))
+            self._real = last_of(runs, self._view.kind, simulated=False)
         if self._held is None:
             # What a key asked for meanwhile is newer than what was read.
             self._held = self._view.pausing or self._view.paused is not None
@@ -121,6 +126,8 @@ class RunScreen(ConsoleScreen):
         low = self.size.height < 30 and bool(rows)
         self.query_one("#steps", Lines).show(() if low else (*look.step_lines(run, width), ()))
         failures = look.failure_lines(run, width)
+        if run.simulated and not run.live and self._view is not None and self.size.height >= 30:
+            failures = (*failures, *compare_lines(self._view, self._real, now, width))
         self.query_one("#failures", Lines).show((*failures, ()) if failures else ())
         grid = self.query_one(Grid)
         grid.show_cursor = bool(rows)

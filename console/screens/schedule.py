@@ -9,14 +9,18 @@ from datetime import datetime
 
 from textual.app import ComposeResult
 
-from console.messages import RowOpened
+from console.messages import RowMoved, RowOpened
 from console.present import Line, crop, fit, hhmm, instant, plural, run_state, since, until
 from console.screens.base import ConsoleScreen, bindings_for
+from console.screens.compare_view import compare_lines, instant_of, last_of
 from console.screens.dialogs import AskText
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from sync.model import RunKind
-from sync.views import CampaignView, TimerView
+from sync.views import CampaignView, RunView, TimerView
+
+MOST = 200
+"""Runs looked at for the newest batch of each kind."""
 
 
 def head(width: int) -> Line:
@@ -85,11 +89,54 @@ class ScheduleScreen(ConsoleScreen):
     PLACE = "schedule"
     BINDINGS = bindings_for("schedule")
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._runs: tuple[RunView, ...] | None = None
+
     def body(self) -> ComposeResult:
         """Timers and notes."""
         yield Lines((("   Schedule", "strong"),), ())
         yield Grid(self._line, head, id="grid")
         yield Lines(id="notes")
+        yield Lines(id="compare", classes="gap")
+
+    def on_mount(self) -> None:
+        """Read what the batches did."""
+        self.load(self._read(), "runs")
+
+    async def _read(self) -> None:
+        self._runs = await self.host.bridge.read(lambda backend: backend.runs(campaign_id=None, limit=MOST))
+        self.refresh_all()
+
+    def on_screen_resume(self) -> None:
+        """Back on top: a simulation may have ended."""
+        if self._runs is not None:
+            self.load(self._read(), "runs")
+        super().on_screen_resume()
+
+    def run_went_on(self, job: int) -> None:
+        """A run ended: read anew."""
+        if self.host.bridge.writing is None:
+            self.load(self._read(), "runs")
+
+    def on_row_moved(self, message: RowMoved) -> None:
+        """The other timer's runs."""
+        self._paint_compared()
+
+    @property
+    def kind(self) -> RunKind:
+        """The batch of the timer under the cursor."""
+        timers, cursor = self.timers, self.query_one(Grid).cursor
+        return timers[cursor].kind if cursor < len(timers) else RunKind.NIGHTLY
+
+    def _paint_compared(self) -> None:
+        runs, kind = self._runs or (), self.kind
+        lines = compare_lines(
+            last_of(runs, kind, simulated=True), last_of(runs, kind, simulated=False), self.host.shared.now,
+            self.size.width,
+        )  # fmt: skip
+        title = (("   ", ""), (kind.value.capitalize(), "strong"), (" as simulated and as it was", "dim"))
+        self.query_one("#compare", Lines).show((title, *lines) if lines else ())
 
     @property
     def timers(self) -> tuple[TimerView, ...]:
@@ -104,6 +151,7 @@ class ScheduleScreen(ConsoleScreen):
         grid.show(len(self.timers))
         shared = self.host.shared
         self.query_one("#notes", Lines).show(notes(self.timers, shared.campaigns, shared.now, self.size.width))
+        self._paint_compared()
 
     def paint_top(self) -> None:
         """The countdown goes with the clock."""
@@ -120,9 +168,26 @@ class ScheduleScreen(ConsoleScreen):
 
     def do_simulate(self) -> None:
         """Simulate the chosen timer's batch."""
-        timers, cursor = self.timers, self.query_one(Grid).cursor
-        kind = timers[cursor].kind if cursor < len(timers) else RunKind.NIGHTLY
-        self.host.start_batch(f"simulate {kind.value}")
+        self.host.start_batch(f"simulate {self.kind.value}")
+
+    def do_simulate_at(self) -> None:
+        """The same at an instant that is typed."""
+        host, kind = self.host, self.kind
+        due = next((timer.due for timer in self.timers if timer.kind is kind), None)
+
+        def simulate(answer: str | None) -> None:
+            if not answer or not answer.strip():
+                return
+            at = instant_of(answer, host.shared.now)
+            if at is None:
+                self.say(f"“{answer.strip()}” is no instant: 01:00, tomorrow 01:00, +3h or 2027-03-10T01:00.", "▲",
+                         "attention")  # fmt: skip
+            else:
+                host.start_batch(f"simulate {kind.value}", at)
+
+        about = "In UTC: 01:00, tomorrow 01:00, +3h, or 2027-03-10T01:00. Nothing is written and nothing is sent."
+        value = f"{due:%Y-%m-%dT%H:%M}" if due else ""
+        host.push_screen(AskText(f"Simulate the {kind.value} run at", (about,), value=value, does="simulate"), simulate)
 
     def do_pause(self) -> None:
         """Pause with a note, or resume."""

@@ -607,6 +607,7 @@ class FakeBackend:
         self.halfway = threading.Event()
         self.on_event: Callable[[Event], None] = lambda event: None
         self.paused: str | None = None
+        self.newest: RunView | None = None
         self.due: TimerView | None = None
         self._lock = threading.Lock()
 
@@ -716,8 +717,8 @@ class FakeBackend:
         return run_views()[:limit]
 
     def run(self, run_id: str) -> RunView:
-        known = {str(run.run): run for run in run_views()}
-        return known.get(run_id) or replace(known["r0041"], run=RunId(run_id))
+        known = {str(run.run): run for run in (*run_views(), *((self.newest,) if self.newest else ()))}
+        return known[run_id]
 
     def events(self, run_id: str) -> tuple[Event, ...]:
         return tuple(script(RunId(run_id), "Onboarding drip EMEA", RunKind.MANUAL))
@@ -894,6 +895,10 @@ class FakeBackend:
 
     def _run(self, name: str | None, kind: RunKind, *, simulated: bool = False, cancel: Any = None) -> RunResult:
         run = RunId("r0043")
+        self.newest = replace(
+            run_views()[1], run=run, kind=kind, simulated=simulated, campaign_name=name, started=NOW, ended=NOW,
+            counts=PlanCounts(added=9, removed=2, changed=10, mails_released=204 if kind is RunKind.HOURLY else 0),
+        )  # fmt: skip
         events = list(script(run, name, kind, simulated=simulated))
         middle = next(
             (
@@ -992,8 +997,10 @@ class FakeBackend:
         self._did("refresh", ids=tuple(campaign_ids))
         return self._run("Spring launch 2027", RunKind.REFRESH, cancel=cancel)
 
-    def batch(self, kind: RunKind, *, simulate: bool = False, cancel: Any = None) -> RunResult:
-        self._did("batch", kind=kind, simulate=simulate)
+    def batch(
+        self, kind: RunKind, *, simulate: bool = False, at: datetime | None = None, cancel: Any = None
+    ) -> RunResult:
+        self._did("batch", kind=kind, simulate=simulate, at=at)
         return self._run(None, kind, simulated=simulate, cancel=cancel)
 
     def verify(self, campaign_ids: Sequence[str] | None = None, *, cancel: Any = None) -> RunResult:
