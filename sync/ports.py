@@ -245,6 +245,12 @@ class Org(Protocol):
     def read_members(self, campaign_id: CampaignId) -> Iterator[tuple[OrgMember, ...]]:
         """Every member of one campaign, afresh, in id order; 10,000 rows a call."""
 
+    def read_some(
+        self, wanted: Sequence[tuple[CampaignId, PersonId, MemberId | None]]
+    ) -> Iterator[tuple[OrgMember, ...]]:
+        """Named members of any campaigns, afresh, found by their person and by the member row where one is given; rows
+        of others may be among them. A call holds 1,000 of them."""
+
     def read_people(self, person_ids: Sequence[PersonId]) -> Mapping[PersonId, Person]:
         """Presence of leads and contacts, deleted and merged ones included."""
 

@@ -34,6 +34,8 @@ def campaigns(invocation: Invocation) -> int:
         view = by_id[line["id"]]
         last = f"{state(view.last_state.value)} {instant(view.last_run)}" if view.last_state else "never"
         notes = [view.locked and f"⚿ locked: {view.locked}", view.paused and f"⏸ paused: {view.paused}"]
+        if view.broken:
+            notes.append(f"≠ {number(view.differences)} differences found {instant(view.broken)}")
         notes += [f"▲ {item.text}" for item in view.warnings]
         return [
             view.campaign.name,

@@ -6,6 +6,7 @@ the original behaviour. At the end the service's own counts are held against wha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sync.engine.claims import Claims, open_claims
@@ -22,6 +23,9 @@ from sync.model import Calls, Campaign, CampaignState, RunKind
 from sync.packing import id_read_calls, read_calls
 from sync.store.campaigns import CampaignRecord
 from sync.views import RunResult
+
+MOST_IDS = 600
+"""Campaigns that one read of ids names."""
 
 RECONCILE_AFTER = timedelta(days=7)
 """A campaign whose ids were last compared longer ago than this is compared again, one call's worth a night."""
@@ -101,19 +105,32 @@ def _saved_calls(record: CampaignRecord | None, campaign: Campaign) -> int:
 
 
 def _reconcile_oldest(claims: Claims) -> None:
-    """Compare the ids of campaigns whose turn it is, as many as one call holds."""
+    """Compare the ids of campaigns whose turn it is, as many as one call holds; one that was read to its end has had
+    its turn."""
     parts = claims.live.parts
     now = parts.clock.now()
+    known = parts.store.members.count_known(claims.held)
+    records = {key: parts.store.campaigns.get(key) for key in claims.held}
+    last = {key: record.reconciled_at if record is not None else None for key, record in records.items()}
+    order = parts.store.campaigns.reconciled_longest_ago(claims.held, MOST_IDS)
+    turn = turn_of([(key, known.get(key, 0), last[key]) for key in order], now)
+    done = reconcile_ids(claims.live, turn, land_rows=land)
+    parts.store.campaigns.set_reconciled(done, now)
+
+
+def turn_of(order: Sequence[tuple[CampaignId, int, datetime | None]], now: datetime) -> tuple[CampaignId, ...]:
+    """Whose ids are compared tonight: one call's worth of those that are due, at least one if any is.
+
+    Args:
+        order: campaigns with their known members and when they were last compared, the longest ago first.
+        now: the present.
+    """
     turn: list[CampaignId] = []
     rows = 0
-    known = parts.store.members.count_known(claims.held)
-    for campaign_id in parts.store.campaigns.reconciled_longest_ago(claims.held, 5):
-        record = parts.store.campaigns.get(campaign_id)
-        rows += known.get(campaign_id, 0)
-        due = record is None or record.reconciled_at is None or now - record.reconciled_at > RECONCILE_AFTER
+    for campaign_id, members, last in order:
+        rows += members
+        due = last is None or now - last > RECONCILE_AFTER
         if not due or (turn and id_read_calls(rows) > 1):
             break
         turn.append(campaign_id)
-    if turn:
-        reconcile_ids(claims.live, turn, land_rows=land)
-        parts.store.campaigns.set_reconciled(turn, now)
+    return tuple(turn)

@@ -67,14 +67,17 @@ def settle_absence(
     return failed
 
 
-def reconcile_ids(live: LiveRun, campaign_ids: Collection[CampaignId], *, land_rows: Land) -> None:
-    """Compare all member ids of some campaigns although their counts agree."""
+def reconcile_ids(live: LiveRun, campaign_ids: Collection[CampaignId], *, land_rows: Land) -> tuple[CampaignId, ...]:
+    """Compare all member ids of some campaigns although their counts agree; those that were read to the end."""
+    done: list[CampaignId] = []
     if campaign_ids:
         live.least += _least_id_calls(sum(live.parts.store.members.count_known(campaign_ids).values()))
     for read in live.parts.org.read_ids(tuple(campaign_ids)) if campaign_ids else ():
         live.breathe()
         if read.complete:
             _conclude(live, read, land_rows)
+            done.append(read.campaign_id)
+    return tuple(done)
 
 
 def _least_id_calls(rows: int) -> int:

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sync.engine.claims import Ended, open_claims
+from sync.engine.claims import Claims, Ended, open_claims
 from sync.engine.gate import Choice
 from sync.engine.parts import Parts
 from sync.engine.sync_run import require_started, run_to_end
-from sync.engine.verify import DIFFERENCE, PENDING, Found, compare
+from sync.engine.verify import DIFFERENCE, PENDING, Compared, Found, compare
 from sync.events import Phase
 from sync.ids import CampaignId
 from sync.model import Calls, RunKind, RunState
-from sync.packing import ROWS_PER_PAGE, read_calls
+from sync.packing import ROWS_PER_PAGE, read_calls, rest_calls
 from sync.plan import Cost, PlanCounts
 from sync.views import Difference, RunResult
 
@@ -47,23 +47,7 @@ def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: 
         if not campaigns:
             live.note("there is nothing to verify: no campaign was started with New Edition yet")
             return
-        known = parts.store.members.count_known(tuple(campaigns))
-        rows = sum(known.values())
-        shared = 1 + read_calls(max(0, rows - ROWS_PER_PAGE))
-        calls = shared if len(campaigns) > 1 else max(1, read_calls(rows))
-        pages = sum(max(1, -(-known.get(key, 0) // MEMBERS_PER_PAGE)) for key in campaigns)
-        claims.foresee(
-            Cost(
-                predicted=Calls(calls, pages),
-                maximum=Calls(2 * calls + 2 * len(campaigns), 2 * pages + len(campaigns)),
-                lower_bound=Calls(max(1, read_calls(rows)), pages),
-            )
-        )
-        live.note(
-            f"verifying {rows} members of {len(campaigns)} campaigns: about {calls} Salesforce calls, "
-            "as many again for campaigns that differ"
-        )
-        equal: list[CampaignId] = []
+        rows = _say_cost(claims)
         with live.phase(Phase.CHECK, rows) as done:
             found = compare(
                 parts.org,
@@ -76,28 +60,59 @@ def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: 
             for each in found:
                 done[0] += each.members
                 told.extend(_difference(one) for one in each.found if one.kind == DIFFERENCE)
-                for one in [one for one in each.found if one.kind != DIFFERENCE][:TOLD_APART]:
-                    text = f"{one.kind}: {one.label}, {one.field}: {one.salesforce} in Salesforce, "
-                    live.note(f"{text}{one.predictive} in Predictive", campaign_id=one.campaign_id)
-                people: dict[str, set[str]] = {}
-                for one in each.found:
-                    people.setdefault(one.kind, set()).add(one.person_id)
-                if DIFFERENCE not in people:
-                    equal.append(each.campaign_id)
-                counts = PlanCounts(
-                    unchanged=each.members - len(set().union(*people.values())),
-                    pending=len(people.get(PENDING, ())),
-                    held=len(people.get("held", ())),
-                    invisible=len(people.get("invisible", ())),
-                    rejected=len(people.get("rejected", ())),
-                )
-                claims.finish(each.campaign_id, Ended(RunState.DONE, counts))
+                _conclude(claims, each)
                 live.progress(Phase.CHECK, done[0], rows)
-        parts.store.campaigns.set_verified(equal, parts.clock.now())
 
     result = run_to_end(claims, work)
     code = result.exit_code or (DIFFERENT if told else 0)
     return replace(result, differences=tuple(told), exit_code=code)
+
+
+def _say_cost(claims: Claims) -> int:
+    """Say what the verification costs before its first call; how many members it is about."""
+    live = claims.live
+    campaigns = tuple(claims.names)
+    known = live.parts.store.members.count_known(campaigns)
+    rows = sum(known.values())
+    shared = 1 + rest_calls(max(0, rows - ROWS_PER_PAGE))
+    calls = shared if len(campaigns) > 1 else max(1, read_calls(rows))
+    pages = sum(max(1, -(-known.get(key, 0) // MEMBERS_PER_PAGE)) for key in campaigns)
+    again = len(campaigns) * max(1, read_calls(max(known.values(), default=0)))
+    claims.cost = Cost(
+        predicted=Calls(calls, pages),
+        maximum=Calls(2 * calls + again, 2 * pages + len(campaigns)),
+        lower_bound=Calls(max(1, read_calls(rows)), pages),
+    )
+    live.note(
+        f"verifying {rows} members of {len(campaigns)} campaigns: about {calls} Salesforce calls, and 1 for each "
+        "1,000 members that differ, which are read a second time"
+    )
+    return rows
+
+
+def _conclude(claims: Claims, each: Compared) -> None:
+    """Seal the campaign or break its seal; what is no difference is told apart."""
+    live = claims.live
+    store, now = live.parts.store, live.parts.clock.now()
+    for one in [one for one in each.found if one.kind != DIFFERENCE][:TOLD_APART]:
+        text = f"{one.kind}: {one.label}, {one.field}: {one.salesforce} in Salesforce, {one.predictive} in Predictive"
+        live.note(text, campaign_id=one.campaign_id)
+    people: dict[str, set[str]] = {}
+    for one in each.found:
+        people.setdefault(one.kind, set()).add(one.person_id)
+    differences = sum(one.kind == DIFFERENCE for one in each.found)
+    if differences:
+        store.campaigns.set_broken(each.campaign_id, differences, now)
+    else:
+        store.campaigns.set_verified((each.campaign_id,), now)
+    counts = PlanCounts(
+        unchanged=each.members - len(set().union(*people.values())),
+        pending=len(people.get(PENDING, ())),
+        held=len(people.get("held", ())),
+        invisible=len(people.get("invisible", ())),
+        rejected=len(people.get("rejected", ())),
+    )
+    claims.finish(each.campaign_id, Ended(RunState.DONE, counts))
 
 
 def _difference(one: Found) -> Difference:

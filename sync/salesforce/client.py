@@ -43,6 +43,9 @@ from sync.salesforce.writer import Writer
 API_VERSION = "66.0"
 NAME = "the Salesforce org"
 
+MEMBERS_PER_QUERY = 200
+"""Members that one query names: by campaign, person and row, three ids each."""
+
 Value = TypeVar("Value")
 
 
@@ -231,6 +234,21 @@ class SalesforceOrg:
         scope = (f"CampaignId = '{to18(campaign_id)}'",)
         select = self._queries.members(scope, None)
         yield from map(tuple, self._reader.values(select, self.members_form(), Chain()))
+
+    def read_some(
+        self, wanted: Sequence[tuple[CampaignId, PersonId, MemberId | None]]
+    ) -> Iterator[tuple[OrgMember, ...]]:
+        """See ``Org.read_some``."""
+        selects = [self._queries.some_members(some) for some in chunks(wanted, MEMBERS_PER_QUERY)]
+        for call in chunks(selects, packing.SLOTS_PER_CALL):
+            parts = [self._composite.query(f"s{i}", select) for i, select in enumerate(call)]
+            answers = self._composite.send(parts, resource="CampaignMember")
+            for part, select in zip(parts, call, strict=True):
+                page = answers[part.reference].read(self._codec.members)
+                yield decode.members_of(page.records)
+                if not page.done:  # a short page: the rest in id order
+                    rest = Chain(page.records[-1].Id if page.records else "")
+                    yield from map(tuple, self._reader.values(select, self.members_form(), rest))
 
     def members_form(self) -> Form[OrgMember]:
         """Member rows as values."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sync.errors import ConfigError
-from sync.ids import CONTACT_PREFIX, CampaignId, PersonId
+from sync.ids import CONTACT_PREFIX, CampaignId, MemberId, PersonId
 from sync.mapping import Mapping
 from sync.salesforce.decode import Codec
 from sync.salesforce.soql import MOST_IDS, PAGE, Select, among, either, instant
@@ -81,6 +81,18 @@ class Queries:
             return select
         stamps = ("SystemModstamp", "Lead.SystemModstamp", "Contact.SystemModstamp")
         return select.having(either(*(f"{stamp} >= {instant(since)}" for stamp in stamps)))
+
+    def some_members(self, wanted: Sequence[tuple[CampaignId, PersonId, MemberId | None]]) -> Select:
+        """Members named by person and, where it is known, by their row; in id order."""
+        people = [person for _, person, _ in wanted]
+        contacts = [one for one in people if one.startswith(CONTACT_PREFIX)]
+        leads = [one for one in people if not one.startswith(CONTACT_PREFIX)]
+        ways = [among("LeadId", leads)] if leads else []
+        ways += [among("ContactId", contacts)] if contacts else []
+        rows = [member for _, _, member in wanted if member is not None]
+        ways += [among("Id", rows)] if rows else []
+        campaigns = list(dict.fromkeys(campaign for campaign, _, _ in wanted))
+        return self.members((among("CampaignId", campaigns), either(*ways)), None).page("", None)
 
     def members_by_source(self, scope: Sequence[str], since: datetime) -> tuple[Select, ...]:
         """The same rows in three statements without overlap, one for each stamp, for orgs that are too slow for one."""
