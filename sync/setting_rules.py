@@ -156,3 +156,22 @@ PARTS: Mapping[str, Mapping[str, Rule]] = {
     },
     "status_on": {level: _text("a status label") for level in ("sent", "opened", "clicked", "completed")},
 }
+
+SERVICE: Mapping[str, Rule] = {
+    "state": _text("a folder, sqlite:///PATH or postgresql://…"),
+    "port": _whole(0, 65535),
+    "public_url": _url(),
+    "outbox": _text("the path of a folder"),
+    "sender_name": _text(),
+    "sender_email": _text("an e-mail address", r"[^@\s<>]+@[^@\s<>]+"),
+    "company": _text(),
+    "address": _text("a postal address"),
+    "hourly_limit": _whole(1),
+}
+
+SMTP: Mapping[str, Rule] = {
+    "host": _text("the name of a mail server", r"\S+"),
+    "port": _whole(1, 65535),
+    "username": _text(),
+    "tls": _one_of("starttls", "implicit", "none"),
+}

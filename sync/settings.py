@@ -20,6 +20,7 @@ from sync.errors import ConfigError
 from sync.guard import GuardLimits
 from sync.mapping import Mapping
 from sync.secrets import SecretRef
+from sync.service_settings import NAME, SecretPlaces, ServiceSettings, service_settings
 from sync.setting_rules import Rule
 
 APP = "predictive-console"
@@ -126,6 +127,7 @@ class Settings:
         source: the file, None when there is none.
         looked: where a file was looked for.
         console: how the console looks.
+        service: how the embedded service runs alone.
     """
 
     orgs: AbcMapping[str, OrgSettings] = field(default_factory=dict)
@@ -133,6 +135,7 @@ class Settings:
     source: Path | None = None
     looked: tuple[Path, ...] = ()
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
+    service: ServiceSettings = field(default_factory=lambda: service_settings({}, None, SecretPlaces()))
 
     def org(self, name: str | None = None) -> OrgSettings:
         """An org by name; without a name the default one, or the only one.
@@ -206,7 +209,7 @@ def load_settings(path: Path | None, *, env: AbcMapping[str, str], org: str | No
             raise _unreadable(place, error.strerror or type(error).__name__) from error
         settings = parse_settings(text, place, env=env, looked=looked)
         return settings if org is None else replace(settings, default_org=org)
-    return Settings(looked=looked)
+    return Settings(looked=looked, service=service_settings({}, None, SecretPlaces(env=env)))
 
 
 def parse_settings(text: bytes, source: Path, *, env: AbcMapping[str, str], looked: tuple[Path, ...] = ()) -> Settings:
@@ -221,7 +224,7 @@ def parse_settings(text: bytes, source: Path, *, env: AbcMapping[str, str], look
             remedy="correct the line",
         ) from error
     reader = _Reader(source, env)
-    top = reader.table(content, rules.TOP, "")
+    top = reader.table(content, rules.TOP, "", below=("orgs", "console", NAME))
     tables = content.get("orgs", {})
     if not isinstance(tables, dict):
         raise reader.wrong("orgs", "a table for each org: [orgs.NAME]", tables)
@@ -233,7 +236,8 @@ def parse_settings(text: bytes, source: Path, *, env: AbcMapping[str, str], look
     if default is not None and default not in orgs:
         raise reader.wrong("default_org", f"one of {', '.join(sorted(orgs)) or 'the orgs'}", default)
     look = reader.table(reader.part(content, "console", ""), rules.CONSOLE, "console")
-    return Settings(orgs, default, source, looked or (source,), ConsoleSettings(**look))
+    service = reader.service(content.get(NAME, {}), SecretPlaces(secrets_file, named, env))
+    return Settings(orgs, default, source, looked or (source,), ConsoleSettings(**look), service)
 
 
 def write_settings(path: Path, content: AbcMapping[str, Any]) -> None:
@@ -277,7 +281,7 @@ class _Reader:
         prefix = f"orgs.{name}"
         if not isinstance(table, dict):
             raise self.wrong(prefix, "a table", table)
-        values = self.table(table, rules.ORG, prefix)
+        values = self.table(table, rules.ORG, prefix, below=tuple(rules.PARTS))
         parts = {
             part: self.table(self.part(table, part, prefix), known, f"{prefix}.{part}")
             for part, known in rules.PARTS.items()
@@ -324,10 +328,33 @@ class _Reader:
             **values,
         )
 
-    def table(self, table: AbcMapping[str, Any], known: AbcMapping[str, Rule], prefix: str) -> dict[str, Any]:
-        """The checked values of a table; sub-tables are left to the caller. Raises ConfigError."""
+    def service(self, table: Any, places: SecretPlaces) -> ServiceSettings:
+        """``[service]`` with ``[service.smtp]``."""
+        if not isinstance(table, dict):
+            raise self.wrong(NAME, "a table: [service]", table)
+        values = self.table(table, rules.SERVICE, NAME, below=("smtp",))
+        if "outbox" in values:
+            values["outbox"] = self.place(values["outbox"])
+        if "state" in values:
+            values["state"] = self._state(values["state"])
+        if "smtp" not in table:
+            return service_settings(values, None, places)
+        smtp = self.table(self.part(table, "smtp", NAME), rules.SMTP, f"{NAME}.smtp")
+        for key, given in ((f"{NAME}.smtp.host", "host" in smtp), (f"{NAME}.sender_email", "sender_email" in values)):
+            if not given:
+                raise ConfigError(
+                    f"{key} is missing",
+                    where=str(self._source),
+                    left_undone="nothing was read or written",
+                    remedy="a mail server needs it; see config.example.toml",
+                )
+        return service_settings(values, smtp, places)
+
+    def table(
+        self, table: AbcMapping[str, Any], known: AbcMapping[str, Rule], prefix: str, *, below: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
+        """The checked values of a table; the tables *below* it are left to the caller. Raises ConfigError."""
         out: dict[str, Any] = {}
-        below = rules.PARTS if known is rules.ORG else {"orgs": None, "console": None} if known is rules.TOP else {}
         for key, value in table.items():
             if key in below:
                 continue
@@ -398,6 +425,8 @@ def known_keys() -> tuple[str, ...]:
     out = [*rules.TOP, *(f"console.{key}" for key in rules.CONSOLE), *(f"orgs.NAME.{key}" for key in rules.ORG)]
     for part, known in rules.PARTS.items():
         out += [f"orgs.NAME.{part}.{key}" for key in known]
+    out += [f"{NAME}.{key}" for key in rules.SERVICE]
+    out += [f"{NAME}.smtp.{key}" for key in rules.SMTP]
     return tuple(out)
 
 

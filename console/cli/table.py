@@ -406,6 +406,21 @@ COMMANDS: tuple[Command, ...] = (
         _OFFLINE,
         prompt=False,
     ),
+    Command(
+        "service",
+        "run the embedded Predictive service alone until stopped, on a state that is kept",
+        "console.cli.service:service",
+        (
+            Argument("--port", "its port on this machine (0: a free one)", "int", metavar="N"),
+            Argument("--state", "the folder of its state, or a database's URL", metavar="DIR|URL"),
+            Argument("--outbox", "put mails into this folder as .eml files, whatever is configured", metavar="DIR"),
+        ),
+        _OFFLINE,
+        "The table [service] of the configuration holds the rest, [service.smtp] the mail server. The token that its "
+        "clients must show is a secret: PREDICTIVE_SERVICE_API_TOKEN, or [service.api] token in the owner-only file. "
+        "Prints one JSON line when it answers. It listens on loopback only; a proxy gives it TLS and an address.",
+        prompt=False,
+    ),
 )
 
 BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS}

@@ -18,19 +18,18 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sync.clock import ControlledClock
+from sync.embedded.listening import address_of, listen, quiet_server
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
     from uvicorn.server import Server
 
 API_VERSION = "66.0"
-_LONGEST_HEAD = 1_048_576
 
 
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
@@ -48,48 +47,6 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", choices=("org", "service"), default=None)
     parser.add_argument("--at", default=None, help="the instant the servers' clock starts at (ISO 8601)")
     return parser.parse_args(given)
-
-
-def _listen(port: int) -> socket.socket:
-    # Named TCP, or the event loop leaves Nagle on and every answer waits 40 ms for an acknowledgement.
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", port))
-    sock.listen(512)
-    sock.setblocking(False)
-    return sock
-
-
-def _url(sock: socket.socket, scheme: str = "http") -> str:
-    return f"{scheme}://127.0.0.1:{sock.getsockname()[1]}"
-
-
-def _server(app: ASGIApp, *, certificate: Path | None = None, lifespan: Literal["auto", "on", "off"] = "off") -> Server:
-    from uvicorn.config import Config
-    from uvicorn.server import Server
-
-    class Quiet(Server):
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield  # one handler for all servers is set by this module
-
-    config = Config(
-        app,
-        http="h11",
-        ws="none",
-        lifespan=lifespan,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=120,
-        h11_max_incomplete_event_size=_LONGEST_HEAD,
-        timeout_graceful_shutdown=1,
-        ssl_certfile=certificate,
-        ssl_keyfile=certificate,
-    )
-    return Quiet(config)
 
 
 @dataclass(slots=True)
@@ -121,9 +78,9 @@ def _build(options: argparse.Namespace) -> _House:
         _service(options, house, clock, faults, usage)
     control = Control(clock, faults, usage, built)
     control.add_faults(rules)
-    sock = _listen(options.control_port)
-    house.ready["control_url"] = _url(sock)
-    house.served.append((_server(control.app), sock))
+    sock = listen(options.control_port)
+    house.ready["control_url"] = address_of(sock)
+    house.served.append((quiet_server(control.app), sock))
     return house
 
 
@@ -157,13 +114,13 @@ def _org(options: argparse.Namespace, house: _House, clock: ControlledClock, fau
     app = Wire(built.gateway.app, side="salesforce", faults=faults, clock=clock, usage=usage, count=count, long=long)
     ca, certificate = make_certificates(house.directory / "tls")
     signing, built.gateway.oauth.certificate = make_signing_key(house.directory / "tls")
-    plain, tls = _listen(options.port), _listen(options.tls_port)
-    house.served += [(_server(app), plain), (_server(app, certificate=certificate), tls)]
+    plain, tls = listen(options.port), listen(options.tls_port)
+    house.served += [(quiet_server(app), plain), (quiet_server(app, certificate=certificate), tls)]
     house.ready["salesforce"] = {
-        "instance_url": _url(plain),
+        "instance_url": address_of(plain),
         "access_token": built.access_token,
         "api_version": API_VERSION,
-        "tls_url": _url(tls, "https"),
+        "tls_url": address_of(tls, "https"),
         "ca": str(ca.resolve()),
         "client_id": built.client.client_id,
         "client_secret": built.client.client_secret,
@@ -180,7 +137,7 @@ def _service(options: argparse.Namespace, house: _House, clock: ControlledClock,
     from sync.embedded.service.app import create_app
     from sync.embedded.wire import Wire, service_template
 
-    sock = _listen(options.service_port)
+    sock = listen(options.service_port)
     token = "".join(random.Random(f"service {options.seed}").choices("0123456789abcdef", k=48))  # noqa: S311
     app = create_app(
         database=str(house.directory / "service.sqlite"),
@@ -189,7 +146,7 @@ def _service(options: argparse.Namespace, house: _House, clock: ControlledClock,
         seed=options.seed,
         outbox=house.directory / "outbox",
         audience_speed=options.audience_speed,
-        public_url=_url(sock),
+        public_url=address_of(sock),
         usage=lambda method, path: usage.add("predictive", method, service_template(path)),
     )
 
@@ -197,8 +154,8 @@ def _service(options: argparse.Namespace, house: _House, clock: ControlledClock,
         return service_template(path) if path.startswith("/v1/") else None
 
     wire = Wire(app, side="predictive", faults=faults, clock=clock, usage=usage, count=count, counts_itself=True)
-    house.served.append((_server(wire, lifespan="on"), sock))
-    house.ready["predictive"] = {"base_url": _url(sock), "token": token}
+    house.served.append((quiet_server(wire, lifespan="on"), sock))
+    house.ready["predictive"] = {"base_url": address_of(sock), "token": token}
 
 
 def _watch_input(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:

@@ -12,6 +12,7 @@ import pytest
 from sync.errors import ConfigError
 from sync.guard import GuardLimits
 from sync.mapping import Mapping
+from sync.service_settings import PORT
 from sync.settings import (
     BudgetSettings,
     Settings,
@@ -49,7 +50,7 @@ def test_the_example_loads_and_says_the_defaults() -> None:
 
 def test_every_key_is_in_the_example() -> None:
     """Keys without a default stand there as comments; taking the comment signs away must give them all."""
-    lines = [line.removeprefix("# ") if "= " in line and line.startswith("# ") else line for line in _config_lines()]
+    lines = [line.removeprefix("# ") if "= " in line or line.startswith("# [") else line for line in _config_lines()]
     content = tomllib.loads("\n".join(lines))
 
     def paths(table: dict[str, Any], prefix: str = "") -> set[str]:
@@ -65,6 +66,28 @@ def test_every_key_is_in_the_example() -> None:
 def _config_lines() -> list[str]:
     text = EXAMPLE.read_text(encoding="utf-8")
     return text[text.index("# The org that is meant") :].splitlines()
+
+
+def test_the_service_alone_has_defaults_secrets_of_its_own_and_checked_keys() -> None:
+    example, plain = load_settings(EXAMPLE, env={}).service, parsed(SMALL).service
+    assert (example.port, example.hourly_limit, example.smtp) == (plain.port, plain.hourly_limit, plain.smtp)
+    assert (plain.port, plain.address) == (PORT, ""), "a postal address is nobody's to make up"
+    text = "[service]\nstate = 's'\nsender_email = 'a@b.example'\n[service.smtp]\nhost = 'mail.example'\n"
+    given = parsed(SMALL + text).service
+    assert given.smtp is not None
+    assert (given.folder, given.smtp.host, given.smtp.port) == (Path("/etc/pc/s"), "mail.example", 587)
+    assert given.token.env_name == "PREDICTIVE_SERVICE_API_TOKEN"
+    assert given.smtp.password.env_name == "PREDICTIVE_SERVICE_SMTP_PASSWORD"
+    for wrong, told in (
+        ("[service]\nprot = 1", "'port'"),
+        ("[service]\nport = 70000", "service.port"),
+        ("[service]\n[service.smtp]\nhost = 'x'", "service.sender_email"),
+        ("[service.smtp]\npassword = 'x'", "secret"),
+        ("service = 1", "[service]"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            parsed(wrong)
+        assert told in caught.value.line()
 
 
 def test_a_small_file_is_enough() -> None:

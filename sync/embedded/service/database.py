@@ -67,8 +67,11 @@ class Database:
 
 
 def _engine(where: str, *, memory: bool) -> Engine:
-    if "://" in where:
-        return create_engine(where)
+    if where.startswith("postgresql://"):
+        where = where.replace("postgresql://", "postgresql+psycopg://", 1)
+    if "://" in where and not where.startswith("sqlite:"):
+        return create_engine(where, hide_parameters=True)
+    where = where.removeprefix("sqlite:///")
     options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": 30}}
     if memory:
         options["poolclass"] = StaticPool
