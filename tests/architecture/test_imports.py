@@ -17,6 +17,7 @@ PURE = (
     "sync.activity",
     "sync.budget",
     "sync.bulk_csv",
+    "sync.deployable",
     "sync.digest",
     "sync.draft",
     "sync.errors",
