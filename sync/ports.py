@@ -393,6 +393,17 @@ class Released:
     by_edition: tuple[tuple[CampaignId, EditionId, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SendFate:
+    """A release as the service knows it: ``state`` is prepared (it never arrived), releasing or released."""
+
+    state: str
+    sent: int = 0
+    unknown: int = 0
+    failed: int = 0
+    dropped: int = 0
+
+
 class Service(Protocol):
     """The Predictive side. Methods may raise ServerDown, NotWhatItShouldBe, WrongCredentials, RemoteRejected."""
 
@@ -447,6 +458,9 @@ class Service(Protocol):
 
     def release(self, send_id: str, expected: int, *, key: str) -> Released:
         """Hand the frozen list over for delivery."""
+
+    def send_fate(self, send_id: str) -> SendFate:
+        """What became of a frozen list; sends nothing. Raises RemoteRejected when the service does not know it."""
 
     def opt_out(self, person_id: PersonId, reason: str | None, *, key: str) -> None:
         """Opt a person out everywhere."""

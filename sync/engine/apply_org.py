@@ -15,6 +15,7 @@ from typing import Any
 from sync.digest import org_digest, service_digest
 from sync.engine import content
 from sync.engine.apply_service import Applying
+from sync.engine.live import OWN_ROWS
 from sync.engine.lockout import check_answers
 from sync.engine.writes import (
     MEMBER_OBJECT,
@@ -118,7 +119,12 @@ class OrgPhase:
         live = self._applying.live
         batch = live.next_batch()
         self._batches[tuple(write.key for write in writes)] = batch
-        intent = {"org": [[write.sobject, write.record_id or write.external_id] for write in writes]}
+        groups = (self._waiting[write.key][0] for write in writes)
+        intent = {
+            "org": [[write.sobject, write.record_id or write.external_id] for write in writes],
+            "plan": self._applying.plan_id,
+            "rows": [row.seq for group in groups for row in group if row.seq <= OWN_ROWS],
+        }
         live.parts.store.journal.record_intent(live.lease, batch, Side.SALESFORCE, intent)
 
     def _after(self, writes: tuple[OrgWrite, ...], outcomes: tuple[OrgOutcome, ...]) -> None:

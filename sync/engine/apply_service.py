@@ -174,7 +174,11 @@ def _write_batch(applying: Applying, campaign_id: CampaignId, groups: tuple[Grou
     batch = live.next_batch()
     key = f"{live.run}:{batch}"
     writes = [service_write(group) for group in groups]
-    intent = {"members": [[write.person_id, write.delete] for write in writes]}
+    intent = {
+        "members": [[write.person_id, write.delete] for write in writes],
+        "plan": applying.plan_id,
+        "rows": [row.seq for group in groups for row in group if row.seq],
+    }
     store.journal.record_intent(live.lease, batch, Side.PREDICTIVE, intent, campaign_id=campaign_id, key=key)
     with live.parts.made_for(campaign_id=campaign_id):
         outcomes = live.parts.service.write_members(campaign_id, writes, key=key)

@@ -15,6 +15,7 @@ from sync.budget import Gear
 from sync.digest import header_digest
 from sync.engine.apply_service import Applying, write_header, write_members
 from sync.engine.claims import Claims, Ended, open_claims
+from sync.engine.confirm import confirm
 from sync.engine.feed import follow, read_service
 from sync.engine.gate import Choice, check_writable, decide, gear_of
 from sync.engine.live import LiveRun, overlap
@@ -101,6 +102,7 @@ def hourly(parts: Parts, choice: Choice) -> RunResult:
             else:
                 claims.claim(record.campaign.id, record.campaign.name)
         read_service(live, claims.held)
+        confirm(live, claims.held, org_was_read=False)
         set_apart(claims, claims.held)
         if claims.held:
             read_headers(hour)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sync.engine.claims import Claims, open_claims
+from sync.engine.confirm import confirm
 from sync.engine.counting import compare_counts
 from sync.engine.feed import read_service
 from sync.engine.gate import Choice, check_writable
@@ -49,6 +50,7 @@ def nightly(parts: Parts, choice: Choice) -> RunResult:
         if claims.held:
             _reconcile_oldest(claims)
             read_service(claims.live, claims.held)
+            confirm(claims.live, claims.held)
             plan_and_apply(claims, reading, choice, RunKind.NIGHTLY, extra=Calls(0, 1))
             compare_counts(claims, claims.held)
         else:

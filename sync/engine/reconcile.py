@@ -1,25 +1,40 @@
 """What a crash left open: batches that were begun and of which nobody knows how they ended.
 
 Imports the store and ports. They are settled by reading, before anything is repeated: the service's campaign is read
-whole, the org's watermark is put back so that the next poll reads what the lost batch wrote. A release of mails is
-never repeated; it is listed as unknown.
+whole, the org's watermark is put back so that the next poll reads what the lost batch wrote. The rows of a lost batch
+are journalled as unknown; ``sync.engine.confirm`` finds out what became of them once both sides were read. A release of
+mails is never repeated; the service is asked for its fate.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
 from sync.engine.live import LiveRun, overlap
+from sync.errors import NotWhatItShouldBe, RemoteRejected
+from sync.failures import failure_of
 from sync.model import Side
-from sync.store.journal import Intent
+from sync.ports import SendFate
+from sync.store.journal import UNKNOWN, Intent, JournalRow
+
+_NO_ANSWER = failure_of("UNKNOWN")
 
 
 def reconcile(live: LiveRun) -> int:
-    """Settle every open intent of runs that are over; how many there were."""
+    """Settle every open intent of runs that are over, and end runs whose process is gone; how many intents there were.
+
+    A batch over many campaigns dies with its process, whichever of its campaigns is taken over first.
+    """
     store = live.parts.store
+    store.runs.reap()
     alive = {view.run for view in store.runs.live()}
     open_intents = [intent for intent in store.journal.open_intents() if intent.run not in alive]
     for intent in open_intents:
-        _settle(live, intent)
-        store.journal.record_outcome(live.lease, intent.batch_no, (), run=intent.run)
+        payload = intent.payload if isinstance(intent.payload, dict) else {}
+        _settle(live, intent, payload)
+        store.journal.record_outcome(live.lease, intent.batch_no, tuple(_lost(live, payload)), run=intent.run)
     if open_intents:
         live.note(
             f"{len(open_intents)} batches of an earlier run had no answer; what they did is read before anything "
@@ -29,29 +44,52 @@ def reconcile(live: LiveRun) -> int:
     return len(open_intents)
 
 
-def _settle(live: LiveRun, intent: Intent) -> None:
+def _lost(live: LiveRun, payload: dict[str, Any]) -> Iterator[JournalRow]:
+    """The plan's rows of a lost batch."""
+    plan_id, seqs = payload.get("plan"), payload.get("rows")
+    if not plan_id or not seqs:
+        return
+    message = f"{_NO_ANSWER.cause}: the run ended first"
+    for row in live.parts.store.plans.numbered(plan_id, seqs):
+        yield JournalRow.of(row, UNKNOWN, code=_NO_ANSWER.code, message=message, remedy=_NO_ANSWER.remedy)
+
+
+def _settle(live: LiveRun, intent: Intent, payload: dict[str, Any]) -> None:
     store = live.parts.store
-    payload = intent.payload if isinstance(intent.payload, dict) else {}
     if "send" in payload:
-        live.note(
-            f"the fate of release {payload['send']} ({payload.get('expected', '?')} mails) is unknown; it is not "
-            "repeated. The members' levels tell who got the mail",
-            level="warning",
-        )
-        return
-    if intent.side is Side.PREDICTIVE:
+        _send(live, str(payload["send"]), payload.get("expected", "?"))
+    elif "test_people" in payload:
+        store.people.set_test_people_pushed(None)
+    elif "header" in payload and intent.campaign_id is not None:
+        store.campaigns.set_pushed(intent.campaign_id, None)
+    elif intent.side is Side.PREDICTIVE:
         every = [record.campaign.id for record in store.campaigns.all()]
-        campaigns = [intent.campaign_id] if intent.campaign_id else every
-        for campaign_id in campaigns:
+        for campaign_id in [intent.campaign_id] if intent.campaign_id else every:
             store.facts.set(f"snapshot:{campaign_id}", None)
-            if "header" in payload:
-                store.campaigns.set_pushed(campaign_id, None)
-        if "test_people" in payload:
-            store.people.set_test_people_pushed(None)
-        return
-    marks = {
-        record.campaign.id: overlap(min(record.watermark, intent.at))
-        for record in store.campaigns.all()
-        if record.watermark is not None and record.watermark > intent.at
-    }
-    store.campaigns.set_watermarks(marks)
+    else:
+        marks = {
+            record.campaign.id: overlap(min(record.watermark, intent.at))
+            for record in store.campaigns.all()
+            if record.watermark is not None and record.watermark > intent.at
+        }
+        store.campaigns.set_watermarks(marks)
+
+
+def _send(live: LiveRun, send_id: str, expected: object) -> None:
+    """Ask the service what became of a release, and say it; nothing is sent by that."""
+    fate: SendFate | None = None
+    with suppress(RemoteRejected, NotWhatItShouldBe):
+        fate = live.parts.service.send_fate(send_id)
+    live.note(f"release {send_id} of {expected} mails got no answer; {_told(fate)}", level="warning")
+
+
+def _told(fate: SendFate | None) -> str:
+    if fate is None:
+        return "its fate is unknown and it is not repeated. The members' levels tell who got the mail"
+    if fate.state == "prepared":
+        return "it never arrived, nobody was mailed by it. Who is still due is in the next list"
+    left = "" if fate.state == "released" else ", it is still under way"
+    return (
+        f"Predictive says: {fate.sent} sent, {fate.failed} failed, {fate.dropped} dropped, {fate.unknown} of unknown "
+        f"fate{left}; nothing is repeated"
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sync.engine.claims import Claims, open_claims
+from sync.engine.confirm import confirm
 from sync.engine.feed import read_service
 from sync.engine.gate import Choice, check_writable
 from sync.engine.parts import Parts
@@ -33,6 +34,7 @@ def refresh_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice:
     def work() -> None:
         reconcile(claims.live)
         read_service(claims.live, claims.held)
+        confirm(claims.live, claims.held, org_was_read=False)
         headers = known_headers(claims)
         wanted = Wanted(RunKind.REFRESH, headers, parts.clock.now())
         apply_plan(claims, draw_plan(claims, wanted), headers, choice)

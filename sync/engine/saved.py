@@ -14,6 +14,7 @@ from itertools import islice
 from sync.digest import mapping_digest
 from sync.draft import MergeContext
 from sync.engine.claims import Claims, open_claims
+from sync.engine.confirm import confirm
 from sync.engine.drift import report_moved
 from sync.engine.feed import read_service
 from sync.engine.gate import Choice, check_writable
@@ -109,10 +110,10 @@ def apply_saved(parts: Parts, plan_id: str, choice: Choice, *, reread: bool = Fa
     live = claims.live
 
     def work() -> None:
-        reconcile(live)
+        unsettled = reconcile(live)
         people = None
         moved: list[PlanRow] = []
-        if not reread and parts.clock.now() - plan.made_at <= LOOKED_AT:
+        if not unsettled and not reread and parts.clock.now() - plan.made_at <= LOOKED_AT:
             headers = [record.campaign for record in map(parts.store.campaigns.get, claims.held) if record]
         else:
             reading = read_again(live, claims, plan)
@@ -135,6 +136,7 @@ def read_again(live: LiveRun, claims: Claims, plan: Plan) -> Reading:
     """Both sides as they are now; watermarks and the feed make it cheap."""
     reading = read_campaigns(live, claims.held)
     read_service(live, claims.held)
+    confirm(live, claims.held)
     if reading.incomplete:
         raise Refused("a read did not finish", rule="incomplete", remedy="try again when both sides answer")
     return reading

@@ -15,6 +15,7 @@ from sync.engine import content
 from sync.engine.apply_org import org_phase
 from sync.engine.apply_service import Applying, service_phase
 from sync.engine.claims import Claims, Ended, open_claims
+from sync.engine.confirm import confirm
 from sync.engine.feed import read_service
 from sync.engine.finish import settle_rest
 from sync.engine.gate import Choice, check_budget, check_writable, decide
@@ -140,6 +141,7 @@ def read_both(live: LiveRun, campaign_ids: Collection[CampaignId], choice: Choic
     reconcile(live)
     reading = read_campaigns(live, campaign_ids)
     read_service(live, campaign_ids)
+    confirm(live, reading.landed & set(campaign_ids))
     return reading
 
 

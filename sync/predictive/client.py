@@ -27,6 +27,7 @@ from sync.ports import (
     MemberWrite,
     Prepared,
     Released,
+    SendFate,
     ServiceIdentity,
 )
 from sync.predictive import decode, decode_story
@@ -236,6 +237,10 @@ class PredictiveService:
         """See ``Service.release``."""
         path = f"/v1/sends/{quote(send_id)}:release"
         return self._write("POST", path, {"expected": expected}, key, decode.RELEASED, "sends").value()
+
+    def send_fate(self, send_id: str) -> SendFate:
+        """See ``Service.send_fate``."""
+        return self._read(f"/v1/sends/{quote(send_id)}", decode.SEND, "sends").value()
 
     # -------------------------------------------------------- requests
 

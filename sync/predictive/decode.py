@@ -19,7 +19,7 @@ from sync.model import (
     ServiceMember,
     Statistics,
 )
-from sync.ports import CampaignStats, Prepared, PreparedItem, Released
+from sync.ports import CampaignStats, Prepared, PreparedItem, Released, SendFate
 
 Row = TypeVar("Row")
 
@@ -402,6 +402,20 @@ class ReleasedRow(msgspec.Struct):
         return Released(self.sent, self.unknown, self.failed, self.dropped, by_edition)
 
 
+class SendRow(msgspec.Struct):
+    """A send and, as far as it is released, its result."""
+
+    state: str
+    sent: int = 0
+    unknown: int = 0
+    failed: int = 0
+    dropped: int = 0
+
+    def value(self) -> SendFate:
+        """As our value."""
+        return SendFate(self.state, self.sent, self.unknown, self.failed, self.dropped)
+
+
 PROBLEM = msgspec.json.Decoder(Problem)
 INFO = msgspec.json.Decoder(Info)
 MEMBERS = msgspec.json.Decoder(Listing[MemberRow])
@@ -418,6 +432,7 @@ OUTCOMES = msgspec.json.Decoder(Outcomes)
 TEST_MEMBERS = msgspec.json.Decoder(TestMembersSet)
 PREPARED = msgspec.json.Decoder(PreparedRow)
 RELEASED = msgspec.json.Decoder(ReleasedRow)
+SEND = msgspec.json.Decoder(SendRow)
 ANYTHING = msgspec.json.Decoder(dict[str, Any])
 
 MEMBER_DATA = msgspec.json.Decoder(MemberRow)

@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, func, literal_column, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, literal_column, or_, select, tuple_, update
 
 from sync import codec
 from sync.events import Event
+from sync.failures import failure_of
 from sync.ids import CampaignId, MemberId, PersonId, RunId
 from sync.model import BaseMember, OrgMember, ServiceMember, Side
 from sync.plan import Change, PlanRow, Scalar, Subject
@@ -29,6 +30,9 @@ from sync.store.schema import batch, event, row_journal, run
 from sync.views import FailedRow
 
 WRITTEN, REJECTED, DRIFTED, UNKNOWN, UNSENT = "written", "rejected", "drifted", "unknown", "unsent"
+
+HELD = "held"
+"""In a row's data: an undo restored it against the other side's value."""
 
 UNMENDED_DAYS = 30
 """How far back the error board looks."""
@@ -90,10 +94,18 @@ class JournalRow:
             message=message,
             remedy=remedy,
             member_id=row.member_id,
-            data=dict(row.values) if data is None else data,
+            data=dict(row.values) | ({HELD: True} if row.held else {}) if data is None else data,
             reason=row.reason,
             rule=row.rule,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FateRow:
+    """A row without an answer, and the run that it belongs to."""
+
+    run: RunId
+    row: JournalRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +332,30 @@ class Journal:
             statement = statement.where(failed.c.campaign_id == campaign_id)
         with self._database.read() as conn:
             return tuple(map(_failed, conn.execute(statement)))
+
+    def of_unknown_fate(self, campaign_id: CampaignId) -> tuple[FateRow, ...]:
+        """Rows of a campaign that were sent and got no answer, oldest first."""
+        table = row_journal.c
+        statement = (
+            select(row_journal)
+            .where(table.state != literal_column(f"'{WRITTEN}'"), table.state == UNKNOWN)
+            .where(table.campaign_id == campaign_id)
+            .order_by(table.at, table.run_id, table.seq)
+        )
+        with self._database.read() as conn:
+            return tuple(FateRow(RunId(row.run_id), _journal_row(row)) for row in conn.execute(statement))
+
+    def set_fate(self, rows: Sequence[FateRow], state: str, *, code: str, message: str) -> None:
+        """Write down what became of rows of unknown fate."""
+        remedy = failure_of(code).remedy if code else ""
+        statement = (
+            update(row_journal)
+            .where(row_journal.c.run_id == bindparam("the_run"), row_journal.c.seq == bindparam("the_seq"))
+            .values(state=state, code=code, message=message, remedy=remedy)
+        )
+        with self._database.write() as conn:
+            for some in chunks(rows):
+                conn.execute(statement, [{"the_run": each.run, "the_seq": each.row.seq} for each in some])
 
     def campaigns_of(self, run_id: RunId) -> tuple[CampaignId, ...]:
         """Campaigns about which a run and its parts have rows."""

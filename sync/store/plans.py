@@ -227,6 +227,17 @@ class Plans:
             for row in window:
                 yield codec.decode_row(row[0])
 
+    def numbered(self, plan_id: str, seqs: Collection[int]) -> Iterator[PlanRow]:
+        """Rows by their numbers; those of a plan that was forgotten are left out."""
+        with self._database.read() as conn:
+            for some in chunks(seqs):
+                found = conn.execute(
+                    select(plan_row.c.body)
+                    .where(plan_row.c.plan_id == plan_id, plan_row.c.seq.in_(some))
+                    .order_by(plan_row.c.seq)
+                )
+                yield from [codec.decode_row(body) for body in found.scalars()]
+
     # ------------------------------------------------------------ once
 
     def applied(self, plan_id: str) -> RunId | None:
