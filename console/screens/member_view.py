@@ -95,17 +95,23 @@ def condition_lines(edition: EditionStory | None, width: int, most: int) -> tupl
         return ()
     lines: list[Line] = [(("   ", ""), (f"{edition.slot} {edition.name}", "strong"), (": every condition", "dim"))]
     decided = edition.decided
-    for condition in edition.conditions:
+    room = most - 1
+    shown = edition.conditions
+    if len(shown) > room:
+        # Where not all fit, those that fail are what is looked for.
+        failing = [each for each in shown if not each.holds]
+        holding = [each for each in shown if each.holds]
+        kept = {each.rule for each in [*failing, *holding][: room - 1]}
+        shown = tuple(each for each in shown if each.rule in kept)
+    for condition in shown:
         sign = ("✔ ", "good") if condition.holds else ("✖ ", "trouble")
-        words = [
-            ("   ", ""),
-            sign,
-            (fit(condition.text.rstrip("."), 40 if width < 100 else 62), "strong" if condition is decided else ""),
-        ]
+        text = fit(condition.text.rstrip("."), 40 if width < 100 else 62)
+        words = [("   ", ""), sign, (text, "strong" if condition is decided else "")]
         lines.append(crop_line((*words, (condition.value, "dim")), width))
-    if len(lines) > most:
-        hidden = len(lines) - most + 1
-        lines = [*lines[: most - 1], ((f"     and {hidden} more in a higher window", "dim"),)]
+    if len(shown) < len(edition.conditions):
+        hidden = len(edition.conditions) - len(shown)
+        what = "that hold" if all(each.holds or each in shown for each in edition.conditions) else "conditions"
+        lines.append(((f"     and {hidden} more {what}; a higher window shows them", "dim"),))
     return tuple(lines)
 
 

@@ -60,6 +60,13 @@ class Terminal:
                 assert until(self), f"ended with {self.code}:\n{self.text}"
                 return
 
+    def quiet(self, still: float = 0.3, seconds: float = 20) -> None:
+        """Read until nothing new came for *still* seconds, as eyes wait for a page to stand. Raises AssertionError when
+        it does not in time."""
+        end = time.monotonic() + seconds
+        while self._read(still):
+            assert time.monotonic() < end, f"never quiet:\n{self.text}"
+
     def ended(self, seconds: float = 20) -> int:
         """Wait for the end; the exit code."""
         self.wait(lambda terminal: terminal.code is not None, seconds)
