@@ -106,7 +106,7 @@ def _org(options: argparse.Namespace, house: _House, clock: ControlledClock, fau
     schema = built.org.schema
 
     def count(path: str) -> str | None:
-        return template(path, schema) if path.startswith("/services/data/v") else None
+        return template(path, schema) if path.startswith(("/services/data/v", "/services/async/")) else None
 
     part = "/services/data/v{version}/composite/batch#part"
     built.gateway.on_counted(lambda: usage.add("salesforce", "POST", part))

@@ -46,7 +46,7 @@ class Bulk:
             raise OrgError("METHOD_NOT_ALLOWED", f"HTTP Method '{call.method}' not allowed")
         if kind == "ingest":
             return self._results(job, rest[1])
-        return self._pages(job, call) if rest[1] == "resultPages" else self._query_results(job, rest[1], call)
+        return self._pages(job, call) if rest[1].lower() == "resultpages" else self._query_results(job, rest[1], call)
 
     def _list(self, kind: str, call: Call) -> Answer:
         """Jobs of the whole org in no fixed order, 1,000 a page, without their counters."""
@@ -131,14 +131,15 @@ class Bulk:
 
     @staticmethod
     def _results(job: Job, name: str) -> Answer:
-        if name not in ("successfulResults", "failedResults", "unprocessedrecords"):
+        name = name.lower()  # the guide itself spells them in several ways
+        if name not in ("successfulresults", "failedresults", "unprocessedrecords"):
             raise not_found()
         if job.state not in ENDED:
             raise OrgError("INVALIDJOBSTATE", f"The job is {job.state}")
-        if name == "successfulResults":
+        if name == "successfulresults":
             rows: list[list[Any]] = [[i, "true" if new else "false", *row] for i, new, row in job.done]
             return Answer(200, job.text(["sf__Id", "sf__Created", *job.header], rows), _CSV)
-        if name == "failedResults":
+        if name == "failedresults":
             rows = [[i, error, *row] for i, error, row in job.failed]
             return Answer(200, job.text(["sf__Id", "sf__Error", *job.header], rows), _CSV)
         return Answer(200, job.text(job.header, job.left), _CSV)

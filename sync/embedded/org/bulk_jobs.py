@@ -172,19 +172,24 @@ class Jobs:
         return True
 
     def _query(self, job: Job) -> None:
-        view = self._org.view(include_deleted=job.operation == "queryAll")
-        query = parse(job.soql)
-        compiled = compile_query(query, view)
-        if compiled.shape is None:
-            raise OrgError("FEATURENOTENABLED", "Aggregate Relationships not supported in Bulk Query")
-        found = {name.lower(): (name, index, convert) for name, index, convert in _columns(compiled.shape)}
-        asked = [".".join(s.path.parts).lower() for s in query.select if isinstance(s, ast.Selected)]
-        columns = [found.pop(name) for name in asked if name in found]
-        columns += found.values()
-        job.header = [name for name, _, _ in columns]
-        with self._org.store.reading() as connection:
-            for row in connection.execute(compiled.sql(compiled.columns, compiled.limit), compiled.params):
-                job.done.append(("", False, [_cell(row[i], convert) for _, i, convert in columns]))
+        job.header, rows = query_rows(self._org, job.soql, include_deleted=job.operation == "queryAll")
+        job.done = [("", False, row) for row in rows]
+
+
+def query_rows(org: Org, soql: str, *, include_deleted: bool) -> tuple[list[str], list[list[str]]]:
+    """(header, rows) of a bulk query's CSV, columns in the order of the statement. Raises OrgError."""
+    query = parse(soql)
+    compiled = compile_query(query, org.view(include_deleted=include_deleted))
+    if compiled.shape is None or compiled.children:
+        raise OrgError("FEATURENOTENABLED", "Aggregate Relationships not supported in Bulk Query")
+    found = {name.lower(): (name, index, convert) for name, index, convert in _columns(compiled.shape)}
+    asked = [".".join(s.path.parts).lower() for s in query.select if isinstance(s, ast.Selected)]
+    columns = [found.pop(name) for name in asked if name in found]
+    columns += found.values()
+    with org.store.reading() as connection:
+        rows = connection.execute(compiled.sql(compiled.columns, compiled.limit), compiled.params)
+        made = [[_cell(row[i], convert) for _, i, convert in columns] for row in rows]
+    return [name for name, _, _ in columns], made
 
 
 def _columns(shape: Shape, path: str = "") -> Iterator[tuple[str, int, Any]]:

@@ -122,36 +122,37 @@ class Ingest:
                     "UNABLE_TO_LOCK_ROW",
                     f"unable to obtain exclusive access to this record or 1 records: {campaign}",
                 )
-            key, created = self._write(job, writer, values, given)
+            key, created = write_row(job, writer, values, given)
             job.done.append((encoder(job.item.prefix)(key), created, row))
         except OrgError as error:
             job.failed.append((given, f"{error.code}:{error.message}:{','.join(error.fields)} --", row))
 
-    @staticmethod
-    def _write(job: Job, writer: Writer, values: Mapping[str, Any], given: str) -> tuple[int, bool]:
-        item = job.item
-        if job.operation == "insert":
-            return writer.create(item, values), True
-        if job.operation == "upsert" and job.external is not None and job.external.type != "id":
-            name = job.external.name
-            return writer.upsert(
-                item, job.external, next((v for n, v in values.items() if n.lower() == name.lower()), None), values
-            )
-        found = decode(given)
-        if found is None or found[0] != item.prefix:
-            if not given:
-                if job.operation == "upsert":
-                    return writer.create(item, values), True
-                raise OrgError("MISSING_ARGUMENT", "Id not specified")
-            raise OrgError("MALFORMED_ID", f"{item.label} ID: id value of incorrect type: {given}", ("Id",))
-        if job.operation in ("delete", "hardDelete"):
-            writer.delete(item, found[1])
-            if job.operation == "hardDelete":
-                writer.connection.execute(f"DELETE FROM {item.name} WHERE Id = ?", (found[1],))
-                writer.note_gone(item.name, [found[1]])
-        else:
-            writer.update(item, found[1], values)
-        return found[1], False
+
+def write_row(job: Job, writer: Writer, values: Mapping[str, Any], given: str) -> tuple[int, bool]:
+    """Write one row; ``given`` is its id. The row's key, and whether it was created. Raises OrgError."""
+    item = job.item
+    if job.operation == "insert":
+        return writer.create(item, values), True
+    if job.operation == "upsert" and job.external is not None and job.external.type != "id":
+        name = job.external.name
+        return writer.upsert(
+            item, job.external, next((v for n, v in values.items() if n.lower() == name.lower()), None), values
+        )
+    found = decode(given)
+    if found is None or found[0] != item.prefix:
+        if not given:
+            if job.operation == "upsert":
+                return writer.create(item, values), True
+            raise OrgError("MISSING_ARGUMENT", "Id not specified")
+        raise OrgError("MALFORMED_ID", f"{item.label} ID: id value of incorrect type: {given}", ("Id",))
+    if job.operation in ("delete", "hardDelete"):
+        writer.delete(item, found[1])
+        if job.operation == "hardDelete":
+            writer.connection.execute(f"DELETE FROM {item.name} WHERE Id = ?", (found[1],))
+            writer.note_gone(item.name, [found[1]])
+    else:
+        writer.update(item, found[1], values)
+    return found[1], False
 
 
 def shuffled(job: Job) -> None:

@@ -35,6 +35,7 @@ class Call:
     body: Any
     version: str
     pinned: sqlite3.Connection | None = None
+    instance_url: str = ""
 
     def inside(self, **changes: Any) -> Call:
         """The same call with some parts replaced."""

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sync.clock import Clock
+from sync.embedded.org.bulk1 import Bulk1, Refused
 from sync.embedded.org.composite_parts import split_url
 from sync.embedded.org.core import Answer, Call, Org
 from sync.embedded.org.errors import OrgError, malformed_json, not_found
@@ -66,10 +67,11 @@ class Gateway:
 
     def __init__(self, org: Org, quota: Quota, sessions: Sessions, client: Client) -> None:
         self.org, self.quota, self.sessions = org, quota, sessions
-        self.oauth = OAuth(org.clock, sessions, client, org.state.switches, lambda name: is_user(org, name))
-        self._soap_api = Soap(self.oauth, lambda: soap_user_info(org))
         self.transactions = Transactions(org)
         self._router = Router(org, quota)
+        self.oauth = OAuth(org.clock, sessions, client, org.state.switches, lambda name: is_user(org, name))
+        self._bulk1 = Bulk1(org, self._router.bulk.jobs)
+        self._soap_api = Soap(self.oauth, lambda: soap_user_info(org))
         methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
         self.app = Starlette(routes=[Route("/{path:path}", self._endpoint, methods=methods)])
 
@@ -136,6 +138,8 @@ class Gateway:
             return Answer(200, versions())
         if path.startswith("/services/Soap/"):
             return self._soap(wire, path)
+        if path.startswith("/services/async/"):
+            return self._bulk(wire, path)
         if path in _LOGINS or path.startswith("/id/"):
             return self._login(wire, path)
         return self._data(wire)
@@ -189,6 +193,19 @@ class Gateway:
         status, body = self._soap_api.answer(path, self._body(wire), wire.instance_url, self.clock.now())
         return Answer(status, body, {"Content-Type": "text/xml;charset=UTF-8", **_NOT_KEPT})
 
+    def _bulk(self, wire: _Wire, path: str) -> Answer:
+        """The first Bulk API, whose requests carry the session in a header of their own."""
+        token = wire.headers.get("x-sfdc-session") or wire.headers.get("authorization", "").partition(" ")[2]
+        json = "json" in wire.headers.get("accept", "") + wire.headers.get("content-type", "")
+        refusal: Refused | None = None
+        if not self.sessions.is_open(token, self.org.state.switches.session_seconds):
+            refusal = Refused("InvalidSessionId", "Invalid session id", 401)
+        elif self.quota.take(overrun=self.org.state.switches.overrun) is None:
+            refusal = Refused("ExceededQuota", "TotalRequests Limit exceeded.", 403)
+        if refusal is not None:
+            return refusal.answer(json=json)
+        return self._bulk1.answer(wire.method, path.split("/")[4:], self._body(wire), wire.headers)
+
     def _data(self, wire: _Wire) -> Answer:
         found = _VERSION.match(wire.path)
         if found is None:
@@ -224,7 +241,7 @@ class Gateway:
 
     def _call(self, wire: _Wire) -> Call:
         version, path, query = split_url(wire.target)
-        return Call(wire.method, path, query, wire.headers, self._json(wire), version)
+        return Call(wire.method, path, query, wire.headers, self._json(wire), version, instance_url=wire.instance_url)
 
     @staticmethod
     def _body(wire: _Wire) -> bytes:
@@ -237,7 +254,7 @@ class Gateway:
                 raw = zlib.decompress(raw)
         except (OSError, EOFError, zlib.error):
             raise malformed_json("The request body is not valid gzip") from None
-        longest = LONGEST_UPLOAD if "/jobs/" in wire.path else LONGEST_BODY
+        longest = LONGEST_UPLOAD if "/jobs/" in wire.path or "/async/" in wire.path else LONGEST_BODY
         if len(raw) > longest:
             raise OrgError("REQUEST_ENTITY_TOO_LARGE", "The request body is too large", status=413)
         return raw

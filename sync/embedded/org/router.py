@@ -150,7 +150,7 @@ def _resource_map(org: Org, call: Call) -> Answer:
     base = f"/services/data/v{call.version}"
     names = ("sobjects", "query", "queryAll", "composite", "limits", "jobs")
     body = {name: f"{base}/{name}" for name in names}
-    return Answer(200, {**body, "identity": f"/id/{org.organization_id}/{org.user_id}"})
+    return Answer(200, {**body, "identity": f"{call.instance_url}/id/{org.organization_id}/{org.user_id}"})
 
 
 def versions() -> list[dict[str, str]]:
@@ -169,6 +169,9 @@ def versions() -> list[dict[str, str]]:
 def template(path: str, schema: Schema) -> str:
     """An address with its ids and values left out, for the count of calls by kind."""
     parts = path.partition("?")[0].strip("/").split("/")
+    if parts[:2] == ["services", "async"]:
+        shown = ["services", "async", "{version}", *parts[3:4], *(p if len(p) < 15 else "{id}" for p in parts[4:])]
+        return "/" + "/".join(shown)
     if parts[:2] != ["services", "data"] or len(parts) < 3:
         return "/" + "/".join(parts)
     shown = ["services", "data", "v{version}", *parts[3:]]

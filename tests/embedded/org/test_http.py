@@ -32,7 +32,7 @@ def test_versions(api: Api, version: str, status: int) -> None:
 
 def test_the_resource_map(api: Api) -> None:
     assert api.call("GET", "/")["query"] == f"{BASE}/query"
-    assert api.call("GET", "/")["identity"].startswith("/id/00D")
+    assert api.call("GET", "/")["identity"].startswith("http://127.0.0.1/id/00D")
 
 
 def test_the_limit_header_counts_the_call_it_answers(api: Api) -> None:
