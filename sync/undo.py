@@ -31,6 +31,7 @@ class Stays(StrEnum):
     HEADER = "campaign headers and lists of test members stay: they follow Salesforce, change them there"
     OPT_OUT = "opt-outs stay: only an opt-in takes one back"
     IDENTITY = "new ids of members stay: whoever was added again or converted does not get the old one back"
+    OPT_IN = "opt-ins stay: they were somebody's decision; opt the person out in Salesforce"
     HOLD = "holds set or lifted by a run stay: they follow what Salesforce shows"
     MARKER = "synced markers stay: Predictive still knows these members"
     GONE = "values of records that no longer exist stay as they are: nobody can restore them"
@@ -44,6 +45,7 @@ _NEVER = {
     Change.HEADER: Stays.HEADER,
     Change.TEST_PEOPLE: Stays.HEADER,
     Change.OPT_OUT: Stays.OPT_OUT,
+    Change.OPT_IN: Stays.OPT_IN,
     Change.IDENTITY: Stays.IDENTITY,
     Change.HOLD: Stays.HOLD,
 }

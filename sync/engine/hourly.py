@@ -274,6 +274,7 @@ def _send(hour: Hour, choice: Choice) -> None:
             left = [key for key in campaigns if key not in hour.refused]
             prepared = parts.service.prepare(None, left, dry_run=False, key=f"{live.run}:prepare-again")
         if prepared.send_id is not None and prepared.expected:
+            live.between_batches()  # the last moment to stop before mail goes out
             release(hour, prepared)
         done[0] = hour.sent
 

@@ -12,10 +12,11 @@ from sync.draft import member_label
 from sync.engine.claims import Ended, open_claims
 from sync.engine.gate import check_writable
 from sync.engine.parts import Parts
+from sync.engine.persons import find_person
 from sync.engine.sync_run import run_to_end
 from sync.errors import UsageError
 from sync.holds import MEMBER, any_held
-from sync.ids import CampaignId, MemberId, PersonId, looks_like_id, to18
+from sync.ids import CampaignId
 from sync.model import BaseMember, RunKind, RunState, Side, StatusState
 from sync.plan import Change, PlanCounts, PlanRow, Subject
 from sync.store.journal import JournalRow, Landing
@@ -28,7 +29,7 @@ def release_hold(parts: Parts, campaign_id: CampaignId, name: str, person: str, 
     Args:
         parts: the engine's tools.
         campaign_id, name: the campaign.
-        person: id of the lead, contact or CampaignMember.
+        person: id of the lead, contact or CampaignMember, or an e-mail address or name that only one member has.
         reason: why; kept in the journal.
 
     Raises:
@@ -38,7 +39,7 @@ def release_hold(parts: Parts, campaign_id: CampaignId, name: str, person: str, 
     check_writable(parts)
     if not reason.strip():
         raise UsageError("a hold is released only with a reason", remedy="add --reason TEXT; the journal keeps it")
-    base = _base_of(parts, campaign_id, person)
+    base = _base_of(parts, campaign_id, name, person)
     claims = open_claims(parts, RunKind.RELEASE, {campaign_id: name})
 
     def work() -> None:
@@ -52,15 +53,10 @@ def release_hold(parts: Parts, campaign_id: CampaignId, name: str, person: str, 
     return run_to_end(claims, work)
 
 
-def _base_of(parts: Parts, campaign_id: CampaignId, text: str) -> BaseMember:
+def _base_of(parts: Parts, campaign_id: CampaignId, name: str, text: str) -> BaseMember:
     """The base of the member that *text* names. Raises UsageError when there is none, or nothing of it is held."""
-    members = parts.store.members
-    if not looks_like_id(text):
-        raise UsageError(f"{text!r} is no id", remedy="give the id of the lead, contact or campaign member")
-    key = to18(text)
-    row = members.org_by_member(campaign_id, (MemberId(key),)).get(MemberId(key))
-    person = row.person_id if row is not None else PersonId(key)
-    base = members.base_rows(campaign_id, (person,)).get(person)
+    person = find_person(parts.store, campaign_id, name, text).person_id
+    base = parts.store.members.base_rows(campaign_id, (person,)).get(person)
     if base is None or not any_held(base):
         why = "is not known as a member of this campaign" if base is None else "has nothing that is held"
         raise UsageError(f"{text} {why}", left_undone="nothing was released", remedy="predictive runs lists the undos")

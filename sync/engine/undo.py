@@ -30,7 +30,7 @@ from sync.undo import Stays, invert
 from sync.views import RunView
 
 _CHUNK = 500
-_NOTHING = frozenset({RunKind.PLAN, RunKind.VERIFY, RunKind.RELEASE})
+_NOTHING = frozenset({RunKind.PLAN, RunKind.VERIFY, RunKind.RELEASE, RunKind.UNLOCK})
 
 
 def plan_undo(parts: Parts, run_id: RunId, choice: Choice, chosen: Callable[[JournalRow], bool] | None = None) -> Plan:

@@ -116,7 +116,8 @@ def _fields(
         return
     hidden = base is not None and base.invisible
     if org is None or service is None:
-        state = "invisible" if hidden else "held" if service is not None and service.hold else "pending"
+        held = (service is not None and service.hold) or _put_aside(base, "member")
+        state = "invisible" if hidden else "held" if held else "pending"
         here = (None if org is None else "member", None if service is None else "member")
         yield FieldState("member", *here, None if base is None else "member", state, _rule("member"))
     for name in FIELDS:
@@ -133,6 +134,8 @@ def _state(name: str, org: OrgMember | None, service: ServiceMember | None, base
     left, right = getattr(org, name), getattr(service, name)
     if (left or None) == (right or None):
         return "agreed"
+    if _put_aside(base, name):
+        return "held"
     if name == "status":
         if base is None or base.status_state is StatusState.AGREED:
             return "pending"
@@ -142,6 +145,11 @@ def _state(name: str, org: OrgMember | None, service: ServiceMember | None, base
     if name in _COUNTERS:
         return "held" if right < left else "pending"
     return "pending"
+
+
+def _put_aside(base: BaseMember | None, name: str) -> bool:
+    """True when an undo restored a value of this field against its owner."""
+    return base is not None and any(field == name for field, _ in base.holds)
 
 
 def _rule(name: str) -> str:

@@ -72,7 +72,7 @@ def _rows(known: Known) -> list[Warned]:
         out.append(Warned("rejected", f"{_members(known.rejected)} with a rejected status. See the run's failed rows."))
     if known.held:
         out.append(
-            Warned("held", f"{_members(known.held)} held back and not mailed. Release them or agree in the org.")
+            Warned("held", f"{_members(known.held)} with held values. Agree in the org, or predictive runs release.")
         )
     if known.invisible:
         out.append(Warned("invisible", f"{_members(known.invisible)} not visible to the sync user. Check sharing."))

@@ -201,6 +201,34 @@ def test_undoing_a_start_is_guarded_and_says_first_what_stays(world: World) -> N
         assert world.service_members(campaign) == {}
 
 
+def test_a_batch_is_undone_whole_and_a_part_of_it_alone(world: World) -> None:
+    first, second = world.campaign(3), world.campaign(3)
+    with world.shell() as shell:
+        for campaign in (first, second):
+            shell.new_edition(campaign.id)
+            world.update("Lead", campaign.leads[0], LastName="Byron")
+        old = {c.id: world.service_members(c)[c.leads[0]]["last_name"] for c in (first, second)}
+        night = shell.batch(RunKind.NIGHTLY)
+        assert night.counts.changed == 2
+        part = next(each.run for each in night.campaigns if each.campaign_id == first.id)
+        assert part is not None
+        assert shell.undo(part).counts.changed == 1
+        names = [world.service_members(c)[c.leads[0]]["last_name"] for c in (first, second)]
+        assert names == [old[first.id], "Byron"]
+        # What the part's undo took back already needs nothing more.
+        whole = shell.undo(night.run)
+        assert (whole.exit_code, whole.counts.changed, whole.counts.drifted) == (0, 1, 0)
+        assert {each.campaign_id for each in whole.campaigns} >= {first.id, second.id}
+        names = [world.service_members(c)[c.leads[0]]["last_name"] for c in (first, second)]
+        assert names == [old[first.id], old[second.id]]
+        assert shell.batch(RunKind.NIGHTLY).counts.held == 2
+        # Somebody who is held says so.
+        (state,) = [each for each in shell.why(first.id, first.leads[0]).fields if each.field == "last_name"]
+        assert state.state == "held"
+        address = world.service_members(first)[first.leads[0]]["email"]
+        assert shell.release_hold(first.id, address, reason="mistake").exit_code == 0
+
+
 def test_what_cannot_be_undone_is_refused_with_a_reason(world: World) -> None:
     campaign = world.campaign(3)
     with world.shell() as shell:
