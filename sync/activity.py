@@ -12,6 +12,7 @@ from sync.draft import COUNTERS, Draft, Fact, MergeContext
 from sync.holds import is_held
 from sync.model import BaseMember, Level, OrgMember, RunKind, ServiceMember, Side
 from sync.plan import Change, Scalar
+from sync.rules import Rule
 
 _OWNED = ("level", "reason", "active", *COUNTERS)
 
@@ -20,6 +21,8 @@ def merge_activity(
     draft: Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
 ) -> None:
     """Level, reason, active flag and counters: written by hourly, the first three by refresh, else pending."""
+    if Rule.ACTIVITY not in context.rules:
+        return
     if context.inbound and org.synced is None:
         wanted = [item for item in _outbound(draft, org, service, base, context) if item[1] not in ("reason", "active")]
     else:
@@ -47,13 +50,13 @@ def _outbound(
     if held:
         draft.facts.add(Fact.HELD)
     if "level" not in context.off | held and service.level != org.level:
-        if _rank(service.level) > _rank(org.level):
+        if _rank(service.level) > _rank(org.level) or Rule.NEVER_BACK not in context.rules:
             yield Change.LEVEL, "level", org.level, service.level
         else:
             _backwards(draft, "level", service.level, org.level)
     clears = service.reason is None and org.reason is not None
     agreed = base is not None and base.reason == org.reason
-    if clears and not agreed:
+    if clears and not agreed and Rule.NEVER_BACK in context.rules:
         if "reason" not in context.off | held:
             _backwards(draft, "reason", service.reason, org.reason)
     else:
@@ -65,7 +68,7 @@ def _outbound(
         ours, theirs = getattr(service, name), getattr(org, name)
         if name in context.off | held or ours == theirs:
             continue
-        if ours < theirs:
+        if ours < theirs and Rule.NEVER_BACK in context.rules:
             _backwards(draft, name, ours, theirs)
         else:
             yield Change.COUNTERS, name, theirs, ours

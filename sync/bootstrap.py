@@ -38,6 +38,7 @@ from sync.model import Campaign, Edition, RunKind
 from sync.plan import Plan
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
 from sync.predictive.client import PredictiveService
+from sync.rules import EVERY_RULE, Rules
 from sync.salesforce.client import SalesforceOrg
 from sync.settings import OrgSettings
 from sync.store.store import Store, open_store
@@ -81,8 +82,10 @@ class Shell(Mending):
         clock: Clock,
         on_event: Callable[[Event], None],
         read_only: bool | None,
+        rules: Rules = EVERY_RULE,
     ) -> None:
         super().__init__(settings, store, clock)
+        self._rules = rules
         self._on_event = on_event
         self._read_only = settings.read_only if read_only is None else read_only or settings.read_only
         self._parts: Parts | None = None
@@ -127,6 +130,7 @@ class Shell(Mending):
                 tell=self._tell,
                 made_for=made_for,
                 read_only=self._read_only,
+                rules=self._rules,
             )
         return self._parts
 

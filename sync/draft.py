@@ -12,6 +12,7 @@ from typing import Any
 
 from sync.model import OrgMember, RunKind, ServiceMember, Side, StatusLabel
 from sync.plan import Change, PlanRow, Scalar, Subject
+from sync.rules import EVERY_RULE, Rules
 
 INBOUND = frozenset({RunKind.INITIAL, RunKind.MANUAL, RunKind.NIGHTLY})
 """Kinds that bring the org's member data to the service."""
@@ -60,12 +61,14 @@ class MergeContext:
         labels: the campaign's status labels.
         at: the org's clock, the value of the synced marker.
         off: our names of fields that the mapping switches off.
+        rules: the rules that are held; all of them in every run.
     """
 
     kind: RunKind
     labels: tuple[StatusLabel, ...]
     at: datetime
     off: frozenset[str] = frozenset()
+    rules: Rules = EVERY_RULE
 
     @property
     def inbound(self) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from sync.ids import CampaignId
 from sync.plan import GuardVerdict
+from sync.rules import EVERY_RULE, Rules, guard_held
 
 DELETES = "deletes"
 DELETES_RUN = "deletes-run"
@@ -22,6 +23,8 @@ FLOOD = "flood"
 CANARY = "canary"
 INCOMPLETE = "incomplete"
 BUDGET = "budget"
+TYPE = "type"
+"""The campaign's type was changed after it had editions; no allowance lets that pass."""
 
 RULES = (DELETES, DELETES_RUN, SIDE_EMPTY, CHANGED, BLANKED, FLOOD_FIRST, FLOOD, CANARY, INCOMPLETE, BUDGET)
 """Names as ``--allow`` takes them."""
@@ -91,6 +94,7 @@ def judge_plan(
     *,
     canaries_gone: tuple[str, ...] | None = None,
     allow: Mapping[str, float] | None = None,
+    rules: Rules = EVERY_RULE,
 ) -> tuple[GuardVerdict, ...]:
     """Every verdict: those that refuse or passed only because a limit was raised, one by one; then each other guard
     that had something to judge, once for the run, with its figure nearest to the limit.
@@ -100,6 +104,7 @@ def judge_plan(
         limits: the configured limits.
         canaries_gone: global test members that a side had and has no more; None when they were not looked at.
         allow: raised limits by rule, for this run only.
+        rules: the rules that are held.
     """
     raised = dict(allow or {})
     verdicts: list[GuardVerdict] = []
@@ -112,7 +117,8 @@ def judge_plan(
     verdicts += _total(deletes, mails, canaries_gone or (), limits, raised)
     objecting = {verdict.rule for verdict in verdicts}
     passed = _passed(judged, limits, mails, canaries=canaries_gone is not None)
-    return (*verdicts, *(verdict for verdict in passed if verdict.rule not in objecting))
+    every = (*verdicts, *(verdict for verdict in passed if verdict.rule not in objecting))
+    return tuple(verdict for verdict in every if guard_held(rules, verdict.rule))
 
 
 def _verdict(

@@ -16,6 +16,7 @@ from sync.holds import MEMBER, UNDO_HOLD, is_held
 from sync.mapping import Mapping
 from sync.model import BaseMember, OrgMember, RunKind, ServiceMember, Side
 from sync.plan import Change, Scalar
+from sync.rules import Rule
 from sync.status import Direction, decide_status
 
 PERSON_FIELDS = (
@@ -64,16 +65,18 @@ def merge(
     context: MergeContext,
     *,
     invisible: bool = False,
+    known_as: ServiceMember | None = None,
 ) -> Merged:
     """Decide what one member needs.
 
     Args:
         org: the row last seen in the org. None means that it is known not to be a member: never seen, or its removal
             was proven by a complete read. A row that merely vanished from sight stays here with ``invisible``.
-        service: the service's row; for a converted lead the row under the lead's id.
+        service: the service's row; for a converted lead or a merged record the row under the former id.
         base: what was last agreed, None when there was never a run that settled this member.
         context: run kind, labels, instant, fields off.
         invisible: the org's row can no longer be seen, and nothing proves that it is gone.
+        known_as: a second row that the service has of the same human under a former id; the two become one.
     """
     if org is None:
         return _without_org(service, base, context)
@@ -83,16 +86,16 @@ def merge(
     if service is None:
         if is_held(base, MEMBER, org.member_id):
             draft.facts.add(Fact.HELD)
-        elif context.inbound:
+        elif context.inbound and Rule.MEMBER_ADDED in context.rules:
             _add(draft, org, base, context)
         return draft.done()
-    _identity(draft, org, service, context)
+    _identity(draft, org, service, known_as, context)
     _person_fields(draft, org, service, base, context)
     _status(draft, org, service, base, context)
     _opt_out(draft, org, service, base, context)
     merge_activity(draft, org, service, base, context)
     if context.inbound:
-        if service.hold in OUR_HOLDS and not is_held(base, "email", org.email):
+        if service.hold in OUR_HOLDS and Rule.SEEN_AGAIN in context.rules and not is_held(base, "email", org.email):
             draft.row(
                 Side.PREDICTIVE, Change.HOLD, "hold", service.hold, None, "it is a visible member again", "hold-lifted"
             )
@@ -110,7 +113,9 @@ def _without_org(service: ServiceMember | None, base: BaseMember | None, context
     if not context.inbound:
         return Merged()
     draft = Draft(service, service)
-    if base is not None:
+    if base is not None or Rule.ORPHAN_HELD not in context.rules:
+        if Rule.MEMBER_REMOVED not in context.rules:
+            return Merged()
         draft.facts.add(Fact.REMOVED)
         draft.row(
             Side.PREDICTIVE,
@@ -138,6 +143,16 @@ def _without_org(service: ServiceMember | None, base: BaseMember | None, context
             "member in Predictive only, never agreed: not deleted, not mailed",
             "orphan",
         )
+    draft.row(
+        Side.PREDICTIVE,
+        Change.ORPHAN,
+        "member",
+        draft.label,
+        None,
+        "member in Predictive only: removed only if a person accepts this very row",
+        "orphan",
+        values={name: getattr(service, name) for name in _REMEMBERED},
+    )
     return draft.done()
 
 
@@ -164,7 +179,7 @@ def _add(draft: Draft, org: OrgMember, base: BaseMember | None, context: MergeCo
         "email": org.email,
         "status": org.status,
         "test_member": org.test_member,
-        "opted_out": org.opted_out,
+        "opted_out": org.opted_out and Rule.OPT_OUT_ARRIVES in context.rules,
         "added_at": org.created,
     }
     decision = decide_status(org.status, org.status, None, context.labels)
@@ -173,6 +188,7 @@ def _add(draft: Draft, org: OrgMember, base: BaseMember | None, context: MergeCo
         _reject(draft, Side.PREDICTIVE, decision.rejected)
     active, reason = on_arrival(org)
     adopted = org.synced is not None or org.level is not None or org.reason is not None
+    adopted = adopted and Rule.ADOPTION in context.rules
     if adopted:
         values |= {name: getattr(org, name) for name in SEEDED if name not in context.off}
         active = org.active if "active" not in context.off else active
@@ -199,6 +215,8 @@ def _add(draft: Draft, org: OrgMember, base: BaseMember | None, context: MergeCo
 
 def _arrival_rows(draft: Draft, org: OrgMember, active: bool, reason: str | None, context: MergeContext) -> None:
     """Marker, active flag and reason of a member that the org does not show as synced yet."""
+    if Rule.MARKER not in context.rules:
+        return
     rows: tuple[tuple[Change, str, Scalar, Scalar], ...] = (
         (Change.MARKER, "synced", None, context.at.isoformat()),
         (Change.MARKER, "active", org.active, active),
@@ -213,21 +231,27 @@ def _arrival_rows(draft: Draft, org: OrgMember, active: bool, reason: str | None
         )
 
 
-def _identity(draft: Draft, org: OrgMember, service: ServiceMember, context: MergeContext) -> None:
+def _identity(
+    draft: Draft, org: OrgMember, service: ServiceMember, known_as: ServiceMember | None, context: MergeContext
+) -> None:
     if not context.inbound:
         return
-    if service.person_id != org.person_id:
+    former = known_as or (service if service.person_id != org.person_id else None)
+    if former is not None:
+        converted = org.lead_id == former.person_id
+        why = "the lead was converted" if converted else "two records were merged in Salesforce"
+        goes_on = "the contact" if converted else "the one that is left"
         draft.row(
             Side.PREDICTIVE,
             Change.IDENTITY,
             "member_id",
-            service.person_id,
+            former.person_id,
             org.person_id,
-            "the lead was converted: the member goes on as the contact, with level, reason and history",
+            f"{why}: the member goes on as {goes_on}, with level, reason and history",
             "salesforce-owns",
-            values={"lead_id": service.person_id},
+            values={"was": former.person_id},
         )
-    elif service.member_id != org.member_id:
+    elif service.member_id != org.member_id and Rule.MEMBER_ID in context.rules:
         draft.row(
             Side.PREDICTIVE,
             Change.IDENTITY,
@@ -242,7 +266,7 @@ def _identity(draft: Draft, org: OrgMember, service: ServiceMember, context: Mer
 def _person_fields(
     draft: Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
 ) -> None:
-    if not context.inbound:
+    if not context.inbound or Rule.PERSON_FIELDS not in context.rules:
         return
     for field, change in PERSON_FIELDS:
         theirs, ours = getattr(org, field), getattr(service, field)
@@ -271,7 +295,9 @@ def _reject(draft: Draft, side: Side, value: str | None) -> None:
 def _status(
     draft: Draft, org: OrgMember, service: ServiceMember, base: BaseMember | None, context: MergeContext
 ) -> None:
-    decision = decide_status(org.status, service.status, base, context.labels)
+    if Rule.STATUS not in context.rules:
+        return
+    decision = decide_status(org.status, service.status, base, context.labels, context.rules)
     if decision.waits:
         draft.facts.add(Fact.HELD)
         return
@@ -297,7 +323,7 @@ def _opt_out(
     """One way each: a tick opts out in the service, a global opt-out ticks the box; nothing here ever opts in."""
     if org.opted_out == service.opted_out:
         return
-    agreed = base is not None and base.opted_out
+    agreed = base is not None and base.opted_out and Rule.NO_OPT_IN in context.rules
     if agreed:
         draft.facts.add(Fact.HELD)
         draft.notes.append(
@@ -306,11 +332,11 @@ def _opt_out(
             else f"{draft.label}: opted in in Predictive, the opt-out box in Salesforce is still ticked; clear it there"
         )
     elif org.opted_out:
-        if context.inbound:
+        if context.inbound and Rule.BOX_OPTS_OUT in context.rules:
             draft.row(
                 Side.PREDICTIVE, Change.OPT_OUT, "opted_out", False, True, "opt-out box ticked in Salesforce", "opt-out"
             )
-    elif context.kind is RunKind.HOURLY:
+    elif context.kind is RunKind.HOURLY and Rule.OPT_OUT_TICKS in context.rules:
         draft.row(
             Side.SALESFORCE,
             Change.OPT_OUT,

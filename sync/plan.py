@@ -20,7 +20,7 @@ from sync.model import Calls, RunKind, Side
 PLAN_FORMAT = 1
 """Rises when a saved plan of an older program can no longer be applied."""
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Rises when the merge's rules change, so that a plan made by other rules is refused."""
 
 Scalar = str | int | bool | None
@@ -31,6 +31,7 @@ class Change(StrEnum):
 
     ADD = "add"
     REMOVE = "remove"
+    ORPHAN = "orphan"
     NAME = "name"
     EMAIL = "email"
     STATUS = "status"
@@ -49,6 +50,13 @@ class Change(StrEnum):
     CLICK_THROUGH = "click-through"
     HISTORY = "history"
     LOCK = "lock"
+
+
+REMOVALS = frozenset({Change.REMOVE, Change.ORPHAN})
+"""What takes a member away; what ``apply`` leaves out without the removals."""
+
+OFFERED = frozenset({Change.ORPHAN})
+"""Rows that a plan only offers: they are written when a person accepted them one by one, never otherwise."""
 
 
 class Subject(StrEnum):
@@ -112,6 +120,11 @@ class PlanRow:
         """
         if not may_write(self.field, self.side):
             raise ValueError(f"{self.field} is owned by {self.side.value} and cannot be written there")
+
+    @property
+    def offered(self) -> bool:
+        """True for a row that is written only when a person accepted it by its number."""
+        return self.change in OFFERED
 
 
 def numbered(row: PlanRow, seq: int) -> PlanRow:
@@ -219,6 +232,7 @@ class Plan:
 
     ``made_at`` is the servers' time of the reads it was made from. ``undoes`` is the run whose inverse it is, and
     ``cannot`` says first what of that run cannot be undone; ``retries`` is the run whose failed rows it tries again.
+    ``offered`` counts rows that are not accepted unless a person accepts each by its number.
     """
 
     plan_id: str
@@ -239,6 +253,12 @@ class Plan:
     undoes: RunId | None = None
     cannot: tuple[str, ...] = ()
     retries: RunId | None = None
+    offered: int = 0
+
+    @property
+    def writes(self) -> int:
+        """Rows that are written unless a person rejects them; those only offered are left out."""
+        return self.rows - self.offered
 
     @property
     def refused(self) -> tuple[GuardVerdict, ...]:

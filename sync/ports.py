@@ -297,7 +297,10 @@ class ServiceIdentity:
 
 @dataclass(frozen=True, slots=True)
 class MemberWrite:
-    """One row of ``members:batch``. ``fields`` absent = keep, None = clear."""
+    """One row of ``members:batch``. ``fields`` absent = keep, None = clear.
+
+    ``was`` is the person under whom the service knows the member so far: the lead was converted, or two were merged.
+    """
 
     key: str
     person_id: PersonId
@@ -305,6 +308,7 @@ class MemberWrite:
     member_id: MemberId | None
     delete: bool = False
     lead_id: str | None = None
+    was: PersonId | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     if_version: int | None = None
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sync.model import BaseMember, StatusLabel, StatusState
+from sync.rules import EVERY_RULE, Rule, Rules
 
 
 class Direction(StrEnum):
@@ -49,7 +50,11 @@ def known_status(status: str | None, labels: Sequence[StatusLabel]) -> bool:
 
 
 def decide_status(
-    org: str | None, service: str | None, base: BaseMember | None, labels: Sequence[StatusLabel]
+    org: str | None,
+    service: str | None,
+    base: BaseMember | None,
+    labels: Sequence[StatusLabel],
+    rules: Rules = EVERY_RULE,
 ) -> StatusDecision:
     """Merge one status.
 
@@ -57,24 +62,27 @@ def decide_status(
         org, service: the value on either side; equal values of a member about to be added are checked only.
         base: what was agreed; None when nothing was.
         labels: the campaign's labels.
+        rules: the rules that are held.
     """
-    if org == service:
+    if org == service and (Rule.SAME_CHANGE in rules or base is None or org == base.status):
         unknown = base is None and org is not None and not known_status(org, labels)
         return StatusDecision(rejected=org if unknown else None)
     stuck = base is not None and base.status_state in (StatusState.HELD, StatusState.REJECTED)
     if base is not None and stuck and (org, service) == (base.org_status, base.service_status):
         return StatusDecision(waits=True)
-    decision = _direction(org, service, base)
+    decision = _direction(org, service, base, rules)
     value = org if decision.direction is Direction.TO_SERVICE else service
     if value is None:
         return StatusDecision()
-    if known_status(value, labels):
+    if known_status(value, labels) or Rule.KNOWN_STATUS not in rules:
         return decision
     return StatusDecision(decision.direction, decision.conflict, value, reason=decision.reason, rule=decision.rule)
 
 
-def _direction(org: str | None, service: str | None, base: BaseMember | None) -> StatusDecision:
+def _direction(org: str | None, service: str | None, base: BaseMember | None, rules: Rules) -> StatusDecision:
     if base is None or base.status is None:
+        if Rule.NEVER_AGREED not in rules:
+            return StatusDecision(Direction.TO_ORG)
         return StatusDecision(
             Direction.TO_SERVICE, reason="different, and never agreed: Salesforce wins", rule="salesforce-wins"
         )
@@ -82,6 +90,8 @@ def _direction(org: str | None, service: str | None, base: BaseMember | None) ->
         return StatusDecision(Direction.TO_SERVICE, reason="changed in Salesforce")
     if org == base.status:
         return StatusDecision(Direction.TO_ORG, reason="changed in Predictive")
+    if Rule.SALESFORCE_WINS not in rules:
+        return StatusDecision(Direction.TO_ORG)
     return StatusDecision(
         Direction.TO_SERVICE,
         conflict=True,

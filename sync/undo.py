@@ -15,7 +15,7 @@ from sync.draft import COUNTERS, Draft, Fact, Merged
 from sync.holds import MEMBER, UNDO_HOLD
 from sync.ids import CONTACT_PREFIX, MemberId, PersonId
 from sync.model import OrgMember, PersonKind, ServiceMember, Side, StatusLabel
-from sync.plan import Change, PlanRow, Scalar, Subject
+from sync.plan import REMOVALS, Change, PlanRow, Scalar, Subject
 from sync.status import known_status
 
 RULE = "undo"
@@ -137,7 +137,7 @@ class _Work:
         """Add the inverse of one row, or say why there is none."""
         if row.change is Change.ADD:
             self._remove()
-        elif row.change is Change.REMOVE:
+        elif row.change in REMOVALS:
             self._restore(row)
         elif row.side is Side.PREDICTIVE:
             self._service_field(row)

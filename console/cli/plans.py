@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from console.cli.prose import columns, fit, number, plural, safe, state
 from sync.errors import ConfirmationNeeded, UsageError
 from sync.model import RunKind, Side
-from sync.plan import Change, Plan, PlanRow
+from sync.plan import REMOVALS, Change, Plan, PlanRow
 
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation
@@ -23,6 +23,7 @@ ROWS_SHOWN = 8
 _GROUPS: dict[Change, tuple[str, str, str]] = {
     Change.ADD: ("+", "member added", "members added"),
     Change.REMOVE: ("−", "member removed", "members removed"),
+    Change.ORPHAN: ("−", "orphan, removed only if accepted by number", "orphans, removed only if accepted by number"),
     Change.NAME: ("~", "name changed", "names changed"),
     Change.EMAIL: ("~", "e-mail address changed", "e-mail addresses changed"),
     Change.STATUS: ("~", "status changed", "statuses changed"),
@@ -156,7 +157,7 @@ def _cost(made: Plan) -> str:
 def _group(change: Change, count: int, rows: Sequence[PlanRow]) -> list[str]:
     glyph, one, many = _GROUPS[change]
     lines = [f"    {glyph} {number(count)} {one if count == 1 else many}"]
-    whole = change in (Change.ADD, Change.REMOVE)
+    whole = change is Change.ADD or change in REMOVALS
     table = [
         [row.label, *([] if whole else [_moved(row)]), f"{'▲ ' if row.conflict else ''}{row.reason}"] for row in rows
     ]

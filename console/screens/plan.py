@@ -24,7 +24,7 @@ from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from console.window import Window
 from sync.model import Side
-from sync.plan import Change, Plan, PlanRow
+from sync.plan import REMOVALS, Change, Plan, PlanRow
 
 SMALL = 12
 """A plan of so few rows is shown open at once."""
@@ -162,7 +162,7 @@ class PlanScreen(ConsoleScreen):
         return (self.plan.rows if self.plan else 0) - len(self.out)
 
     def _removals(self) -> int:
-        return sum(group.rows - group.out for group in self._all if group.change is Change.REMOVE)
+        return sum(group.rows - group.out for group in self._all if group.change in REMOVALS)
 
     def situation(self) -> Situation:
         """What is left of the plan."""

@@ -23,7 +23,7 @@ from console.present import (
     wrap,
 )
 from sync.model import Side
-from sync.plan import Change, GuardVerdict, Plan, PlanRow, Scalar
+from sync.plan import REMOVALS, Change, GuardVerdict, Plan, PlanRow, Scalar
 from sync.views import LimitsView
 
 GroupKey = tuple[Side, Change]
@@ -32,6 +32,7 @@ ARROWS = {Side.PREDICTIVE: "→ Predictive", Side.SALESFORCE: "→ Salesforce"}
 _WORDS: dict[Change, tuple[str, str, str]] = {
     Change.ADD: ("+", "member added", "members added"),
     Change.REMOVE: ("−", "member removed", "members removed"),
+    Change.ORPHAN: ("−", "orphan, out unless you take it in", "orphans, out unless you take them in"),
     Change.NAME: ("~", "name changed", "names changed"),
     Change.EMAIL: ("~", "e-mail address changed", "e-mail addresses changed"),
     Change.STATUS: ("~", "status changed", "statuses changed"),
@@ -253,6 +254,7 @@ def change_words(row: PlanRow) -> list[tuple[str, str]]:
     if row.change in (
         Change.ADD,
         Change.REMOVE,
+        Change.ORPHAN,
         Change.EDITION,
         Change.CLICK_THROUGH,
         Change.HISTORY,
@@ -338,7 +340,7 @@ def nothing_lines(plan: Plan | None, text: str) -> tuple[Line, ...]:
 def apply_lines(plan: Plan, groups: tuple[Group, ...], without_deletes: bool) -> tuple[str, ...]:
     """What the last question says: how much goes where, and the removals by number."""
     lines = []
-    removed = sum(g.rows - g.out for g in groups if g.change is Change.REMOVE)
+    removed = sum(g.rows - g.out for g in groups if g.change in REMOVALS)
     for side in (Side.PREDICTIVE, Side.SALESFORCE):
         rows = sum(g.rows - g.out for g in groups if g.side is side)
         if side is Side.PREDICTIVE and without_deletes:

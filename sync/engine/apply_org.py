@@ -35,6 +35,7 @@ from sync.mapping import Mapping as Names
 from sync.model import BaseMember, OrgMember, Side
 from sync.plan import PlanRow, Subject
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
+from sync.rules import Rule
 from sync.settle import settle
 from sync.store.journal import DRIFTED, JournalRow, Landing
 
@@ -102,7 +103,8 @@ class OrgPhase:
                 for part in by_owner(group):
                     write = org_write(part, parts.mapping, service)
                     if write is not None:
-                        yield self._wait(part, write)
+                        held = Rule.DRIFT in parts.rules
+                        yield self._wait(part, write if held else replace(write, expect={}))
 
     def _left_out(self, row: PlanRow) -> bool:
         """Rows of a campaign that failed before, or of a person whose addition to the service was refused."""
@@ -228,7 +230,8 @@ class _Answer:
         store = live.parts.store
         org, bases = self._land_members()
         with store.transaction():
-            landing = Landing(org=org, base=bases)
+            held = Rule.WRITTEN_IS_AGREED in live.parts.rules
+            landing = Landing(org=org, base=bases if held else ())
             store.journal.record_outcome(live.lease, batch, self._rows, landing=landing, events=self._events)
             for kind, written in self._content.items():
                 store.content.mark_written(kind, written)

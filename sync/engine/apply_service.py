@@ -13,6 +13,7 @@ from itertools import islice
 from sync.budget import SERVICE_BATCH
 from sync.digest import header_digest, org_digest, service_digest, test_people_digest
 from sync.engine.feed import read_whole
+from sync.engine.fixed_type import with_its_type
 from sync.engine.live import LiveRun
 from sync.engine.lockout import as_critical, check_answers, lock_out
 from sync.engine.tally import Done
@@ -21,8 +22,9 @@ from sync.errors import OutcomeUnknown, PredictiveError, QuotaExhausted
 from sync.events import Event, Phase, RowFailed
 from sync.ids import CampaignId, PersonId
 from sync.model import BaseMember, Campaign, OrgMember, ServiceMember, Side, TestPerson
-from sync.plan import Change, PlanRow, numbered
+from sync.plan import REMOVALS, Change, PlanRow, numbered
 from sync.ports import MemberOutcome, MemberWrite
+from sync.rules import Rule
 from sync.settle import kept_in, kept_out, settle
 from sync.store.journal import JournalRow, Landing
 
@@ -69,7 +71,7 @@ def write_header(applying: Applying, row: PlanRow) -> None:
     )
     settings = live.parts.settings
     live.parts.service.put_campaign(
-        campaign, status_on=dict(settings.status_on), time_zone=live.parts.time_zone, key=key
+        with_its_type(live.parts, campaign), status_on=dict(settings.status_on), time_zone=live.parts.time_zone, key=key
     )
     with live.parts.store.transaction():
         live.parts.store.campaigns.set_pushed(campaign.id, header_digest(campaign))
@@ -131,7 +133,7 @@ def _again(applying: Applying, campaign_id: CampaignId, stale: tuple[Group, ...]
 
 def _still(row: PlanRow, now: ServiceMember) -> bool:
     """True when the service's value is still the one that the plan showed (whole members: still there)."""
-    if row.change in (Change.ADD, Change.REMOVE, Change.IDENTITY):
+    if row.change in (Change.ADD, Change.IDENTITY, *REMOVALS):
         return True
     return (getattr(now, row.field) or None) == (row.before or None)
 
@@ -206,10 +208,10 @@ class _Landing:
         self._campaign_id = campaign_id
         members = applying.live.parts.store.members
         persons = [write.person_id for write in writes]
-        leads = [PersonId(write.lead_id) for write in writes if write.lead_id]
-        self._service = members.service_rows(campaign_id, [*persons, *leads])
+        formerly = [person for write in writes if (person := _formerly(write)) is not None]
+        self._service = members.service_rows(campaign_id, [*persons, *formerly])
         self._org = members.org_rows(campaign_id, persons)
-        self._base = members.base_rows(campaign_id, [*persons, *leads])
+        self._base = members.base_rows(campaign_id, [*persons, *formerly])
         self._rows: list[JournalRow] = []
         self._events: list[Event] = []
         self._put: list[ServiceMember] = []
@@ -232,11 +234,14 @@ class _Landing:
                 self._bases.append(kept_out(here[0], self._base.get(person)))
             return
         before, base = self._service.get(person), self._base.get(person)
-        lead = PersonId(write.lead_id) if write.lead_id else None
-        if lead is not None and before is None and lead in self._service:
-            before, base = self._service[lead], self._base.get(lead)
-            self._gone.append((self._campaign_id, lead))
-            self._base_gone.append((self._campaign_id, lead))
+        former = _formerly(write)
+        if former is not None and former in self._service and (before is None or write.was is not None):
+            if before is None:
+                before, base = self._service[former], self._base.get(former)
+            else:
+                before = _together(before, self._service[former])
+            self._gone.append((self._campaign_id, former))
+            self._base_gone.append((self._campaign_id, former))
         now = patched_service(before, write, outcome, self._campaign_id)
         self._put.append(now)
         if now.opted_out and not (before is not None and before.opted_out):
@@ -289,8 +294,9 @@ class _Landing:
         """All of it in one transaction."""
         live = self._applying.live
         elsewhere = list(self._elsewhere())
+        held = Rule.WRITTEN_IS_AGREED in live.parts.rules
         landing = Landing(
-            base=self._bases,
+            base=self._bases if held else (),
             base_gone=self._base_gone,
             service=[*self._put, *elsewhere],
             service_gone=self._gone,
@@ -321,6 +327,23 @@ class _Landing:
                 )
 
 
+def _formerly(write: MemberWrite) -> PersonId | None:
+    """The person under whom the service may know the member so far."""
+    return write.was or (PersonId(write.lead_id) if write.lead_id else None)
+
+
+def _together(one: ServiceMember, other: ServiceMember) -> ServiceMember:
+    """Two members that turned out to be one person: what the answer does not tell is the higher of both."""
+    return replace(
+        one,
+        opens=max(one.opens, other.opens),
+        clicks=max(one.clicks, other.clicks),
+        completions=max(one.completions, other.completions),
+        bounces=max(one.bounces, other.bounces),
+        opted_out=one.opted_out or other.opted_out,
+    )
+
+
 def service_phase(applying: Applying, people: tuple[TestPerson, ...] | None) -> None:
     """Everything of the plan that goes to the service; one campaign's trouble does not stop the others.
 
@@ -339,7 +362,7 @@ def service_phase(applying: Applying, people: tuple[TestPerson, ...] | None) -> 
                 applying.plan_id, side=Side.PREDICTIVE, campaign_id=campaign_id, changes=(Change.HEADER,)
             ):
                 write_header(applying, row)
-            without = {Change.HEADER} | ({Change.REMOVE} if applying.without_deletes else set())
+            without = {Change.HEADER} | (REMOVALS if applying.without_deletes else frozenset())
             rows = plans.accepted(applying.plan_id, side=Side.PREDICTIVE, campaign_id=campaign_id, without=without)
             write_members(applying, campaign_id, (row for row in rows if row.seq not in applying.skip))
         except (OutcomeUnknown, QuotaExhausted):

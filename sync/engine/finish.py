@@ -11,12 +11,13 @@ from collections.abc import Iterable
 from sync.digest import org_digest, service_digest
 from sync.draft import Fact, MergeContext, Rejection, member_label
 from sync.engine.live import LiveRun
-from sync.engine.planning import triples
+from sync.engine.planning import differing
 from sync.events import RowFailed
 from sync.ids import CampaignId, PersonId
 from sync.merge import merge
 from sync.model import BaseMember, Campaign, OrgMember, RunKind, ServiceMember, Side
 from sync.plan import Change, PlanRow, Subject
+from sync.rules import Rule
 from sync.settle import settle
 from sync.store.journal import JournalRow
 
@@ -26,11 +27,16 @@ _CHUNK = 2000
 def settle_rest(live: LiveRun, campaign: Campaign, kind: RunKind) -> set[str]:
     """Advance the base of every member that still differs from it; the persons whose status was rejected just now."""
     members = live.parts.store.members
-    context = MergeContext(kind, campaign.labels, live.parts.clock.now(), live.parts.off)
+    if Rule.WRITTEN_IS_AGREED not in live.parts.rules:
+        return set()
+    context = MergeContext(kind, campaign.labels, live.parts.clock.now(), live.parts.off, live.parts.rules)
     bases: list[BaseMember] = []
     gone: list[tuple[CampaignId, PersonId]] = []
     rejected: list[tuple[OrgMember, Rejection]] = []
-    for org, service, base in triples(live, campaign.id, context.inbound):
+    for each in differing(live, campaign.id):
+        org, service, base = each.org, each.service, each.base
+        if each.known_as is not None:
+            continue
         merged = merge(org, service, base, context, invisible=base is not None and base.invisible)
         if Fact.FORGOTTEN in merged.facts and base is not None:
             gone.append((campaign.id, base.person_id))

@@ -32,6 +32,7 @@ from sync.ids import CampaignId, EditionId, PersonId
 from sync.model import Campaign, CampaignState, RunKind, RunState, Side
 from sync.plan import CampaignPlan, Change, Cost, GuardVerdict, Plan, PlanCounts, PlanRow, Subject
 from sync.ports import Headers, Prepared, PreparedItem
+from sync.rules import Rule
 from sync.store.facts import OPT_OUTS_SINCE
 from sync.views import RunResult
 
@@ -183,7 +184,8 @@ def take_headers(hour: Hour, answer: Headers) -> None:
     for campaign_id, campaign in hour.headers.items():
         ended = campaign.end_date
         closed = campaign.state(today) is CampaignState.CLOSED
-        if closed and ended is not None and ended < today - LATE_ACTIVITY:
+        # The member rows of a deleted campaign cannot be written; they come back with it.
+        if campaign.is_deleted or (closed and ended is not None and ended < today - LATE_ACTIVITY):
             hour.late.add(campaign_id)
 
 
@@ -195,7 +197,8 @@ def _safety_first(hour: Hour) -> None:
     applying = Applying(live, "", held, done=hour.first)
     for campaign_id, campaign in sorted(held.items()):
         record = parts.store.campaigns.get(campaign_id)
-        if record is not None and record.pushed_digest != header_digest(campaign):
+        changed = record is not None and record.pushed_digest != header_digest(campaign)
+        if changed and Rule.HEADER in parts.rules:
             write_header(applying, header_row(campaign, first=False))
             parts.store.content.land_editions(parts.service.editions(campaign_id))
     _land_boxes(parts)
@@ -290,7 +293,7 @@ def flood(hour: Hour, prepared: Prepared, choice: Choice) -> tuple[GuardVerdict,
         CampaignFigures(key, claims.names.get(key, key), mails=count, never_sent=key in prepared.first_time)
         for key, count in sorted(due.items())
     ]
-    verdicts = judge_plan(figures, live.parts.limits)
+    verdicts = judge_plan(figures, live.parts.limits, rules=live.parts.rules)
     plan = stub_plan(live, hour, verdicts)
     passage = decide(plan, choice)
     live.guarded(passage.verdicts)

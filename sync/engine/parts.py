@@ -18,6 +18,7 @@ from sync.guard import GuardLimits
 from sync.mapping import Mapping
 from sync.merge import fields_off
 from sync.ports import Org, OrgIdentity, Service
+from sync.rules import EVERY_RULE, Rules
 from sync.settings import OrgSettings
 from sync.store.facts import INSTANCE_URL, ORG_ID, ORG_NAME, SERVICE_ID, TIME_ZONE
 from sync.store.store import Store
@@ -39,6 +40,7 @@ class Parts:
         tell: takes each event as it happens.
         made_for: context manager that names run, campaign and purpose to the call ledger.
         read_only: refuses before the first write; simulation and plans still work.
+        rules: the rules of a sync, all of them (``sync.rules``).
     """
 
     store: Store
@@ -49,6 +51,7 @@ class Parts:
     tell: Callable[[Event], None]
     made_for: Callable[..., AbstractContextManager[None]]
     read_only: bool
+    rules: Rules = EVERY_RULE
 
     @property
     def mapping(self) -> Mapping:

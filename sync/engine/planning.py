@@ -13,6 +13,7 @@ from sync.budget import cost, service_batches
 from sync.digest import header_digest, mapping_digest, test_people_digest
 from sync.draft import INBOUND, MergeContext, Merged, Rejection, member_label
 from sync.engine import content
+from sync.engine.fixed_type import type_verdict
 from sync.engine.foresee import estimate_note, foresee
 from sync.engine.live import LiveRun
 from sync.engine.parts import Parts
@@ -32,8 +33,13 @@ from sync.model import (
     StatusState,
     TestPerson,
 )
-from sync.plan import Change, Plan, PlanCounts, PlanRow, Subject, numbered
+from sync.plan import Change, GuardVerdict, Plan, PlanCounts, PlanRow, Subject, numbered
 from sync.ports import OrgWrite, PreparedItem
+from sync.rules import Rule
+from sync.store.database import chunks
+
+_MIRRORS = 500
+"""Mirrors that are looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,7 @@ class Draw:
     service_rows: dict[CampaignId, int] = field(default_factory=dict)
     single_calls: int = 0
     rows: int = 0
+    offered: int = 0
     ticked: set[str] = field(default_factory=set)
 
 
@@ -124,6 +131,7 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
     def rows() -> Iterator[PlanRow]:
         for row in (wanted.rows or _rows)(live, wanted, draw):
             draw.rows += 1
+            draw.offered += row.offered
             yield numbered(row, draw.rows)
 
     def header() -> Plan:
@@ -155,14 +163,17 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
             campaigns=tuple(tally.plan() for tally in tallies),
             counts=counts,
             cost=plan_cost,
-            guards=judge_plan(
+            guards=tuple(_types(parts, wanted))
+            + judge_plan(
                 [tally.figures for tally in tallies],
                 parts.limits,
                 canaries_gone=canaries_gone(live, wanted.test_people)
                 if wanted.kind in INBOUND and wanted.test_people is not None
                 else None,
+                rules=parts.rules,
             ),
             rows=draw.rows,
+            offered=draw.offered,
             run=live.run,
             undoes=wanted.undoes,
             cannot=wanted.cannot(),
@@ -175,6 +186,12 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
         )
 
     return parts.store.plans.save(plan_id, rows(), header), draw
+
+
+def _types(parts: Parts, wanted: Wanted) -> Iterator[GuardVerdict]:
+    """Campaigns whose type was changed after they had editions."""
+    if wanted.kind in INBOUND:
+        yield from (verdict for campaign in wanted.campaigns if (verdict := type_verdict(parts, campaign)) is not None)
 
 
 def _seconds(parts: Parts, to_come: Calls) -> float:
@@ -221,17 +238,19 @@ def _rows(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
 
 
 def _member_rows(live: LiveRun, wanted: Wanted, campaign: Campaign, tally: Tally, draw: Draw) -> Iterator[PlanRow]:
-    context = MergeContext(wanted.kind, campaign.labels, wanted.at, live.parts.off)
+    context = MergeContext(wanted.kind, campaign.labels, wanted.at, live.parts.off, live.parts.rules)
     known = live.parts.store.members.count_known((campaign.id,)).get(campaign.id, 0)
     mirrored = known > tally.sizes.org
     only = wanted.only
-    for org, service, base in triples(live, campaign.id, context.inbound):
+    for each in differing(live, campaign.id):
+        org, service, base = each.org, each.service, each.base
         if only is not None:
             here = org or service
             if here is None or (campaign.id, here.person_id) not in only.people:
                 continue
             base = reopened(base)
-        merged = merge(org, service, base, context, invisible=base is not None and base.invisible)
+        invisible = base is not None and base.invisible
+        merged = merge(org, service, base, context, invisible=invisible, known_as=each.known_as)
         if only is not None:
             merged = replace(merged, rows=tuple(row for row in merged.rows if only.takes(row)), notes=())
         merged = _once_per_person(merged, draw)
@@ -241,29 +260,35 @@ def _member_rows(live: LiveRun, wanted: Wanted, campaign: Campaign, tally: Tally
         if merged.rejections and subject is not None:
             label = member_label(subject)
             draw.rejections += ((campaign.id, subject.person_id, label, each) for each in merged.rejections)
-        rows = merged.rows
-        if mirrored and any(row.side is Side.SALESFORCE for row in rows):
-            mirrors = _mirrors(live, (org, service, base), context)
-            rows = (*rows, *(row for row in mirrors if only is None or only.takes(row)))
-        for group in grouped(rows):
+        for group in grouped(merged.rows):
             cost_of_group(live, group, draw)
-        yield from rows
+        yield from merged.rows
+    if mirrored and Rule.MIRRORS in context.rules and members_touched(live, campaign.id):
+        for row in _mirrors(live, campaign.id, context, draw, only):
+            tally.row(row)
+            yield row
 
 
 def _mirrors(
-    live: LiveRun,
-    triple: tuple[OrgMember | None, ServiceMember | None, BaseMember | None],
-    context: MergeContext,
+    live: LiveRun, campaign_id: CampaignId, context: MergeContext, draw: Draw, only: Only | None
 ) -> Iterator[PlanRow]:
-    """Rows for further member rows of the same person: the oldest is primary, the others mirror it in the org."""
-    org, service, base = triple
-    if org is None:
-        return
-    every = live.parts.store.members.org_rows(org.campaign_id, (org.person_id,)).get(org.person_id, ())
-    for mirror in every:
-        if mirror.member_id != org.member_id:
-            merged = merge(mirror, service, base, context)
-            yield from (row for row in merged.rows if row.side is Side.SALESFORCE and row.subject is Subject.MEMBER)
+    """Rows for further member rows of the same person (a lead and the contact made from it, both members): the oldest
+    is primary, the others mirror it in the org."""
+    members = live.parts.store.members
+    for some in chunks(members.stream_mirrors(campaign_id), _MIRRORS):
+        live.breathe()
+        people = [mirror.person_id for mirror in some]
+        service, base = members.service_rows(campaign_id, people), members.base_rows(campaign_id, people)
+        for mirror in some:
+            agreed = base.get(mirror.person_id)
+            if agreed is not None and agreed.invisible:
+                continue
+            merged = merge(mirror, service.get(mirror.person_id), agreed, context)
+            rows = [row for row in merged.rows if row.side is Side.SALESFORCE and row.subject is Subject.MEMBER]
+            rows = [row for row in rows if only is None or only.takes(row)]
+            for group in grouped(rows):
+                cost_of_group(live, group, draw)
+            yield from rows
 
 
 def _once_per_person(merged: Merged, draw: Draw) -> Merged:
@@ -280,7 +305,7 @@ def _once_per_person(merged: Merged, draw: Draw) -> Merged:
 
 def cost_of_group(live: LiveRun, group: tuple[PlanRow, ...], draw: Draw) -> None:
     """Count the writes that a record's rows become, on either side."""
-    service = tuple(row for row in group if row.side is Side.PREDICTIVE)
+    service = tuple(row for row in group if row.side is Side.PREDICTIVE and not row.offered)
     if service:
         key = CampaignId(service[0].campaign_id)
         draw.service_rows[key] = draw.service_rows.get(key, 0) + 1
@@ -290,32 +315,55 @@ def cost_of_group(live: LiveRun, group: tuple[PlanRow, ...], draw: Draw) -> None
         draw.writes.append(write)
 
 
-def triples(
-    live: LiveRun, campaign_id: CampaignId, inbound: bool
-) -> Iterator[tuple[OrgMember | None, ServiceMember | None, BaseMember | None]]:
-    """The members that differ; a converted lead's two keys come as one member."""
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """One member that differs. ``known_as``: what the service has of the same human under a former id, too."""
+
+    org: OrgMember | None
+    service: ServiceMember | None
+    base: BaseMember | None
+    known_as: ServiceMember | None = None
+
+
+def differing(live: LiveRun, campaign_id: CampaignId) -> Iterator[Differing]:
+    """The members that differ. Somebody known under a former id (a converted lead, a merged record) comes once."""
     members = live.parts.store.members
     if not members_touched(live, campaign_id):
         return
-    source = members.differing(campaign_id)
-    for org, service, base in source:
+    moved = _moved(live, campaign_id)
+    now = set(moved.values())
+    for org, service, base in members.differing(campaign_id):
         live.breathe()
-        # The member of a converted lead goes on under the contact's id; it is dealt with there.
-        if org is None and base is not None and _goes_on(live, campaign_id, base):
-            continue
-        if org is not None and service is None and org.lead_id and org.lead_id != org.person_id:
-            lead = PersonId(org.lead_id)
-            before = members.base_rows(campaign_id, (lead,)).get(lead)
-            under_lead = members.service_rows(campaign_id, (lead,)).get(lead)
-            if under_lead is not None and under_lead.member_id == org.member_id:
-                yield org, under_lead, before
-                continue
-        yield org, service, base
+        if org is None and service is not None and service.person_id in moved:
+            yield _goes_on(live, campaign_id, moved[service.person_id], service, base)
+        elif org is None or org.person_id not in now:
+            yield Differing(org, service, base)
 
 
-def _goes_on(live: LiveRun, campaign_id: CampaignId, base: BaseMember) -> bool:
-    member_id = base.member_id
-    return member_id is not None and member_id in live.parts.store.members.org_by_member(campaign_id, (member_id,))
+def _moved(live: LiveRun, campaign_id: CampaignId) -> dict[PersonId, PersonId]:
+    """Persons that the service has and whose member row belongs to somebody else by now, and to whom: the same human
+    under another id."""
+    rules, members = live.parts.rules, live.parts.store.members
+    found: dict[PersonId, PersonId] = {}
+    for former, org in members.moved(campaign_id):
+        converted = org.lead_id == former
+        if (Rule.CONVERSION if converted else Rule.PEOPLE_MERGED) in rules:
+            found[former] = org.person_id
+    known = members.service_rows(campaign_id, list(found))
+    return {former: now for former, now in found.items() if former in known}
+
+
+def _goes_on(
+    live: LiveRun, campaign_id: CampaignId, person: PersonId, service: ServiceMember, base: BaseMember | None
+) -> Differing:
+    """The member under its new id."""
+    members = live.parts.store.members
+    org = members.org_rows(campaign_id, (person,)).get(person, (None,))[0]
+    here = members.service_rows(campaign_id, (person,)).get(person)
+    if here is None:
+        return Differing(org, service, base)
+    agreed = members.base_rows(campaign_id, (person,)).get(person)
+    return Differing(org, here, agreed, known_as=service)
 
 
 def members_touched(live: LiveRun, campaign_id: CampaignId) -> bool:
@@ -326,7 +374,7 @@ def members_touched(live: LiveRun, campaign_id: CampaignId) -> bool:
 def _header_row(live: LiveRun, campaign: Campaign, tally: Tally, draw: Draw) -> Iterator[PlanRow]:
     record = live.parts.store.campaigns.get(campaign.id)
     pushed = record.pushed_digest if record is not None else None
-    if pushed == header_digest(campaign):
+    if pushed == header_digest(campaign) or Rule.HEADER not in live.parts.rules:
         return
     draw.single_calls += 1
     row = header_row(campaign, first=pushed is None)
@@ -357,6 +405,8 @@ def header_row(campaign: Campaign, *, first: bool) -> PlanRow:
 def _test_people_row(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
     people = wanted.test_people or ()
     if live.parts.store.people.test_people_pushed() == test_people_digest(people):
+        return
+    if Rule.TEST_LIST not in live.parts.rules:
         return
     draw.single_calls += 1
     yield PlanRow(

@@ -16,6 +16,7 @@ from sync.ids import CampaignId, MemberId, PersonId
 from sync.model import OrgMember
 from sync.packing import ROWS_PER_PAGE, SLOTS_PER_CALL, least_read_calls
 from sync.ports import IdRead, Presence
+from sync.rules import Rule
 
 Land = Callable[[LiveRun, Collection[OrgMember]], None]
 
@@ -40,7 +41,7 @@ def settle_absence(
         for campaign_id, count in counts.items()
         if count != known.get(campaign_id, 0) - _unseen(live, campaign_id)
     ]
-    if not suspicious:
+    if not suspicious or Rule.COUNT_IS_WITNESS not in live.parts.rules:
         return {}
     failed: dict[CampaignId, str] = {}
     again: list[CampaignId] = []
@@ -132,7 +133,8 @@ def _judge_missing(
     hidden: set[PersonId] = set()
     for member, person in doubtful.items():
         found = people.get(person)
-        if found is not None and found.presence is not Presence.INVISIBLE:
+        proven = found is not None and found.presence is not Presence.INVISIBLE
+        if proven or Rule.UNSEEN_IS_NOT_GONE not in live.parts.rules:
             gone.add(member)
         else:
             hidden.add(person)

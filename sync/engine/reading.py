@@ -19,6 +19,7 @@ from sync.ids import CampaignId
 from sync.model import BaseMember, Campaign, OrgMember, TestPerson
 from sync.packing import ROWS_PER_PAGE, least_read_calls
 from sync.ports import MemberCounts, PollScope
+from sync.rules import Rule
 
 FAR_BEHIND = timedelta(days=3)
 """A campaign whose watermark lags more than this behind the others polls alone, so that it drags none of them back."""
@@ -61,11 +62,16 @@ def scopes_of(live: LiveRun, campaign_ids: Collection[CampaignId]) -> list[PollS
     scopes: list[PollScope] = []
     if together:
         oldest = min(mark for key in together if (mark := marks[key]) is not None)
-        scopes.append(PollScope(tuple(together), overlap(oldest)))
+        scopes.append(PollScope(tuple(together), _since(live, oldest)))
     for campaign_id, mark in marks.items():
         if campaign_id not in together:
-            scopes.append(PollScope((campaign_id,), overlap(mark) if mark is not None else None))
+            scopes.append(PollScope((campaign_id,), _since(live, mark) if mark is not None else None))
     return scopes
+
+
+def _since(live: LiveRun, mark: datetime) -> datetime:
+    """Where a poll starts: rows are stamped before they are committed, so the time before the mark is read again."""
+    return overlap(mark) if Rule.OVERLAP in live.parts.rules else mark
 
 
 def read_campaigns(live: LiveRun, campaign_ids: Collection[CampaignId]) -> Reading:

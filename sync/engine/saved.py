@@ -7,7 +7,7 @@ reported, never overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 
@@ -33,12 +33,12 @@ from sync.engine.sync_run import (
     wanted_of,
 )
 from sync.engine.undo import moved_before, moved_since
-from sync.engine.writes import grouped
+from sync.engine.writes import Group, grouped
 from sync.errors import BadPlanFile, Refused
 from sync.ids import CampaignId, PersonId
 from sync.merge import merge
-from sync.model import Campaign, RunKind
-from sync.plan import PLAN_FORMAT, RULES_VERSION, Change, Plan, PlanRow, Subject
+from sync.model import Campaign, OrgMember, RunKind
+from sync.plan import PLAN_FORMAT, REMOVALS, RULES_VERSION, Change, Plan, PlanRow, Subject
 from sync.views import RunResult
 
 TOO_OLD = timedelta(days=7)
@@ -146,32 +146,44 @@ def _moved(live: LiveRun, plan: Plan, campaigns: Mapping[CampaignId, Campaign]) 
     """Rows of the plan that the merge would not make any more."""
     members = live.parts.store.members
     for campaign_id, campaign in campaigns.items():
-        context = MergeContext(plan.kind, campaign.labels, plan.made_at, live.parts.off)
+        context = MergeContext(plan.kind, campaign.labels, plan.made_at, live.parts.off, live.parts.rules)
         groups = grouped(live.parts.store.plans.accepted(plan.plan_id, campaign_id=campaign_id))
         while chunk := tuple(islice(groups, _CHUNK)):
             live.breathe()
             people = [PersonId(group[0].subject_id) for group in chunk]
-            leads = [PersonId(row.values["lead_id"]) for group in chunk for row in group if row.values.get("lead_id")]
+            former = [person for group in chunk if (person := _formerly(group)) is not None]
             org = members.org_rows(campaign_id, people)
-            service = members.service_rows(campaign_id, [*people, *leads])
-            base = members.base_rows(campaign_id, [*people, *leads])
+            service = members.service_rows(campaign_id, [*people, *former])
+            base = members.base_rows(campaign_id, [*people, *former])
             for group in chunk:
                 if group[0].subject not in (Subject.MEMBER, Subject.PERSON):
                     continue
                 person = PersonId(group[0].subject_id)
-                lead = next((PersonId(row.values["lead_id"]) for row in group if row.values.get("lead_id")), person)
-                before = base.get(person) or base.get(lead)
+                was = _formerly(group) or person
+                before = base.get(person) or base.get(was)
                 before = reopened(before) if plan.retries is not None else before
-                rows = org.get(person, ())
+                mine, theirs = service.get(person), service.get(was)
                 now = merge(
-                    rows[0] if rows else None,
-                    service.get(person) or service.get(lead),
+                    _row_of(org.get(person, ()), group),
+                    mine or theirs,
                     before,
                     context,
                     invisible=before is not None and before.invisible,
+                    known_as=theirs if mine is not None and was != person else None,
                 )
                 still = {_signature(row) for row in now.rows}
                 yield from (row for row in group if _signature(row) not in still)
+
+
+def _formerly(group: Group) -> PersonId | None:
+    """The person under whom the service may know the member so far."""
+    names = ("was", "lead_id")
+    return next((PersonId(row.values[name]) for row in group for name in names if row.values.get(name)), None)
+
+
+def _row_of(rows: Sequence[OrgMember], group: Group) -> OrgMember | None:
+    """The member row that a group is about: its own, where a person has several; else the primary one."""
+    return next((row for row in rows if row.member_id == group[0].member_id), rows[0] if rows else None)
 
 
 def _signature(row: PlanRow) -> tuple[object, ...]:
@@ -179,4 +191,4 @@ def _signature(row: PlanRow) -> tuple[object, ...]:
         return (row.side, row.change, str(sorted(row.values.items(), key=lambda item: item[0])))
     if row.on_arrival:
         return (row.side, row.change, row.field)
-    return (row.side, row.change, row.field, row.before if row.change is not Change.REMOVE else None, row.after)
+    return (row.side, row.change, row.field, row.before if row.change not in REMOVALS else None, row.after)

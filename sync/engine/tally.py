@@ -12,7 +12,7 @@ from sync.draft import Fact, Merged
 from sync.guard import CampaignFigures
 from sync.ids import CampaignId
 from sync.model import Side
-from sync.plan import CampaignPlan, Change, PlanCounts, PlanRow, Subject
+from sync.plan import REMOVALS, CampaignPlan, Change, PlanCounts, PlanRow, Subject
 from sync.store.members import Sizes
 
 _BLANKABLE = frozenset({"last_name", "email"})
@@ -46,7 +46,9 @@ class Tally:
             self.row(row)
 
     def row(self, row: PlanRow) -> None:
-        """Count one row."""
+        """Count one row; one that is only offered is no write."""
+        if row.offered:
+            return
         self.rows[row.side, row.change] += 1
         if row.on_arrival or row.field in _NOT_A_CHANGE or row.subject not in _OF_MEMBERS:
             return
@@ -132,7 +134,7 @@ class Done:
             self.predictive_rows += len(rows)
         if any(row.change is Change.ADD for row in rows):
             self.added += 1
-        elif any(row.change is Change.REMOVE for row in rows):
+        elif any(row.change in REMOVALS for row in rows):
             self.removed += 1
         elif not whole and any(row.field not in _NOT_A_CHANGE and not row.on_arrival for row in rows):
             self.counted.add(person)

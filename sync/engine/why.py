@@ -198,6 +198,7 @@ def _of_row(run: RunId, kind: RunKind | None, at: datetime, row: JournalRow) -> 
     what = {
         Change.ADD: f"added to {where}",
         Change.REMOVE: f"removed from {where}",
+        Change.ORPHAN: f"removed from {where}, accepted by a person",
         Change.OPT_IN: "opted in again by an operator",
     }.get(row.change, f"{row.field.replace('_', ' ')} written to {where}")
     if row.state != "written":

@@ -14,7 +14,7 @@ from typing import Any
 from sync.ids import CONTACT_PREFIX, CampaignId, MemberId, PersonId
 from sync.mapping import Mapping
 from sync.model import OrgMember, PersonKind, ServiceMember, Side
-from sync.plan import Change, PlanRow, Subject
+from sync.plan import REMOVALS, Change, PlanRow, Subject
 from sync.ports import MemberOutcome, MemberWrite, OrgOperation, OrgOutcome, OrgWrite
 
 STATUS = "Status"
@@ -62,6 +62,7 @@ def service_write(group: Group) -> MemberWrite:
     first = group[0]
     fields: dict[str, Any] = {}
     lead_id: str | None = None
+    was: str | None = None
     version = first.version
     for row in group:
         if row.change is Change.ADD:
@@ -69,16 +70,17 @@ def service_write(group: Group) -> MemberWrite:
             lead_id = row.values.get("lead_id")
             version = None
         elif row.change is Change.IDENTITY:
-            lead_id = row.values.get("lead_id", lead_id)
-        elif row.change is not Change.REMOVE:
+            was = row.values.get("was", was)
+        elif row.change not in REMOVALS:
             fields[row.field] = row.after
     return MemberWrite(
         key=group_key(group),
         person_id=PersonId(first.subject_id),
         kind=kind_of(first.subject_id),
         member_id=MemberId(first.member_id) if first.member_id else None,
-        delete=any(row.change is Change.REMOVE for row in group),
+        delete=any(row.change in REMOVALS for row in group),
         lead_id=lead_id,
+        was=PersonId(was) if was else None,
         fields=fields,
         if_version=version if version is None or version >= 0 else None,
     )

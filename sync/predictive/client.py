@@ -350,6 +350,8 @@ def _row(write: MemberWrite) -> dict[str, Any]:
             row["lead_id"] = write.lead_id
     else:
         row["lead_id"] = write.person_id
+    if write.was:
+        row["was"] = write.was
     if write.member_id:
         row["member_id"] = write.member_id
     if write.fields and not write.delete:

@@ -10,7 +10,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, FromClause, Select, and_, except_, func, select, true, union
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Select,
+    Table,
+    and_,
+    except_,
+    func,
+    select,
+    true,
+    union,
+)
 
 from sync.store.schema import base_member, org_member, service_member
 
@@ -52,6 +64,17 @@ def differing_keys(campaign_id: str) -> tuple[CompoundSelect[Any], ...]:
     of; what the service has and nobody else.
     """
     return tuple(statement.order_by(*statement.selected_columns) for statement in _differences(campaign_id))
+
+
+def gone_keys(campaign_id: str) -> tuple[tuple[Table, CompoundSelect[Any]], ...]:
+    """Persons of whom something was agreed and who have no row in the org, and persons whom only the service has, in
+    order; each with the table that knows more of them."""
+    agreed = except_(_base_of(campaign_id, _base.person_id), _org_of(campaign_id, _org.person_id))
+    alone = _differences(campaign_id)[-1]
+    return tuple(
+        (table, keys.order_by(*keys.selected_columns))
+        for table, keys in ((base_member, agreed), (service_member, alone))
+    )
 
 
 def _differences(campaign_id: str) -> tuple[CompoundSelect[Any], ...]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    false,
     func,
     null,
     or_,
@@ -202,6 +203,18 @@ class Members:
                 for key in some:
                     yield org.get(key), service.get(key), base.get(key)
 
+    def moved(self, campaign_id: CampaignId) -> Iterator[tuple[PersonId, OrgMember]]:
+        """Persons known to the service or agreed on who are no members any more although their member row is there,
+        with that row: it belongs to somebody else now (a converted lead's contact, the winner of a merge)."""
+        with self._database.snapshot() as conn:
+            for table, keys in compare.gone_keys(campaign_id):
+                for some in chunks(_first_column(conn, keys), _WINDOW):
+                    found = _found(conn, table, ("member_id", "person_id"), _keys(table, campaign_id, some))
+                    former = {member: person for member, person in found if member is not None}
+                    where = and_(org_member.c.campaign_id == campaign_id, org_member.c.member_id.in_(list(former)))
+                    for row in map(org_of, _found(conn, org_member, ORG_FIELDS, where)):
+                        yield PersonId(former[row.member_id]), row
+
     def count_differing(self, campaign_id: CampaignId) -> int:
         """How many members ``differing`` would give."""
         with self._database.read() as conn:
@@ -297,6 +310,16 @@ class Members:
             select(*columns_of(org_member, ORG_FIELDS))
             .where(org_member.c.campaign_id == campaign_id)
             .order_by(org_member.c.member_id)
+        )
+        for window in self._database.stream(statement):
+            yield from map(org_of, window)
+
+    def stream_mirrors(self, campaign_id: CampaignId) -> Iterator[OrgMember]:
+        """Rows of persons who have an older row in the same campaign, streamed."""
+        narrow = org_member.alias("narrow")
+        ids = select(narrow.c.member_id).where(narrow.c.campaign_id == campaign_id, narrow.c.is_primary == false())
+        statement = select(*columns_of(org_member, ORG_FIELDS)).where(
+            org_member.c.campaign_id == campaign_id, org_member.c.member_id.in_(ids)
         )
         for window in self._database.stream(statement):
             yield from map(org_of, window)

@@ -19,13 +19,12 @@ from sync import codec
 from sync.errors import BadPlanFile, UsageError
 from sync.ids import CampaignId, RunId
 from sync.model import Side
-from sync.plan import Change, Plan, PlanRow
+from sync.plan import OFFERED, Change, Plan, PlanRow
 from sync.store.database import Database, chunks
 from sync.store.schema import plan, plan_row
 
 KEPT_DAYS = 30
 _DRAFT = ""
-_ACCEPTED = codec.FileRow
 
 _CSV = (
     "seq",
@@ -66,7 +65,7 @@ class Plans:
             ValueError: the header counts other rows than came, or has another id.
             BadPlanFile: the plan of this id was applied.
         """
-        return self._keep(plan_id, map(_ACCEPTED, rows), header)
+        return self._keep(plan_id, (codec.FileRow(row, not row.offered) for row in rows), header)
 
     def _keep(self, plan_id: str, rows: Iterable[codec.FileRow], header: Plan | Callable[[], Plan]) -> Plan:
         self._begin(plan_id)
@@ -197,8 +196,13 @@ class Plans:
         side: Side | None = None,
         text: str = "",
     ) -> int:
-        """Accept or reject rows: those of *seqs*, or all that the filters choose when it is None; how many."""
+        """Accept or reject rows: those of *seqs*, or all that the filters choose when it is None; how many.
+
+        A row that the plan only offers is accepted by its number, never by a filter.
+        """
         where = _filter(plan_id, text, side, change, None)
+        if accepted and seqs is None:
+            where.append(plan_row.c.change.not_in([each.value for each in OFFERED]))
         count = 0
         with self._database.write() as conn:
             if seqs is None:

@@ -34,6 +34,7 @@ PURE = (
     "sync.packing",
     "sync.plan",
     "sync.ports",
+    "sync.rules",
     "sync.schedule",
     "sync.settle",
     "sync.status",

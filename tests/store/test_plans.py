@@ -148,7 +148,7 @@ DAMAGE: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
     "bytes": (lambda lines: [*lines[:2], b"\xff\xfe\n", *lines[3:]], "line 3 is no row"),
     "more after the end": (lambda lines: [*lines, lines[1]], "goes on"),
     "another format": (lambda lines: [lines[0].replace(b'"format":1', b'"format":9', 1), *lines[1:]], "format 9"),
-    "other rules": (lambda lines: [lines[0].replace(b'"rules":1', b'"rules":9', 1), *lines[1:]], "rules 9"),
+    "other rules": (lambda lines: [lines[0].replace(b'"rules":2', b'"rules":9', 1), *lines[1:]], "rules 9"),
     "a contradicting header": (
         lambda lines: [b'"format":9'.join(lines[0].rsplit(b'"format":1', 1)), *lines[1:]],
         "contradicts",

@@ -85,11 +85,13 @@ def test_a_member_gone_on_both_sides_is_forgotten() -> None:
 
 def test_an_orphan_is_held_reported_and_never_deleted() -> None:
     merged = merge(None, service_member(), None, context())
-    assert written(merged) == [(Side.PREDICTIVE, "hold", ORPHAN_HOLD)]
+    hold, offer = merged.rows
+    assert (hold.side, hold.field, hold.after, hold.offered) == (Side.PREDICTIVE, "hold", ORPHAN_HOLD, False)
+    assert (offer.change, offer.offered) == (Change.ORPHAN, True)
     assert merged.facts == {Fact.ORPHAN, Fact.HELD}
     assert merged.notes
     again = merge(None, service_member(hold=ORPHAN_HOLD), None, context())
-    assert again.rows == ()
+    assert [row.offered for row in again.rows] == [True]
 
 
 def test_an_invisible_member_is_kept_and_held() -> None:
@@ -224,7 +226,7 @@ def test_a_converted_lead_goes_on_as_the_contact() -> None:
     assert (row.change, row.subject_id, row.values, row.member_id) == (
         Change.IDENTITY,
         CONTACT,
-        {"lead_id": LEAD},
+        {"was": LEAD},
         MEMBER,
     )
 

@@ -45,6 +45,8 @@ def apply_rows(
 ) -> tuple[OrgMember | None, ServiceMember | None]:
     """Both sides after the rows were written, as two obedient systems would have it."""
     for row in merged.rows:
+        if row.offered:
+            continue
         if row.change is Change.ADD:
             assert org is not None
             active, reason = on_arrival(org)
@@ -95,7 +97,7 @@ def test_a_run_repeated_writes_nothing(
     after_org, after_service = apply_rows(org, service, first)
     after_base = settle_after(after_org, after_service, base, first)
     again = merge(after_org, after_service, after_base, context(kind))
-    assert again.rows == ()
+    assert [row for row in again.rows if not row.offered] == []
 
 
 @given(org_members, service_members, bases)

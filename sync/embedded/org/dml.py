@@ -236,6 +236,18 @@ class Writer:
         rows = [(name, key, self.stamp) for key in keys]
         self.connection.executemany("INSERT OR REPLACE INTO _gone VALUES (?, ?, ?)", rows)
 
+    def undelete(self, item: ObjectType, key: int) -> None:
+        """Take a row out of the recycle bin again, with the children that were deleted with it. Raises OrgError."""
+        if not self.connection.execute(f"SELECT 1 FROM {item.name} WHERE Id = ? AND IsDeleted = 1", (key,)).fetchone():
+            raise OrgError("UNDELETE_FAILED", "Entity is not in the recycle bin")
+        marks = "IsDeleted = 0, LastModifiedDate = ?, LastModifiedById = ?, SystemModstamp = ?"
+        bound = (self.stamp, self.user, self.stamp, key)
+        self.connection.execute(f"UPDATE {item.name} SET {marks} WHERE Id = ?", bound)
+        for child, column in _CHILDREN.get(item.name, ()):
+            if self.view.schema.find(child) is not None:
+                self.connection.execute(f"UPDATE {child} SET {marks} WHERE {column} = ? AND IsDeleted = 1", bound)
+        self._known.clear()
+
     def row(self, item: ObjectType, key: int) -> Row:
         """The stored columns of a row."""
         names = [f.name for f in item.stored]

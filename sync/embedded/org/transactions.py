@@ -37,7 +37,8 @@ def operations_of(body: Mapping[str, Any]) -> tuple[Operation, ...]:
 class Transactions:
     """Applies operations of other users of the org. Each is ``{"op", "object", "id", "values"}``.
 
-    ``op`` is create, update (the default with an id), delete, convert (a lead), or merge (``id`` takes ``loser`` in).
+    ``op`` is create, update (the default with an id), delete, undelete (out of the recycle bin, with what went there
+    with it), convert (a lead), or merge (``id`` takes ``loser`` in).
     """
 
     def __init__(self, org: Org) -> None:
@@ -118,6 +119,8 @@ class Transactions:
             writer.update(item, key, values)
         elif kind == "delete":
             writer.delete(item, key)
+        elif kind == "undelete":
+            writer.undelete(item, key)
         elif kind == "convert":
             return encoder("003")(convert_lead(writer, key))
         elif kind == "merge":

@@ -74,12 +74,17 @@ class MemberFields(Struct, frozen=True):
 
 
 class BatchRow(Struct, frozen=True):
-    """One member to write or delete; the person is the contact if there is one, else the lead."""
+    """One member to write or delete; the person is the contact if there is one, else the lead.
+
+    ``was``: the person under whom the member was known so far (the lead was converted, or two records were merged).
+    The member goes on under the new person with level, counters and history; where both are members they become one.
+    """
 
     op: Literal["upsert", "delete"]
     lead_id: Id | None = None
     contact_id: Id | None = None
     member_id: Id | UnsetType | None = UNSET
+    was: Id | None = None
     fields: MemberFields = MemberFields()
     if_version: Count | None = None
 

@@ -49,7 +49,7 @@ class _Result:
 def batch(work: Work, campaign: CampaignRow, rows: list[bodies.BatchRow]) -> list[wire.Outcome]:
     """Apply a batch; the outcome of each row, in order. Flushes the unit of work, so that versions are final."""
     cid = campaign.campaign_id
-    people_ids = {p for row in rows for p in (row.lead_id, row.contact_id) if p is not None}
+    people_ids = {p for row in rows for p in (row.lead_id, row.contact_id, row.was) if p is not None}
     work.load_members(cid, people_ids)
     known = suppressions_of(work.conn, people_ids)
     opted_out: list[str] = []
@@ -85,40 +85,68 @@ def _one(work: Work, campaign: CampaignRow, row: bodies.BatchRow, known: Suppres
 def _convert(
     work: Work, campaign_id: str, row: bodies.BatchRow, known: Suppressions, opted_out: list[str]
 ) -> MemberState | None:
-    """Lead conversion: the lead's member, of the same member id, moves to the contact with all its history."""
-    if row.lead_id is None or row.contact_id is None or row.op != "upsert" or not isinstance(row.member_id, str):
+    """A converted lead or a merged record: its member moves to the new person with all its history.
+
+    Where the new person is a member already the two become one, which keeps the higher level and counters and what
+    keeps either from being mailed. A lead that is only named beside its contact moves if its member id is the row's.
+    """
+    target_id = row.contact_id or row.lead_id
+    source_id = row.was or (row.lead_id if row.contact_id else None)
+    if source_id is None or target_id is None or source_id == target_id or row.op != "upsert":
         return None
-    lead = work.member(campaign_id, row.lead_id)
-    contact = work.member(campaign_id, row.contact_id)
-    if lead is None or lead.deleted or lead.member_id != row.member_id or (contact is not None and not contact.deleted):
+    source, target = work.member(campaign_id, source_id), work.member(campaign_id, target_id)
+    if source is None or source.deleted:
         return None
-    if row.if_version is not None and row.if_version != lead.version:
+    alive = target is not None and not target.deleted
+    if row.was is None and (alive or source.member_id != row.member_id):
         return None
-    moved = msgspec.structs.replace(lead, person_id=row.contact_id, kind="contact")
-    if contact is None:
+    expected = target.version if alive and target is not None else source.version
+    if row.if_version is not None and row.if_version != expected:
+        return None
+    moved = msgspec.structs.replace(source, person_id=target_id, kind="contact" if row.contact_id else "lead")
+    if target is None:
         work.add_member(moved)
+    elif alive:
+        _absorb(target, source)
+        moved = target
     else:
         for name in MemberState.__struct_fields__:
             if name not in ("campaign_id", "person_id", "version"):
-                setattr(contact, name, getattr(moved, name))
-        contact.version = max(contact.version, moved.version)
-        moved = contact
-    lead.deleted = True
+                setattr(target, name, getattr(moved, name))
+        target.version = max(target.version, moved.version)
+        moved = target
+    source.deleted = True
+    _take_history(work, campaign_id, source_id, target_id)
+    for (person, where, kind), (reason, email) in list(known.items()):
+        if person == source_id:
+            if where == "" and kind == "opt_out":  # the new person's box and other campaigns follow
+                opted_out.append(target_id)
+            else:
+                suppress(work, target_id, where, kind, reason, email)
+            known[target_id, where, kind] = (reason, email)
+    return moved
+
+
+def _absorb(target: MemberState, source: MemberState) -> None:
+    """Two members of one campaign turn out to be one person."""
+    levels = [level for level in (target.level, source.level) if level is not None]
+    target.level = max(levels, default=None)
+    target.opens, target.clicks = max(target.opens, source.opens), max(target.clicks, source.clicks)
+    target.completions = max(target.completions, source.completions)
+    target.bounces = max(target.bounces, source.bounces)
+    if source.reason in (rules.OPT_OUT_DIRECT, rules.OPT_OUT_INDIRECT, rules.OPT_OUT_PREVIOUS, rules.COMPLAINT):
+        target.deactivate(source.reason)
+
+
+def _take_history(work: Work, campaign_id: str, source_id: str, target_id: str) -> None:
+    """Mails sent to the old person count as sent to the new one, so that no edition goes out twice."""
     sent = schema.mails
-    taken = select(sent.c.edition_id).where(sent.c.person_id == row.contact_id)
+    taken = select(sent.c.edition_id).where(sent.c.person_id == target_id)
     work.conn.execute(
         update(sent)
-        .where(sent.c.campaign_id == campaign_id, sent.c.person_id == row.lead_id, sent.c.edition_id.not_in(taken))
-        .values(person_id=row.contact_id)
+        .where(sent.c.campaign_id == campaign_id, sent.c.person_id == source_id, sent.c.edition_id.not_in(taken))
+        .values(person_id=target_id)
     )
-    for (person, where, kind), (reason, email) in list(known.items()):
-        if person == row.lead_id:
-            if where == "" and kind == "opt_out":  # the contact's box and other campaigns follow
-                opted_out.append(row.contact_id)
-            else:
-                suppress(work, row.contact_id, where, kind, reason, email)
-            known[row.contact_id, where, kind] = (reason, email)
-    return moved
 
 
 def _create(
