@@ -17,7 +17,8 @@ from sync.embedded.service.service import VERSION, Service
 from sync.embedded.service.work import Work
 
 _HIGHEST = 2_147_483_647
-_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+_CAMPAIGN_ID = re.compile(r"[A-Za-z0-9]{18}")
+_PERSON_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def info(service: Service, call: Call) -> Result:
@@ -62,8 +63,8 @@ def get_campaign(conn: Connection, call: Call) -> Result:
 def put_campaign(work: Work, call: Call) -> Result:
     """Create or change a header."""
     campaign_id = call.path["campaign_id"]
-    if not _ID.match(campaign_id):
-        raise invalid("/campaign_id", "a campaign id has 1 to 64 letters, digits, - or _")
+    if _CAMPAIGN_ID.fullmatch(campaign_id) is None:
+        raise invalid("/campaign_id", "a campaign id is Salesforce's, 18 letters and digits")
     created = campaigns.put(work, campaign_id, call.body)
     work.flush()
     return Result(campaigns.shown(work.conn, [find_campaign(work, campaign_id)])[0], 201 if created else 200)
@@ -185,7 +186,7 @@ def opt_in(work: Work, call: Call) -> Result:
 
 def _person(call: Call) -> str:
     person_id = call.path["person_id"]
-    if not _ID.match(person_id):
+    if _PERSON_ID.fullmatch(person_id) is None:
         raise invalid("/person_id", "a person id has 1 to 64 letters, digits, - or _")
     return person_id
 

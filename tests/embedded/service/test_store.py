@@ -47,6 +47,12 @@ def test_a_bad_campaign_is_refused_with_a_pointer(
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
 
 
+@pytest.mark.parametrize("wrong", ["701000000000001", "701000000000001AA-", "7" * 19])
+def test_a_campaign_s_id_is_salesforce_s_own_of_18_characters(make: Callable[..., House], wrong: str) -> None:
+    problem = make().call("PUT", f"/v1/campaigns/{wrong}", {"name": "x", "type": "drip"}, 422)
+    assert [error["pointer"] for error in problem["errors"]] == ["/campaign_id"]
+
+
 def test_campaigns_are_paged(make: Callable[..., House]) -> None:
     house = make()
     ids = [f"70100000000000{i}AAA" for i in range(5)]

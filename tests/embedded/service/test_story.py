@@ -18,7 +18,7 @@ from tests.embedded.service.conftest import CAMPAIGN, OTHER, House, upsert
 
 PEOPLE = ("00QA", "00QB", "00QC", "003D")
 STRANGER = "00QNOBODY"
-CAMPAIGNS = {CAMPAIGN: "adaptive", OTHER: "drip", "701SCHEDULED": "scheduled"}
+CAMPAIGNS = {CAMPAIGN: "adaptive", OTHER: "drip", "701000000000003AAA": "scheduled"}
 seen: Counter[str] = Counter()
 """What the machine met, so that a property that was never put to the test is noticed."""
 
