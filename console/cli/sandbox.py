@@ -25,10 +25,8 @@ _OPTIONS = ("port", "service_port", "campaigns", "members", "seed", "quota", "pa
 def sandbox(invocation: Invocation) -> int:
     """Start, print the one line, stay."""
     options = invocation.options
-    if options.load is not None:
-        raise UsageError("--load is not available yet", left_undone="nothing was started")
     given = {name: getattr(options, name) for name in _OPTIONS if getattr(options, name) is not None}
-    given["faults"] = _faults(options.faults)
+    given["faults"], given["load"] = _faults(options.faults), _load(options.load)
     with Stopping(quiet=True) as stop:
         offline = Offline(**given)
         try:
@@ -46,15 +44,30 @@ def sandbox(invocation: Invocation) -> int:
 
 
 def _faults(name: str | None) -> Path | None:
+    from sync.embedded.faults import read_faults
+
     if name is None:
         return None
     path = Path(name)
     try:
-        json.loads(path.read_text(encoding="utf-8"))
+        read_faults(path)
     except OSError as error:
         raise UsageError(f"cannot read {name}: {error.strerror}", left_undone="nothing was started") from error
     except ValueError as error:
-        raise UsageError(f"{name} is no JSON: {error}", left_undone="nothing was started") from error
+        raise UsageError(str(error), left_undone="nothing was started") from error
+    return path.resolve()
+
+
+def _load(name: str | None) -> Path | None:
+    from sync.embedded.seed.exported import ExportError, read_export
+
+    if name is None:
+        return None
+    path = Path(name)
+    try:
+        read_export(path)
+    except ExportError as error:
+        raise UsageError(str(error), left_undone="nothing was started") from error
     return path.resolve()
 
 

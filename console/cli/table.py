@@ -400,7 +400,7 @@ COMMANDS: tuple[Command, ...] = (
                 choices=("pam", "none"),
                 metavar="pam|none",
             ),
-            Argument("--load", "load a folder written by sf data export tree (not available yet)", metavar="DIR"),
+            Argument("--load", "load a folder written by sf data export tree", metavar="DIR"),
             Argument("--faults", "inject the faults described in this JSON file from the start", metavar="FILE"),
         ),
         _OFFLINE,

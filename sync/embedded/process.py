@@ -113,8 +113,8 @@ def start_embedded(*, timeout: float = 60.0, **options: Any) -> EmbeddedServers:
     """Start the servers and wait until they answer.
 
     ``options`` are the command's, with underscores: port, tls_port, service_port, control_port, campaigns, members,
-    seed, quota, package, data_dir, audience_speed, faults, only, at. Raises EmbeddedError when the child ends or says
-    nothing within ``timeout`` seconds.
+    seed, quota, package, data_dir, audience_speed, faults, load, only, at. Raises EmbeddedError when the child ends or
+    says nothing within ``timeout`` seconds.
     """
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -44,6 +44,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, default=None, help="kept there; a temporary one is removed at the end")
     parser.add_argument("--audience-speed", type=float, default=60.0)
     parser.add_argument("--faults", type=Path, default=None, help="JSON list of faults in force from the start")
+    parser.add_argument("--load", type=Path, default=None, help="directory that sf data export tree wrote")
     parser.add_argument("--only", choices=("org", "service"), default=None)
     parser.add_argument("--at", default=None, help="the instant the servers' clock starts at (ISO 8601)")
     return parser.parse_args(given)
@@ -100,6 +101,7 @@ def _org(options: argparse.Namespace, house: _House, clock: ControlledClock, fau
             options.quota,
             options.package == "pam",
             house.directory / "org.sqlite",
+            options.load,
         ),
         clock,
     )
@@ -124,6 +126,7 @@ def _org(options: argparse.Namespace, house: _House, clock: ControlledClock, fau
         "ca": str(ca.resolve()),
         "client_id": built.client.client_id,
         "client_secret": built.client.client_secret,
+        "loaded": built.loaded,
         "refresh_token": built.client.refresh_token,
         "private_key": str(signing.resolve()),
         "username": user_name(built.org),

@@ -217,7 +217,7 @@ def test_a_plan_file_that_is_not_there(box: Box, tmp_path: Path) -> None:
         (("batch", "hourly", "--simulate", "--at", "yesterday"), "yesterday"),
         (("edition", "X", "1", "--html", "none.html"), "none.html"),
         (("edition", "X", "1", "--from", "soon"), "soon"),
-        (("sandbox", "--load", "somewhere"), "not available yet"),
+        (("sandbox", "--load", "somewhere"), "somewhere: no such directory"),
         (("sandbox", "--faults", "none.json"), "none.json"),
         (("demo", "surplus"), "surplus"),
         ((), "terminal"),

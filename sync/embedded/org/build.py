@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -16,12 +17,19 @@ from sync.embedded.org.quota import Quota
 from sync.embedded.org.sessions import Client, Sessions
 from sync.embedded.org.state import OrgState
 from sync.embedded.org.store import Store
+from sync.embedded.seed.export_schema import learned
+from sync.embedded.seed.exported import read_export
 from sync.embedded.seed.load import known_identity, load
+from sync.embedded.seed.load_export import load_export
 
 
 @dataclass(frozen=True, slots=True)
 class OrgOptions:
-    """What a sandbox org is made from. ``path`` None keeps the rows in a temporary place."""
+    """What a sandbox org is made from.
+
+    ``path`` None keeps the rows in a temporary place. ``load`` is a directory of exported records that a fresh org
+    is filled with, instead of made-up ones.
+    """
 
     campaigns: int = 12
     members: int = 60
@@ -29,16 +37,21 @@ class OrgOptions:
     quota: int = 100_000
     package: bool = True
     path: Path | None = None
+    load: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltOrg:
-    """A running org: its parts, a first access token and the client that may ask for more."""
+    """A running org: its parts, a first access token and the client that may ask for more.
+
+    ``loaded`` are the numbers of records that were loaded, by object.
+    """
 
     org: Org
     gateway: Gateway
     client: Client
     access_token: str
+    loaded: Mapping[str, int] = field(default_factory=dict)
 
 
 def demo_client(seed: int) -> Client:
@@ -54,10 +67,14 @@ def demo_client(seed: int) -> Client:
 
 
 def build_org(options: OrgOptions, clock: Clock, *, seeded_at: datetime | None = None) -> BuiltOrg:
-    """Open the org of ``options``, seeding it when its file is new."""
-    schema = org_schema(package=options.package)
+    """Open the org of ``options``, filling it when its file is new. Raises ExportError for what cannot be loaded."""
+    records = read_export(options.load) if options.load is not None else []
+    schema = learned(org_schema(package=options.package), records)
     store = Store(schema, options.path)
-    if store.fresh:
+    loaded: dict[str, int] = {}
+    if store.fresh and options.load is not None:
+        identity, loaded = load_export(store, records, now=seeded_at or clock.now())
+    elif store.fresh:
         identity = load(
             store, campaigns=options.campaigns, members=options.members, seed=options.seed, now=seeded_at or clock.now()
         )
@@ -67,4 +84,4 @@ def build_org(options: OrgOptions, clock: Clock, *, seeded_at: datetime | None =
     client = demo_client(options.seed)
     sessions = Sessions(clock, org.organization_id, options.seed)
     gateway = Gateway(org, Quota(clock, options.quota), sessions, client)
-    return BuiltOrg(org, gateway, client, sessions.open())
+    return BuiltOrg(org, gateway, client, sessions.open(), loaded)

@@ -33,7 +33,9 @@ _USERS = (
 
 
 @dataclass(slots=True)
-class _Loader:
+class Loader:
+    """Writes rows of a fresh org, stamped relative to ``now``."""
+
     store: Store
     connection: sqlite3.Connection
     random: random.Random
@@ -46,6 +48,7 @@ class _Loader:
 
     @property
     def second(self) -> int:
+        """The present second."""
         return int(self.now.timestamp())
 
     def add(self, name: str, rows: list[dict[str, Any]]) -> int:
@@ -62,6 +65,7 @@ class _Loader:
         return first
 
     def stamps(self, days: float) -> dict[str, Any]:
+        """The system fields of a row made so many days ago."""
         at = self.second - int(days * _DAY)
         user = self.users[0] if self.users else 0
         return {
@@ -316,7 +320,7 @@ def load(store: Store, *, campaigns: int, members: int, seed: int, now: datetime
     zone = ZoneInfo(ZONE)
     store.writer.execute("PRAGMA journal_mode=OFF")
     with store.writing() as connection:
-        loader = _Loader(store, connection, random.Random(seed), now, members, campaigns)  # noqa: S311 - repeatable
+        loader = Loader(store, connection, random.Random(seed), now, members, campaigns)  # noqa: S311 - repeatable
         organization = loader.organization()
         loader.people()
         loader.sequence()
