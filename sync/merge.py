@@ -100,7 +100,7 @@ def merge(
                 Side.PREDICTIVE, Change.HOLD, "hold", service.hold, None, "it is a visible member again", "hold-lifted"
             )
         if org.synced is None:
-            _arrival_rows(draft, org, service.active, service.reason, context)
+            _arrival_rows(draft, org, service.active, service.reason, context, base)
     return draft.done()
 
 
@@ -213,7 +213,14 @@ def _add(draft: Draft, org: OrgMember, base: BaseMember | None, context: MergeCo
         _arrival_rows(draft, org, active, reason if not adopted else org.reason, context)
 
 
-def _arrival_rows(draft: Draft, org: OrgMember, active: bool, reason: str | None, context: MergeContext) -> None:
+def _arrival_rows(
+    draft: Draft,
+    org: OrgMember,
+    active: bool,
+    reason: str | None,
+    context: MergeContext,
+    base: BaseMember | None = None,
+) -> None:
     """Marker, active flag and reason of a member that the org does not show as synced yet."""
     if Rule.MARKER not in context.rules:
         return
@@ -225,6 +232,8 @@ def _arrival_rows(draft: Draft, org: OrgMember, active: bool, reason: str | None
     written = {row.field for row in draft.rows if row.side is Side.SALESFORCE}
     for change, field, before, after in rows:
         if field in context.off or field in written or (before == after and field != "active"):
+            continue
+        if before != after and is_held(base, field, after):
             continue
         draft.row(
             Side.SALESFORCE, change, field, before, after, "known to Predictive now", "predictive-owns", arriving=True

@@ -62,7 +62,7 @@ def apply_rows(
         else:
             assert org is not None
             value: object = row.after
-            if row.field == "synced":
+            if row.field == "synced" and row.after is not None:
                 value = datetime.fromisoformat(str(row.after))
             org = replace(org, **{row.field: value})
     return org, service
