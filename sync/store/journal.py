@@ -14,7 +14,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, bindparam, func, literal_column, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from sync import codec
 from sync.events import Event
@@ -290,13 +302,10 @@ class Journal:
     def failed_rows(self, run_id: RunId, limit: int = 10_000) -> tuple[FailedRow, ...]:
         """Rows of a run and its children that were not written, with code and remedy."""
         table = row_journal.c
-        statement = (
-            select(row_journal)
-            .where(of_run(run_id), table.state != WRITTEN)
-            .order_by(table.run_id, table.seq)
-            .limit(limit)
-        )
+        failed = table.state != literal_column(f"'{WRITTEN}'")
         with self._database.read() as conn:
+            where = (of_run(conn, run_id), failed)
+            statement = select(row_journal).where(*where).order_by(table.run_id, table.seq).limit(limit)
             return tuple(map(_failed, conn.execute(statement)))
 
     def unmended(
@@ -338,8 +347,7 @@ class Journal:
         table = row_journal.c
         statement = (
             select(row_journal)
-            .where(table.state != literal_column(f"'{WRITTEN}'"), table.state == UNKNOWN)
-            .where(table.campaign_id == campaign_id)
+            .where(table.state == literal_column(f"'{UNKNOWN}'"), table.campaign_id == campaign_id)
             .order_by(table.at, table.run_id, table.seq)
         )
         with self._database.read() as conn:
@@ -359,18 +367,16 @@ class Journal:
 
     def campaigns_of(self, run_id: RunId) -> tuple[CampaignId, ...]:
         """Campaigns about which a run and its parts have rows."""
-        statement = (
-            select(row_journal.c.campaign_id)
-            .where(of_run(run_id), row_journal.c.campaign_id != "")
-            .distinct()
-            .order_by(row_journal.c.campaign_id)
-        )
+        table = row_journal.c
         with self._database.read() as conn:
+            where = (of_run(conn, run_id), table.campaign_id != "")
+            statement = select(table.campaign_id).where(*where).distinct().order_by(table.campaign_id)
             return tuple(CampaignId(key) for key in conn.execute(statement).scalars())
 
     def rows(self, run_id: RunId, *, states: Collection[str] | None = None) -> Iterator[JournalRow]:
         """Rows of a run and its children in order, streamed."""
-        statement = select(row_journal).where(of_run(run_id))
+        with self._database.read() as conn:
+            statement = select(row_journal).where(of_run(conn, run_id))
         if states is not None:
             statement = statement.where(row_journal.c.state.in_(list(states)))
         for window in self._database.stream(statement.order_by(row_journal.c.run_id, row_journal.c.seq)):
@@ -404,14 +410,20 @@ class Journal:
             return tuple((RunId(row.run_id), row.at, _journal_row(row)) for row in conn.execute(statement))
 
 
-def of_run(run_id: RunId) -> Any:
-    """Rows of a run and of its parts; of a part also those that its batch journalled for the part's campaign."""
-    part = select(run.c.parent, run.c.campaign_id).where(run.c.run_id == run_id, run.c.parent.is_not(None))
-    return or_(
-        row_journal.c.run_id == run_id,
-        row_journal.c.run_id.in_(select(run.c.run_id).where(run.c.parent == run_id)),
-        tuple_(row_journal.c.run_id, row_journal.c.campaign_id).in_(part),
-    )
+def of_run(conn: Connection, run_id: RunId) -> ColumnElement[bool]:
+    """Rows of a run and of its parts; of a part also those that its batch journalled for the part's campaign.
+
+    The runs are looked up first: with them the rows come in the order of their key, however long the journal is.
+    """
+    table = row_journal.c
+    part = conn.execute(select(run.c.parent, run.c.campaign_id).where(run.c.run_id == run_id)).first()
+    if part is not None and part.parent is not None:
+        # Hidden from the index of campaigns, which knows the whole history of one and not just this run's rows.
+        campaign = func.coalesce(table.campaign_id, "")
+        mine = or_(table.run_id == run_id, campaign == part.campaign_id)
+        return and_(table.run_id.in_([run_id, part.parent]), mine)
+    parts = conn.execute(select(run.c.run_id).where(run.c.parent == run_id)).scalars().all()
+    return table.run_id.in_([run_id, *parts])
 
 
 def _row_values(run_id: RunId, batch_no: int, row: JournalRow, at: datetime) -> dict[str, Any]:

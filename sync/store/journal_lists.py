@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from sync.ids import RunId
 from sync.model import Side
@@ -35,26 +35,26 @@ class JournalLists:
             state: written, rejected, drifted or unknown; "" for all.
             offset, limit: the window.
         """
-        statement = (
-            select(row_journal)
-            .where(*_where(run_id, text, state))
-            .order_by(row_journal.c.run_id, row_journal.c.seq)
-            .offset(offset)
-            .limit(limit)
-        )
         with self._database.read() as conn:
+            statement = (
+                select(row_journal)
+                .where(*_where(conn, run_id, text, state))
+                .order_by(row_journal.c.run_id, row_journal.c.seq)
+                .offset(offset)
+                .limit(limit)
+            )
             return tuple(map(_view, conn.execute(statement)))
 
     def count(self, run_id: RunId, *, text: str = "", state: str = "") -> int:
         """How many rows the same filter gives."""
-        statement = select(func.count()).select_from(row_journal).where(*_where(run_id, text, state))
         with self._database.read() as conn:
+            statement = select(func.count()).select_from(row_journal).where(*_where(conn, run_id, text, state))
             return int(conn.execute(statement).scalar_one())
 
 
-def _where(run_id: RunId, text: str, state: str) -> list[ColumnElement[bool]]:
+def _where(conn: Connection, run_id: RunId, text: str, state: str) -> list[ColumnElement[bool]]:
     table = row_journal.c
-    where: list[ColumnElement[bool]] = [of_run(run_id)]
+    where: list[ColumnElement[bool]] = [of_run(conn, run_id)]
     for word in text.split():
         either = [table[name].icontains(word, autoescape=True) for name in ("label", "field", "code")]
         where.append(either[0] | either[1] | either[2])

@@ -388,6 +388,12 @@ row_journal = Table(
     Column("rule", Text, nullable=False, server_default=""),
     Index("row_journal_of_subject", "campaign_id", "subject_id"),
     Index(
+        "row_journal_unknown",
+        "campaign_id",
+        sqlite_where=text("state = 'unknown'"),
+        postgresql_where=text("state = 'unknown'"),
+    ),
+    Index(
         "row_journal_failed",
         "run_id",
         "seq",
