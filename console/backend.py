@@ -28,6 +28,7 @@ from sync.views import (
     PulseView,
     RunResult,
     RunView,
+    Spending,
     TimerView,
 )
 
@@ -106,6 +107,10 @@ class Reads(Protocol):
 
     def limits(self) -> LimitsView:
         """The API meter as last heard."""
+        ...
+
+    def spending(self) -> Spending:
+        """Who spent the calls of the last 24 hours, by campaign, run kind and object; and what was wasted."""
         ...
 
     def schedule(self) -> tuple[TimerView, ...]:

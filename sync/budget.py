@@ -6,8 +6,9 @@ capacity comes back little by little. The service has no such limit; its calls a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sync.model import Calls
@@ -62,12 +63,20 @@ class Ladder:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """The state of the API allowance. ``reserved`` calls are promised to other live runs of this store."""
+    """The state of the API allowance.
+
+    Attributes:
+        used, limit: the org's own figures, None until it told them.
+        ours_today: calls of this state in the last 24 hours.
+        reserved: calls that other live runs of this state may still make.
+        spent: calls that this run made so far.
+    """
 
     used: int | None
     limit: int | None
     ours_today: int = 0
     reserved: int = 0
+    spent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +103,30 @@ def judge(
 
     Args:
         needed: calls still to be made.
-        meter: the org's meter and what is reserved.
+        meter: the org's meter, what is reserved, what was spent.
         ladder: the governor's thresholds; all but essential calls end at ``stop``.
         daily_cap, run_cap: own limits, None for none.
         before: the governor's gear so far.
-        essential: opt-outs, which go on beyond ``stop`` up to the org's own limit.
+        essential: opt-outs: neither the governor, nor a cap, nor anybody's reservation holds them back; only the org's
+            own limit does.
     """
     bounds: list[tuple[int, str]] = []
     if meter.used is not None and meter.limit:
-        ceiling = meter.limit if essential else int(meter.limit * ladder.stop)
-        room = max(0, ceiling - meter.used - meter.reserved)
-        if not essential and needed and ladder.gear(meter.used, meter.limit, before) is Gear.STOP:
-            room = 0
-        bounds.append((room, f"{meter.used} of the org's {meter.limit} calls are used"))
-    if daily_cap is not None:
-        bounds.append((max(0, daily_cap - meter.ours_today), f"the cap of {daily_cap} calls a day of this console"))
-    if run_cap is not None:
-        bounds.append((run_cap, f"the cap of {run_cap} calls a run"))
+        told = f"{meter.used} of the org's {meter.limit} calls are used"
+        if essential:
+            bounds.append((max(0, meter.limit - meter.used), told))
+        else:
+            room = max(0, int(meter.limit * ladder.stop) - meter.used - meter.reserved)
+            if needed and ladder.gear(meter.used, meter.limit, before) is Gear.STOP:
+                room, told = 0, f"{told}; only opt-outs go on until less than {ladder.resume:.0%} are"
+            elif meter.reserved:
+                told = f"{told}, {meter.reserved} are reserved by other runs"
+            bounds.append((room, told))
+    if daily_cap is not None and not essential:
+        left = max(0, daily_cap - meter.ours_today - meter.reserved)
+        bounds.append((left, f"the cap of {daily_cap} calls a day of this console"))
+    if run_cap is not None and not essential:
+        bounds.append((max(0, run_cap - meter.spent), f"the cap of {run_cap} calls a run"))
     if not bounds:
         return BudgetVerdict(True, needed, None, f"{needed} calls; the org has not told its limit yet")
     left, why = min(bounds)
@@ -123,6 +139,30 @@ def judge(
         f"{needed} calls are needed and {left} are left ({why}). Wait until older calls age out, narrow the run to "
         "fewer campaigns, or allow more with --allow budget=CALLS --reason TEXT",
     )
+
+
+TREND = timedelta(hours=3)
+"""How far back the meter's own readings tell where it goes."""
+
+
+def reached_at(readings: Sequence[tuple[datetime, int]], limit: int, now: datetime) -> datetime | None:
+    """When the limit would be reached if the meter goes on as in the last three hours; None when it does not rise.
+
+    The meter rolls, so what ages out is in its readings already.
+
+    Args:
+        readings: (instant, calls used) as the org told them, oldest first.
+    """
+    recent = [(at, used) for at, used in readings if at >= now - TREND]
+    if not recent:
+        return None
+    (start, first), (end, last) = recent[0], recent[-1]
+    if last >= limit:
+        return now
+    seconds = (end - start).total_seconds()
+    if last <= first or seconds <= 0:
+        return None
+    return end + timedelta(seconds=(limit - last) * seconds / (last - first))
 
 
 def service_batches(rows_by_campaign: Iterable[int]) -> int:

@@ -132,8 +132,16 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class LimitsView:
-    """The API meter. ``used`` and ``limit`` are the org's, ``ours`` what this store's ledger counted in ``window``
-    hours, ``others`` the rest. ``at`` is when the org last told; None when it never did."""
+    """The API meter.
+
+    Attributes:
+        used, limit: the org's, as it told them at ``at``; None when it never did.
+        ours: what this store's ledger counted in ``window`` hours; ``others`` is the rest.
+        forecast: calls that the next runs will take, by name; ``tonight`` is the next nightly batch.
+        gear: how far the governor lets runs go: normal, warn, pause (statistics wait), stop (all but opt-outs).
+        reserved: calls that live runs have set aside and not made yet.
+        reached_at: when the limit would be reached if the meter goes on rising as it does; None when it does not.
+    """
 
     used: int | None
     limit: int | None
@@ -143,6 +151,51 @@ class LimitsView:
     thresholds: tuple[tuple[str, float], ...]
     forecast: tuple[tuple[str, float], ...]
     at: datetime | None
+    gear: str = "normal"
+    reserved: int = 0
+    reached_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spender:
+    """Who spent Salesforce calls: a campaign (``name`` is its id where the store does not know it), a run kind or
+    command, an object. An empty ``key`` stands for what belongs to none, or to several at once."""
+
+    key: str
+    name: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waste:
+    """Calls that bring nothing.
+
+    Attributes:
+        rule: ``closed-auto-sync`` (clear the box), ``failed-runs``, ``simulations``.
+        campaign_id: the campaign, None where it is none in particular.
+        calls: a night for a campaign, in the window for the others.
+        spent: whether they are being spent, or only would be by a console that takes closed campaigns along.
+        text: a sentence with the remedy.
+    """
+
+    rule: str
+    campaign_id: CampaignId | None
+    name: str
+    calls: int
+    spent: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Salesforce calls of this store in ``window`` hours, by what they were for, most first; and what was wasted."""
+
+    window: int
+    total: int
+    by_campaign: tuple[Spender, ...]
+    by_kind: tuple[Spender, ...]
+    by_object: tuple[Spender, ...]
+    waste: tuple[Waste, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from console.cli import wire
 from console.cli.editions import load
-from console.cli.prose import instant, number, plural, safe, state
+from console.cli.prose import columns, instant, number, plural, safe, state
 from console.report import counted
 from sync.board import group_failures
 from sync.errors import UsageError
@@ -18,9 +18,11 @@ from sync.ids import RunId
 
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation
-    from sync.views import FailureGroup, RunView
+    from sync.views import FailureGroup, RunView, Spending
 
 WINDOW = 500
+SPENDERS_SHOWN = 5
+"""Spenders of each group that people see; ``--json`` gives all."""
 FAILED_SHOWN = 8
 """Failed rows of each type that people see; ``--json`` gives all."""
 
@@ -208,17 +210,35 @@ def _failures(groups: Sequence[FailureGroup]) -> Iterator[str]:
 
 
 def limits(invocation: Invocation) -> int:
-    """The API meter."""
-    view = invocation.shell().load_limits()
+    """The API meter, who spends, and what is wasted."""
+    shell = invocation.shell()
+    view = shell.load_limits()
+    spent = shell.spending()
+    reached = f"; at this rate the limit is reached {instant(view.reached_at)} UTC" if view.reached_at else ""
     text = [
         f"used     {number(view.used)} of {number(view.limit)} in 24 hours, as the org said {instant(view.at)} UTC",
-        f"ours     {number(view.ours)} in {view.window} hours",
+        f"ours     {number(view.ours)} in {view.window} hours, {number(view.reserved)} reserved by live runs",
         f"others   {number(view.others)}",
-        "lines    " + ", ".join(f"{name} at {share:.0%}" for name, share in view.thresholds),
-        "forecast " + (", ".join(f"{name} {number(value)}" for name, value in view.forecast) or "–"),
+        f"governor {view.gear}: " + ", ".join(f"{name} at {share:.0%}" for name, share in view.thresholds),
+        "forecast " + (", ".join(f"{name} {number(value)}" for name, value in view.forecast) or "–") + reached,
+        *_spenders(spent),
     ]
-    invocation.report.lines(text, wire.limits(view))
+    invocation.report.lines(text, {**wire.limits(view), "spending": wire.plain(spent)})
     return 0
+
+
+def _spenders(spent: Spending) -> Iterator[str]:
+    """The top spenders by campaign, run kind and object, then waste."""
+    for title, group in (("Campaign", spent.by_campaign), ("Run", spent.by_kind), ("Object", spent.by_object)):
+        if group:
+            yield ""
+            yield from columns([title, "Calls>"], [[one.name, number(one.calls)] for one in group[:SPENDERS_SHOWN]])
+            if len(group) > SPENDERS_SHOWN:
+                yield f"… and {number(len(group) - SPENDERS_SHOWN)} more: --json"
+    if spent.waste:
+        yield ""
+        rows = [[one.name, number(one.calls), one.text] for one in spent.waste[:SPENDERS_SHOWN]]
+        yield from columns(["Waste", "Calls>", "What to do"], rows)
 
 
 def schedule(invocation: Invocation) -> int:

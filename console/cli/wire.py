@@ -329,6 +329,9 @@ def limits(view: LimitsView) -> Line:
         "thresholds": dict(view.thresholds),
         "forecast": dict(view.forecast),
         "at": plain(view.at),
+        "gear": view.gear,
+        "reserved": view.reserved,
+        "limit_reached_at": plain(view.reached_at),
     }
 
 

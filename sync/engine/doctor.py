@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from sync.budget import Gear
-from sync.engine.gate import ladder_of, meter_of
+from sync.engine.governor import kept_gear, ladder_of, meter_of
 from sync.engine.parts import Parts
 from sync.engine.reads import StoreReads
 from sync.errors import PredictiveError
@@ -103,7 +103,7 @@ def _org(parts: Parts) -> Iterator[Check]:
             "give the integration user View All on campaigns, leads and contacts",
         )
     used = meter_of(parts)
-    gear = ladder_of(parts).gear(used.used, used.limit)
+    gear = ladder_of(parts).gear(used.used, used.limit, kept_gear(parts))
     text = f"{used.used} of {used.limit} calls used in 24 hours" if used.limit else "the org has not told its limit"
     yield Check("API calls", OK if gear is Gear.NORMAL else ATTENTION, text)
 

@@ -9,15 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from sync.budget import Gear, Ladder, Meter, judge
-from sync.engine.live import LiveRun
 from sync.engine.parts import Cancel, Parts
 from sync.errors import Refused, UsageError
-from sync.guard import BUDGET, DELETES, DELETES_RUN, RULES
+from sync.guard import DELETES, DELETES_RUN, RULES
 from sync.ids import CampaignId
 from sync.plan import GuardVerdict, Plan
-
-_GOVERNOR = "governor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,54 +101,3 @@ def _decided(verdict: GuardVerdict, choice: Choice, names: Mapping[CampaignId, s
     if confirmed:
         return replace(verdict, passed=True, text=f"{verdict.text}. Confirmed with the campaign's name")
     return verdict
-
-
-def meter_of(parts: Parts, live: LiveRun | None = None) -> Meter:
-    """The API allowance as last told."""
-    reading = parts.store.ledger.meter()
-    return Meter(used=reading.used, limit=reading.limit, ours_today=reading.ours)
-
-
-def ladder_of(parts: Parts) -> Ladder:
-    """The governor's thresholds from the settings."""
-    budget = parts.settings.budget
-    return Ladder(warn=budget.warn, pause=budget.pause, stop=budget.stop, resume=budget.resume)
-
-
-def gear_of(parts: Parts) -> Gear:
-    """The governor's gear now, by the meter and what it was before."""
-    meter = meter_of(parts)
-    before = Gear(parts.store.facts.get(_GOVERNOR) or Gear.NORMAL.value)
-    return ladder_of(parts).gear(meter.used, meter.limit, before)
-
-
-def check_budget(live: LiveRun, needed: int, choice: Choice, *, essential: bool = False) -> GuardVerdict | None:
-    """Whether the calls still needed may be spent; reserves them. The refusing verdict, or None.
-
-    Remembers the governor's gear, so that a stop lasts until the meter is below the resume threshold.
-    """
-    parts = live.parts
-    meter, ladder = meter_of(parts), ladder_of(parts)
-    before = Gear(parts.store.facts.get(_GOVERNOR) or Gear.NORMAL.value)
-    gear = ladder.gear(meter.used, meter.limit, before)
-    if gear is not before:
-        parts.store.facts.set(_GOVERNOR, gear.value)
-    budget = parts.settings.budget
-    verdict = judge(
-        needed,
-        meter,
-        ladder,
-        daily_cap=budget.daily_cap,
-        run_cap=budget.run_cap,
-        before=before,
-        essential=essential,
-    )
-    passed = verdict.passed or choice.allow.get(BUDGET, -1) >= needed
-    if passed and needed and meter.limit:
-        share = 1.0 if essential or BUDGET in choice.allow else ladder.stop
-        passed = (
-            parts.store.runs.reserve(live.lease, needed, ceiling=int(meter.limit * share)) or BUDGET in choice.allow
-        )
-    if passed:
-        return None
-    return GuardVerdict(BUDGET, False, verdict.figure, verdict.limit or 0, verdict.text)

@@ -17,7 +17,8 @@ from sync.engine.apply_service import Applying, write_header, write_members
 from sync.engine.claims import Claims, Ended, open_claims
 from sync.engine.confirm import confirm
 from sync.engine.feed import follow, read_service
-from sync.engine.gate import Choice, check_writable, decide, gear_of
+from sync.engine.gate import Choice, check_writable, decide
+from sync.engine.governor import shift
 from sync.engine.live import LiveRun, overlap
 from sync.engine.lockout import check_org, set_apart
 from sync.engine.parts import Parts
@@ -27,7 +28,7 @@ from sync.engine.sync_run import apply_plan, draw_plan, refusal, run_to_end
 from sync.engine.tally import Done
 from sync.errors import PredictiveError, Refused
 from sync.events import Phase
-from sync.guard import CampaignFigures, judge_plan
+from sync.guard import BUDGET, CampaignFigures, judge_plan
 from sync.ids import CampaignId, EditionId, PersonId
 from sync.model import Campaign, CampaignState, RunKind, RunState, Side
 from sync.plan import CampaignPlan, Change, Cost, GuardVerdict, Plan, PlanCounts, PlanRow, Subject
@@ -349,12 +350,42 @@ def _write(hour: Hour, choice: Choice) -> None:
     claims = hour.claims
     for campaign_id, verdicts in hour.refused.items():
         claims.finish(campaign_id, Ended(RunState.REFUSED, PlanCounts(), verdicts[0].text, verdicts))
-    gear = gear_of(claims.live.parts)
-    if gear is Gear.STOP:
-        claims.live.note("the org's calls are nearly used up: only opt-outs are written", level="warning")
-        hour.late |= set(hour.headers)
-    plan, campaigns = hourly_plan(hour, statistics=gear in (Gear.NORMAL, Gear.WARN))
-    apply_plan(claims, plan, campaigns, choice, essential=gear is Gear.STOP)
+    gear = shift(claims.live.parts, claims.live)
+    if gear is not Gear.STOP:
+        plan, campaigns = hourly_plan(hour, statistics=gear in (Gear.NORMAL, Gear.WARN))
+        try:
+            apply_plan(claims, plan, campaigns, choice)
+        except Refused as error:
+            if error.rule != BUDGET:
+                raise
+            _opt_outs_only(hour, choice, error)
+        return
+    stopped = Refused("the org's calls are nearly used up", rule=BUDGET, remedy="what waits is written once it may")
+    _opt_outs_only(hour, choice, stopped)
+
+
+def _opt_outs_only(hour: Hour, choice: Choice, why: Refused) -> None:
+    """Write opt-outs to the org although the budget holds everything else back; raises *why* where anything else waits.
+
+    Raises:
+        HalfDone: opt-outs were written, the rest waits. Refused: there was nothing to write but what waits.
+    """
+    claims = hour.claims
+    waiting = claims.live.parts.store.campaigns.touched(claims.held)
+    ticks = claims.live.parts.store.people.to_tick()
+    if ticks:
+        claims.live.note("only opt-outs are written: the budget holds everything else back", level="warning")
+    hour.late |= set(hour.headers)
+    plan, campaigns = hourly_plan(hour, statistics=False)
+    apply_plan(claims, plan, campaigns, choice, essential=True)
+    if ticks and waiting:
+        raise HalfDone(
+            f"only {len(ticks)} opt-outs were written: {why.what}",
+            left_undone="levels, reasons, statuses and statistics were not written to Salesforce",
+            remedy="they are kept, and the next hourly run that is let through writes them",
+        )
+    if waiting:
+        raise why
 
 
 def hourly_plan(

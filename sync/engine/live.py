@@ -7,7 +7,7 @@ lease and ends the run when somebody asked for it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -43,9 +43,18 @@ OWN_ROWS = 1_000_000_000
 """Journal rows that belong to no row of the plan are numbered from here."""
 
 
+def _nothing() -> None:
+    """Nobody watches the run's calls."""
+
+
+def _anything(_calls: int) -> None:
+    """Nobody judges what the run is about to spend."""
+
+
 class LiveRun:
     """One claimed run. ``campaign_id`` is None for a batch; ``least`` counts the calls without which no engine could
-    have read what this run has read of the org, for the lower bound that its plan states."""
+    have read what this run has read of the org, for the lower bound that its plan states. ``watch`` looks at the budget
+    between two calls, ``afford`` before calls that a read turns out to need; the governor sets both."""
 
     def __init__(
         self,
@@ -73,6 +82,8 @@ class LiveRun:
         self._winding_up = False
         self.ended = False
         self.least = 0
+        self.watch: Callable[[], None] = _nothing
+        self.afford: Callable[[int], None] = _anything
 
     @property
     def run(self) -> RunId:
@@ -138,6 +149,16 @@ class LiveRun:
         if asked and not self._winding_up:
             raise _stopped()
 
+    def step(self) -> None:
+        """Breathe between two calls to the org, where nothing is in flight: here the governor may end the run.
+
+        Raises:
+            QuotaExhausted: it did. Cancelled, LeaseLost: as :meth:`breathe`.
+        """
+        self.breathe()
+        if not self._winding_up:
+            self.watch()
+
     @contextmanager
     def winding_up(self) -> Iterator[None]:
         """Within the block nobody stops the run any more: what was done is counted and settled whatever ends it."""
@@ -174,11 +195,16 @@ class LiveRun:
         return wishes
 
     def cancelled(self) -> bool:
-        """True when the run is to stop after the batch in flight; renews the lease, and holds while it is paused."""
+        """True when the run is to stop after the batch in flight; renews the lease, and holds while it is paused.
+
+        Raises:
+            QuotaExhausted: the governor ends the run here.
+        """
         try:
             self.between_batches()
         except Cancelled:
             return True
+        self.watch()
         return False
 
     def next_batch(self) -> int:

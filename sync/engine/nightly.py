@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from sync.budget import Gear
 from sync.engine.claims import Claims, open_claims
 from sync.engine.confirm import confirm
 from sync.engine.counting import compare_counts
 from sync.engine.feed import read_service
 from sync.engine.gate import Choice, check_writable
+from sync.engine.governor import shift
 from sync.engine.parts import Parts
 from sync.engine.presence import reconcile_ids
 from sync.engine.reading import Reading, check_absence, land, poll, read_auto_sync, scopes_of
@@ -48,7 +50,8 @@ def nightly(parts: Parts, choice: Choice) -> RunResult:
         reading = read_night(claims)
         check_absence(claims.live, reading)
         if claims.held:
-            _reconcile_oldest(claims)
+            if shift(parts, claims.live) in (Gear.NORMAL, Gear.WARN):
+                _reconcile_oldest(claims)
             read_service(claims.live, claims.held)
             confirm(claims.live, claims.held)
             plan_and_apply(claims, reading, choice, RunKind.NIGHTLY, extra=Calls(0, 1))

@@ -53,14 +53,14 @@ def settle_absence(
     if suspicious:
         live.least += _least_id_calls(sum(counts[key] for key in suspicious))
     for read in live.parts.org.read_ids(suspicious) if suspicious else ():
-        live.breathe()
+        live.step()
         if read.complete:
             _conclude(live, read, land_rows)
         else:
             again.append(read.campaign_id)
     # Members may have come and gone between two pages: once more, then it is left.
     for read in live.parts.org.read_ids(again) if again else ():
-        live.breathe()
+        live.step()
         if read.complete:
             _conclude(live, read, land_rows)
         else:
@@ -74,7 +74,7 @@ def reconcile_ids(live: LiveRun, campaign_ids: Collection[CampaignId], *, land_r
     if campaign_ids:
         live.least += _least_id_calls(sum(live.parts.store.members.count_known(campaign_ids).values()))
     for read in live.parts.org.read_ids(tuple(campaign_ids)) if campaign_ids else ():
-        live.breathe()
+        live.step()
         if read.complete:
             _conclude(live, read, land_rows)
             done.append(read.campaign_id)
@@ -103,7 +103,7 @@ def _conclude(live: LiveRun, read: IdRead, land_rows: Land) -> None:
         # Rows that became visible or were stamped before the watermark: no poll would ever bring them.
         for page in live.parts.org.read_members(campaign_id):
             land_rows(live, page)
-            live.breathe()
+            live.step()
         known = members.known_member_ids(campaign_id)
     hidden = set(members.invisible(campaign_id))
     back = {person for member, person in known.items() if member in read.ids and person in hidden}

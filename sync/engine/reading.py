@@ -114,13 +114,15 @@ def poll(live: LiveRun, scope: PollScope, reading: Reading, *, wanted: frozenset
     if answer.test_people is not None:
         reading.test_people = answer.test_people
     parts.store.campaigns.land(answer.campaigns.values())
+    if answer.more_calls:
+        live.afford(answer.more_calls)
     done = 0
     for page in answer.pages:
         rows = [row for row in page if row.campaign_id in wanted]
         land(live, rows)
         done += len(page)
         live.progress(Phase.READ_SALESFORCE, done, answer.changed)
-        live.breathe()
+        live.step()
     here = wanted & answer.campaigns.keys()
     reading.landed |= here
     if done < answer.changed:

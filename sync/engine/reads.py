@@ -12,7 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sync.clock import Clock
-from sync.engine import timers
+from sync.engine import spending, timers
 from sync.engine.parts import Parts
 from sync.errors import AmbiguousCampaign, UnknownCampaign, UsageError
 from sync.events import Event
@@ -33,10 +33,9 @@ from sync.views import (
     MemberView,
     PulseView,
     RunView,
+    Spending,
     TimerView,
 )
-
-_FORECAST_RUNS = 20
 
 
 class StoreReads:
@@ -161,36 +160,11 @@ class StoreReads:
 
     def limits(self) -> LimitsView:
         """The API meter as last heard, and what the next batches will take."""
-        meter = self.store.ledger.meter()
-        budget = self.settings.budget
-        forecast: list[tuple[str, float]] = []
-        for kind in (RunKind.HOURLY, RunKind.NIGHTLY):
-            calls = [
-                run.calls.salesforce
-                for run in self.store.runs.list(limit=_FORECAST_RUNS * 10)
-                if run.kind is kind and run.parent is None and run.state.ended and not run.simulated
-            ][:_FORECAST_RUNS]
-            if calls:
-                forecast.append((kind.value, sum(calls) / len(calls)))
-        if meter.used is not None and meter.limit:
-            rate = sum(count for _, count in meter.by_hour[-3:]) / 3
-            if rate > 0:
-                forecast.append(("hours until the limit", max(0.0, (meter.limit - meter.used) / rate)))
-        return LimitsView(
-            used=meter.used,
-            limit=meter.limit,
-            ours=meter.ours,
-            others=meter.others,
-            window=meter.window,
-            thresholds=(
-                ("warn", budget.warn),
-                ("pause", budget.pause),
-                ("stop", budget.stop),
-                ("resume", budget.resume),
-            ),
-            forecast=tuple(forecast),
-            at=meter.at,
-        )
+        return spending.limits(self.store, self.settings, self.today())
+
+    def spending(self) -> Spending:
+        """Who spent the calls of the last 24 hours, and on what; and what was wasted."""
+        return spending.spending(self.store, self.settings, self.today())
 
     def schedule(self) -> tuple[TimerView, ...]:
         """The timers with their next firing."""

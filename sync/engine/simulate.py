@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sync.budget import judge
 from sync.digest import header_digest
 from sync.engine.claims import Claims, Ended, open_claims
 from sync.engine.feed import read_service
 from sync.engine.foresee import ESTIMATE
-from sync.engine.gate import Choice, decide, ladder_of, meter_of
+from sync.engine.gate import Choice, decide
+from sync.engine.governor import foresee
 from sync.engine.hourly import Hour, flood, hourly_plan, opt_out_rows, read_headers
 from sync.engine.nightly import read_night
 from sync.engine.parts import Parts
@@ -111,15 +111,8 @@ def _tell(claims: Claims, plan: Plan, choice: Choice) -> None:
     live = claims.live
     passage = decide(plan, choice)
     live.guarded(passage.verdicts)
-    budget = live.parts.settings.budget
     needed = max(0, plan.cost.predicted.salesforce - live.calls().salesforce)
-    verdict = judge(
-        needed,
-        meter_of(live.parts),
-        ladder_of(live.parts),
-        daily_cap=budget.daily_cap,
-        run_cap=budget.run_cap,
-    )
+    verdict = foresee(live.parts, needed)
     live.note(f"budget: {verdict.text}", level="info" if verdict.passed else "warning")
     for each in plan.campaigns:
         rows = each.counts.salesforce_rows + each.counts.predictive_rows

@@ -18,7 +18,8 @@ from sync.engine.claims import Claims, Ended, open_claims
 from sync.engine.confirm import confirm
 from sync.engine.feed import read_service
 from sync.engine.finish import settle_rest
-from sync.engine.gate import Choice, check_budget, check_writable, decide
+from sync.engine.gate import Choice, check_writable, decide
+from sync.engine.governor import check_budget, shift
 from sync.engine.live import LiveRun, present
 from sync.engine.lockout import as_critical, lock_out, set_apart
 from sync.engine.parts import Parts
@@ -108,6 +109,7 @@ def run_to_end(claims: Claims, work: Callable[[], None]) -> RunResult:
     with live.parts.made_for(live.kind.value, run=live.run, cancel=_event(live)), present(live):
         try:
             work()
+            shift(live.parts)
         except PredictiveError as error:
             return claims.close(_locking(claims, error))
         except BaseException as error:
@@ -145,9 +147,9 @@ def read_both(live: LiveRun, campaign_ids: Collection[CampaignId], choice: Choic
     return reading
 
 
-def check_governor(live: LiveRun, choice: Choice) -> None:
-    """Raises Refused when there is no call left for anything but opt-outs."""
-    stopped = check_budget(live, 1, choice)
+def check_governor(live: LiveRun, choice: Choice, needed: int = 1) -> None:
+    """Set the run's first calls aside. Raises Refused when there is no call left for anything but opt-outs."""
+    stopped = check_budget(live, needed, choice)
     if stopped:
         live.guarded((stopped,))
         raise refusal((stopped,))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from sync.engine.claims import Claims, Ended, open_claims
 from sync.engine.gate import Choice
 from sync.engine.parts import Parts
-from sync.engine.sync_run import require_started, run_to_end
+from sync.engine.sync_run import check_governor, require_started, run_to_end
 from sync.engine.verify import DIFFERENCE, PENDING, Compared, Found, compare
 from sync.events import Phase
 from sync.ids import CampaignId
@@ -48,6 +48,7 @@ def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: 
             live.note("there is nothing to verify: no campaign was started with New Edition yet")
             return
         rows = _say_cost(claims)
+        check_governor(live, choice, claims.cost.predicted.salesforce)
         with live.phase(Phase.CHECK, rows) as done:
             found = compare(
                 parts.org,
@@ -55,7 +56,7 @@ def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: 
                 tuple(campaigns),
                 parts.store.members.base_rows,
                 off=parts.off,
-                breathe=live.breathe,
+                breathe=live.step,
             )
             for each in found:
                 done[0] += each.members

@@ -24,6 +24,7 @@ TEST_PEOPLE_AT = "test_people.read_at"
 CLIENT_ID = "client.id"
 SCHEDULE_PAUSED = "schedule.paused"
 LIMITS = "org.limits"
+GOVERNOR = "governor"
 
 
 class Facts:

@@ -23,6 +23,8 @@ from sync.store.facts import LIMITS, Facts
 from sync.store.schema import call, run
 
 KEPT = timedelta(days=90)
+WINDOW = timedelta(hours=24)
+"""The org's meter looks back so far; what it said before that tells nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,15 @@ class Meter:
     by_hour: tuple[tuple[datetime, int], ...] = ()
     by_purpose: tuple[tuple[str, int], ...] = ()
     by_campaign: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The org's meter: calls used of the limit, as it said at an instant."""
+
+    used: int
+    limit: int
+    at: datetime
 
 
 class Ledger:
@@ -148,6 +159,42 @@ class Ledger:
         with self._database.read() as conn:
             row = conn.execute(statement).first()
             return None if row is None else (row.at, int(row.status))
+
+    def told(self) -> Told | None:
+        """What the org last said; None when it never did, or longer ago than its meter looks back. One look at the
+        newest rows."""
+        with self._database.read() as conn:
+            row = conn.execute(_LAST_TOLD).first()
+        noted = self._facts.get(LIMITS)
+        known = None if noted is None else _LIMITS.decode(noted)
+        if row is not None and (known is None or row.at >= known.at):
+            known = _Limits(row.used, row.allowed, row.at)
+        if known is None or self._database.clock.now() - known.at > WINDOW:
+            return None
+        return Told(known.used, known.limit, known.at)
+
+    def ours(self, window_hours: int = 24) -> int:
+        """Counted Salesforce calls of this state in the window."""
+        since = self._database.clock.now() - timedelta(hours=window_hours)
+        where = and_(call.c.at > since, call.c.side == Side.SALESFORCE.value, call.c.counted == true())
+        with self._database.read() as conn:
+            return int(conn.execute(select(func.count()).select_from(call).where(where)).scalar_one())
+
+    def readings(self, window_hours: int = 24) -> tuple[tuple[datetime, int], ...]:
+        """What the org said of its meter in the window, oldest first: (instant, calls used)."""
+        since = self._database.clock.now() - timedelta(hours=window_hours)
+        where = (call.c.at > since, call.c.used.is_not(None), call.c.side == Side.SALESFORCE.value)
+        with self._database.read() as conn:
+            found = conn.execute(select(call.c.at, call.c.used).where(*where).order_by(call.c.call_id))
+            return tuple((at, int(used)) for at, used in found)
+
+    def spent_by(self, column: str, window_hours: int = 24) -> tuple[tuple[str, int], ...]:
+        """Counted Salesforce calls of the window by ``campaign_id``, ``purpose`` (run kind or command) or ``resource``
+        (object), most first; "" is what belongs to none or to several."""
+        since = self._database.clock.now() - timedelta(hours=window_hours)
+        where = and_(call.c.at > since, call.c.side == Side.SALESFORCE.value, call.c.counted == true())
+        with self._database.read() as conn:
+            return tuple((str(name), int(count)) for name, count in conn.execute(_grouped(call.c[column], where)))
 
     def meter(self, window_hours: int = 24) -> Meter:
         """The org's meter beside ours."""

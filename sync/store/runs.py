@@ -20,7 +20,7 @@ from sync.clock import Clock
 from sync.codec import Codec
 from sync.errors import Locked
 from sync.ids import CampaignId, RunId
-from sync.model import Calls, RunKind, RunState
+from sync.model import Calls, RunKind, RunState, Side
 from sync.plan import PlanCounts
 from sync.store.database import Database
 from sync.store.owner import is_alive, this_process
@@ -312,43 +312,30 @@ class Runs:
 
     # ------------------------------------------------------------ the API budget
 
-    def reserve(self, lease: Lease, calls: int, *, ceiling: int, used: int | None = None) -> bool:
-        """Set *calls* Salesforce calls aside for a run; False, and nothing set aside, when they pass *ceiling*.
+    def reserve(self, lease: Lease, calls: int, fits: Callable[[int, int], bool]) -> bool:
+        """Set *calls* further Salesforce calls aside for a run, in place of what it had; False when they do not fit.
+
+        One process at a time is here, and what *fits* reads it reads in the same transaction: two that look at the
+        last calls cannot both have them.
 
         Args:
             lease: the run.
-            calls: how many it may spend; replaces what it had reserved.
-            ceiling: how many calls the org may have used in all after it.
-            used: what the org said it has used; this state's own calls of the last 24 hours when None.
+            calls: how many it may still make.
+            fits: told how many calls other live runs may still make, and how many this run made so far.
         """
         with self._database.write() as conn:
             self._database.one_at_a_time(conn, "reserve")
             self.check(conn, lease)
-            if used is None:
-                since = self._database.clock.now() - timedelta(hours=24)
-                used = conn.execute(
-                    select(func.count())
-                    .select_from(call)
-                    .where(call.c.at > since, call.c.side == "salesforce", call.c.counted == true())
-                ).scalar_one()
-            others = conn.execute(
-                select(func.coalesce(func.sum(run.c.reserved), 0)).where(
-                    run.c.state == _ALIVE, run.c.run_id != lease.run
-                )
-            ).scalar_one()
-            if used + others + calls > ceiling:
+            spent = _spent(conn, lease.run)
+            if not fits(_outstanding(conn, lease.run), spent):
                 return False
-            conn.execute(update(run).where(run.c.run_id == lease.run).values(reserved=calls))
+            conn.execute(update(run).where(run.c.run_id == lease.run).values(reserved=spent + calls))
             return True
 
     def reserved(self) -> int:
-        """Salesforce calls that live runs have set aside."""
+        """Salesforce calls that live runs have set aside and not made yet."""
         with self._database.read() as conn:
-            return int(
-                conn.execute(
-                    select(func.coalesce(func.sum(run.c.reserved), 0)).where(run.c.state == _ALIVE)
-                ).scalar_one()
-            )
+            return _outstanding(conn, None)
 
     # ------------------------------------------------------------ reading
 
@@ -418,6 +405,30 @@ def view_of(row: Row[Any]) -> RunView:
         undoes=row.undoes,
         undone_by=row.undone_by,
     )
+
+
+def _spent(conn: Connection, run_id: str) -> int:
+    """Salesforce calls of a run and its children, as far as the org counts them."""
+    children = select(run.c.run_id).where(run.c.parent == run_id)
+    statement = (
+        select(func.count())
+        .select_from(call)
+        .where(
+            or_(call.c.run_id == run_id, call.c.run_id.in_(children)),
+            call.c.side == Side.SALESFORCE.value,
+            call.c.counted == true(),
+        )
+    )
+    return int(conn.execute(statement).scalar_one())
+
+
+def _outstanding(conn: Connection, but: str | None) -> int:
+    """What live runs, *but* one, may still spend. A run's mark is how many calls it may have made at its end."""
+    conditions = [run.c.state == _ALIVE, run.c.reserved > 0]
+    if but is not None:
+        conditions.append(run.c.run_id != but)
+    marks = conn.execute(select(run.c.run_id, run.c.reserved).where(*conditions)).all()
+    return sum(max(0, mark - _spent(conn, key)) for key, mark in marks)
 
 
 def _refuse_locked_out(conn: Connection, campaign_id: CampaignId | None, name: str | None) -> None:

@@ -58,8 +58,11 @@ from sync.views import (
     PulseView,
     RunResult,
     RunView,
+    Spender,
+    Spending,
     TimerView,
     Warned,
+    Waste,
 )
 
 NOW = datetime(2027, 3, 9, 11, 46, 20, tzinfo=UTC)
@@ -757,6 +760,25 @@ class FakeBackend:
             (("hourly run", 3.0), ("nightly run", 9.0), ("used at 01:00 UTC", 86400.0)),
             NOW - 2 * MINUTE,
         )
+
+    def spending(self) -> Spending:
+        return Spending(
+            window=24,
+            total=4120,
+            by_campaign=(
+                Spender("", "several campaigns at once", 2900),
+                Spender(campaign_id(1), "Spring launch 2027", 800),
+                Spender(campaign_id(2), "Onboarding drip", 420),
+            ),
+            by_kind=(Spender("nightly", "nightly", 2000), Spender("hourly", "hourly", 1800)),
+            by_object=(Spender("CampaignMember", "CampaignMember", 3100), Spender("poll", "poll", 1020)),
+            waste=(
+                Waste(
+                    "closed-auto-sync", campaign_id(4), "Winter sale 2026", 6, False,
+                    "closed, with auto-sync on: would take about 6 calls a night. Clear the box",
+                ),
+            ),
+        )  # fmt: skip
 
     def schedule(self) -> tuple[TimerView, ...]:
         missed = (NOW - 5 * HOUR,) if self.paused is None and "missed" in self.fail else ()

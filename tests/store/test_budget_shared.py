@@ -1,0 +1,58 @@
+"""Two consoles and a worker on one state: processes that look at the last calls at one moment share one budget."""
+
+from __future__ import annotations
+
+import multiprocessing
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.budget import Ladder, Meter, judge
+from sync.ids import CampaignId
+from sync.model import RunKind
+from sync.store.store import open_store
+
+PROCESSES, TRIES, NEEDED, LIMIT = 3, 4, 10, 100
+ROOM = 95
+"""Calls below the governor's stop."""
+
+
+def _spend(path: str, number: int, barrier: Barrier, results: Any, protected: bool) -> None:
+    granted = 0
+    with open_store(path) as store:
+        for turn in range(TRIES):
+            key = CampaignId(f"701{number:06d}{turn:06d}AAA")
+            lease = store.runs.start(RunKind.MANUAL, campaign_id=key)
+
+            def fits(reserved: int, spent: int) -> bool:
+                meter = Meter(0, LIMIT, reserved=reserved if protected else 0, spent=spent)
+                return judge(NEEDED, meter, Ladder()).passed
+
+            barrier.wait(30)  # all processes look at the same moment
+            granted += store.runs.reserve(lease, NEEDED, fits)
+        results.put(granted * NEEDED)
+        barrier.wait(30)  # nobody's reservations end before all are counted
+
+
+@pytest.mark.parametrize("protected", [True, pytest.param(False, id="control")])
+def test_processes_share_one_budget(tmp_path: Path, protected: bool) -> None:
+    """The control counts nobody else's reservations: then the same processes are granted more than there is."""
+    path = str(tmp_path / "state.db")
+    open_store(path).close()
+    context = multiprocessing.get_context("spawn")
+    barrier, results = context.Barrier(PROCESSES), context.Queue()
+    children = [
+        context.Process(target=_spend, args=(path, number, barrier, results, protected)) for number in range(PROCESSES)
+    ]
+    for child in children:
+        child.start()
+    granted = sum(results.get(timeout=60) for _ in children)
+    for child in children:
+        child.join(60)
+        assert child.exitcode == 0
+    if protected:
+        assert granted == ROOM // NEEDED * NEEDED
+    else:
+        assert granted > ROOM
