@@ -60,6 +60,10 @@ class GuardLimits:
     flood_run: int = 5000
 
 
+OF_A_RUN = frozenset({"delete_run", "flood_run"})
+"""Limits that are about a whole run, so that no campaign has its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class CampaignFigures:
     """What the guards look at in one campaign's part of a plan.
@@ -72,6 +76,7 @@ class CampaignFigures:
         blanked: field → members for whom it turns empty (last name, e-mail).
         mails: mails due; never_sent: the campaign has not sent before.
         incomplete: what did not finish reading, "" when all did.
+        limits: limits of its own; None: the org's.
     """
 
     campaign_id: CampaignId
@@ -86,6 +91,7 @@ class CampaignFigures:
     mails: int = 0
     never_sent: bool = False
     incomplete: str = ""
+    limits: GuardLimits | None = None
 
 
 def judge_plan(
@@ -101,7 +107,7 @@ def judge_plan(
 
     Args:
         campaigns: the figures of each campaign.
-        limits: the configured limits.
+        limits: the org's limits; a campaign may bring its own.
         canaries_gone: global test members that a side had and has no more; None when they were not looked at.
         allow: raised limits by rule, for this run only.
         rules: the rules that are held.
@@ -113,7 +119,7 @@ def judge_plan(
     for figures in judged:
         deletes += figures.deletes
         mails += figures.mails
-        verdicts += _campaign(figures, limits, raised)
+        verdicts += _campaign(figures, figures.limits or limits, raised)
     verdicts += _total(deletes, mails, canaries_gone or (), limits, raised)
     objecting = {verdict.rule for verdict in verdicts}
     passed = _passed(judged, limits, mails, canaries=canaries_gone is not None)
@@ -277,10 +283,11 @@ def _passed(
     if campaigns:
         yield _fine(INCOMPLETE, (0, 0, 0, "every read finished"))
     if mails:
-        first = max((each.mails for each in campaigns if each.never_sent), default=0)
+        firsts = [(each.mails, (each.limits or limits).flood_first) for each in campaigns if each.never_sent]
+        first, most = max(firsts, default=(0, 0), key=lambda each: _share(each[0], each[1]))
         if first:
-            text = f"{first:,} mails are due in a campaign that never sent, {limits.flood_first:,} allowed"
-            yield _fine(FLOOD_FIRST, (0, limits.flood_first, first, text))
+            text = f"{first:,} mails are due in a campaign that never sent, {most:,} allowed"
+            yield _fine(FLOOD_FIRST, (0, most, first, text))
         yield _fine(FLOOD, (0, limits.flood_run, mails, f"{mails:,} mails are due, {limits.flood_run:,} allowed"))
 
 
@@ -292,11 +299,12 @@ def _fine(rule: str, worst: _Worst) -> GuardVerdict:
 def _worst_deletes(campaigns: tuple[CampaignFigures, ...], limits: GuardLimits) -> _Worst:
     found = []
     for each in campaigns:
+        own = each.limits or limits
         population = max(each.members, each.base)
-        allowed = max(limits.delete_floor, int(limits.delete_share * population))
+        allowed = max(own.delete_floor, int(own.delete_share * population))
         text = (
             f"{_of(each.deletes, population)} members would be removed ({_percent(each.deletes, population)}), "
-            f"{limits.delete_share:.0%} or {limits.delete_floor} allowed"
+            f"{own.delete_share:.0%} or {own.delete_floor} allowed"
         )
         found.append((_share(each.deletes, population), allowed, each.deletes, _at_worst(each, campaigns) + text))
     return max(found, key=lambda worst: worst[0])
@@ -305,22 +313,24 @@ def _worst_deletes(campaigns: tuple[CampaignFigures, ...], limits: GuardLimits) 
 def _worst_changed(campaigns: tuple[CampaignFigures, ...], limits: GuardLimits) -> _Worst:
     worst: _Worst = (0, 0, 0, "no field changes for many members")
     for each in campaigns:
+        own = each.limits or limits
         population = max(each.members, each.base)
         for name, count in sorted(each.changed.items()):
             share = _share(count, population)
-            if name in EXPECTED_OF_MANY or population < limits.changed_from or share <= worst[0]:
+            if name in EXPECTED_OF_MANY or population < own.changed_from or share <= worst[0]:
                 continue
             text = (
                 f"{name} would change for {_of(count, population)} members ({_percent(count, population)}), "
-                f"{limits.changed_share:.0%} allowed"
+                f"{own.changed_share:.0%} allowed"
             )
-            worst = (share, int(limits.changed_share * population), count, _at_worst(each, campaigns) + text)
+            worst = (share, int(own.changed_share * population), count, _at_worst(each, campaigns) + text)
     return worst
 
 
 def _worst_blanked(campaigns: tuple[CampaignFigures, ...], limits: GuardLimits) -> _Worst:
     worst: _Worst = (0, limits.blank_floor, 0, "no last name or e-mail would turn empty")
     for each in campaigns:
+        own = each.limits or limits
         population = max(each.members, each.base)
         for name, count in sorted(each.blanked.items()):
             share = _share(count, population)
@@ -328,9 +338,9 @@ def _worst_blanked(campaigns: tuple[CampaignFigures, ...], limits: GuardLimits) 
                 continue
             text = (
                 f"{name} would turn empty for {_of(count, population)} members ({_percent(count, population)}), "
-                f"{limits.blank_share:.0%} or {limits.blank_floor} allowed"
+                f"{own.blank_share:.0%} or {own.blank_floor} allowed"
             )
-            allowed = max(limits.blank_floor, int(limits.blank_share * population))
+            allowed = max(own.blank_floor, int(own.blank_share * population))
             worst = (share, allowed, count, _at_worst(each, campaigns) + text)
     return worst
 

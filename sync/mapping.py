@@ -7,8 +7,10 @@ makes a write against the owner impossible to express: a plan row is built with 
 
 from __future__ import annotations
 
+from collections.abc import Mapping as AbcMapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from typing import Any
 
 from sync.errors import ConfigError
 from sync.model import Side
@@ -57,6 +59,37 @@ def may_write(field_name: str, side: Side) -> bool:
     """
     owner = OWNERS[field_name]
     return owner is Owner.BOTH or owner.value != side.value
+
+
+_OF_THE_ORG = {
+    "campaign": frozenset(
+        {"id", "name", "type", "isactive", "status", "startdate", "enddate", "parentid", "ownerid", "isdeleted"}
+    ),
+    "campaignmember": frozenset(
+        {"id", "campaignid", "leadid", "contactid", "accountid", "name", "firstname", "lastname", "email"}
+        | {"hasoptedoutofemail", "hasresponded", "firstrespondeddate", "type", "leadorcontactid"}
+    ),
+}
+"""Standard fields, in small letters, that Salesforce owns or derives, by object."""
+
+_PEOPLE = frozenset({"lead", "contact", "account"})
+OPT_OUT_BOX = "HasOptedOutOfEmail"
+"""The one field of a lead or contact that is written, and only as a tick."""
+
+
+def refuse_against_owner(sobject: str, values: AbcMapping[str, Any]) -> None:
+    """The same table in the org's own names, for rows that are about to be sent there.
+
+    Raises:
+        ValueError: a value that Salesforce owns; of people anything but the ticked opt-out box.
+    """
+    owned = _OF_THE_ORG.get(sobject.lower(), frozenset())
+    for name, value in values.items():
+        if sobject.lower() in _PEOPLE:
+            if name.lower() != OPT_OUT_BOX.lower() or value is not True:
+                raise ValueError(f"{sobject}.{name} is owned by salesforce and cannot be written there as {value!r}")
+        elif name.lower() in owned:
+            raise ValueError(f"{sobject}.{name} is owned by salesforce and cannot be written there")
 
 
 @dataclass(frozen=True, slots=True)

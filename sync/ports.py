@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from sync.ids import CampaignId, EditionId, MemberId, PersonId
+from sync.mapping import refuse_against_owner
 from sync.model import (
     Campaign,
     ClickThrough,
@@ -199,6 +200,10 @@ class OrgWrite:
     external_field: str | None = None
     external_id: str | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what the ownership table forbids. Raises ValueError."""
+        refuse_against_owner(self.sobject, self.values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import urlsplit
 
-from sync.guard import GuardLimits
+from sync.guard import OF_A_RUN, GuardLimits
 from sync.ids import to18
 from sync.mapping import Mapping as ApiNames
 
@@ -175,3 +175,8 @@ SMTP: Mapping[str, Rule] = {
     "username": _text(),
     "tls": _one_of("starttls", "implicit", "none"),
 }
+
+BELOW: Mapping[str, tuple[str, ...]] = {"guards": ("campaigns",)}
+"""Parts of an org that hold further tables."""
+
+CAMPAIGN_GUARDS: Mapping[str, Rule] = {name: rule for name, rule in PARTS["guards"].items() if name not in OF_A_RUN}

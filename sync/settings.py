@@ -18,6 +18,7 @@ from typing import Any
 from sync import setting_rules as rules
 from sync.errors import ConfigError
 from sync.guard import GuardLimits
+from sync.ids import looks_like_id, to18
 from sync.mapping import Mapping
 from sync.secrets import SecretRef
 from sync.service_settings import NAME, SecretPlaces, ServiceSettings, service_settings
@@ -82,6 +83,7 @@ class OrgSettings:
         state_url: path or URL of the state database.
         nightly_closed: the nightly run also takes closed campaigns, as the product first did.
         status_on: level (sent, opened, clicked, completed) → status label; the default rule where it is absent.
+        campaign_guards: limits of single campaigns, by id (18 characters) or exact name.
         auto_sync, test_members: campaigns and people of an org without the package's fields.
         source: the file it came from.
     """
@@ -96,6 +98,7 @@ class OrgSettings:
     nightly_closed: bool = False
     mapping: Mapping = field(default_factory=Mapping)
     guards: GuardLimits = field(default_factory=GuardLimits)
+    campaign_guards: AbcMapping[str, GuardLimits] = field(default_factory=dict)
     budget: BudgetSettings = field(default_factory=BudgetSettings)
     timers: TimerSettings = field(default_factory=TimerSettings)
     status_on: AbcMapping[str, str] = field(default_factory=dict)
@@ -283,7 +286,7 @@ class _Reader:
             raise self.wrong(prefix, "a table", table)
         values = self.table(table, rules.ORG, prefix, below=tuple(rules.PARTS))
         parts = {
-            part: self.table(self.part(table, part, prefix), known, f"{prefix}.{part}")
+            part: self.table(self.part(table, part, prefix), known, f"{prefix}.{part}", below=rules.BELOW.get(part, ()))
             for part, known in rules.PARTS.items()
         }
         for part, key in (("salesforce", "instance_url"), ("predictive", "base_url")):
@@ -321,12 +324,26 @@ class _Reader:
             state_url=_default_state(name) if state is None else self._state(state),
             mapping=Mapping(**parts["mapping"]),
             guards=GuardLimits(**parts["guards"]),
+            campaign_guards=self._campaign_guards(self.part(table, "guards", prefix), parts["guards"], prefix),
             budget=budget,
             timers=TimerSettings(**parts["timers"]),
             status_on=parts["status_on"],
             source=self._source,
             **values,
         )
+
+    def _campaign_guards(
+        self, guards: AbcMapping[str, Any], of_org: AbcMapping[str, Any], prefix: str
+    ) -> dict[str, GuardLimits]:
+        """``[orgs.NAME.guards.campaigns."CAMPAIGN"]``: what it does not name is as the org's."""
+        out = {}
+        where = f"{prefix}.guards.campaigns"
+        for key, table in self.part(guards, "campaigns", f"{prefix}.guards").items():
+            if not isinstance(table, dict):
+                raise self.wrong(f"{where}.{key}", "a table of limits", table)
+            own = self.table(table, rules.CAMPAIGN_GUARDS, f"{where}.{key}")
+            out[to18(key) if looks_like_id(key) else key] = GuardLimits(**(dict(of_org) | own))
+        return out
 
     def service(self, table: Any, places: SecretPlaces) -> ServiceSettings:
         """``[service]`` with ``[service.smtp]``."""

@@ -291,8 +291,15 @@ def flood(hour: Hour, prepared: Prepared, choice: Choice) -> tuple[GuardVerdict,
     for item in prepared.items:
         due[item.campaign_id] = due.get(item.campaign_id, 0) + item.count
     figures = [
-        CampaignFigures(key, claims.names.get(key, key), mails=count, never_sent=key in prepared.first_time)
+        CampaignFigures(
+            key,
+            name,
+            mails=count,
+            never_sent=key in prepared.first_time,
+            limits=live.parts.limits_of(key, name),
+        )
         for key, count in sorted(due.items())
+        if (name := claims.names.get(key, key))
     ]
     verdicts = judge_plan(figures, live.parts.limits, rules=live.parts.rules)
     plan = stub_plan(live, hour, verdicts)

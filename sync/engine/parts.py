@@ -68,6 +68,11 @@ class Parts:
         """The configured limits of the guards."""
         return self.settings.guards
 
+    def limits_of(self, campaign_id: str, name: str) -> GuardLimits | None:
+        """Limits that the configuration gives one campaign, by its id or exact name; None: those of the org."""
+        own = self.settings.campaign_guards
+        return own.get(campaign_id) or own.get(name)
+
     def org_identity(self) -> OrgIdentity:
         """The org's identity, asked once and then remembered in the store."""
         facts = self.store.facts

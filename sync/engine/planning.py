@@ -115,6 +115,7 @@ class Draw:
     single_calls: int = 0
     rows: int = 0
     offered: int = 0
+    canaries: list[str] = field(default_factory=list)
     ticked: set[str] = field(default_factory=set)
 
 
@@ -167,7 +168,7 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
             + judge_plan(
                 [tally.figures for tally in tallies],
                 parts.limits,
-                canaries_gone=canaries_gone(live, wanted.test_people)
+                canaries_gone=(*canaries_gone(live, wanted.test_people), *draw.canaries)
                 if wanted.kind in INBOUND and wanted.test_people is not None
                 else None,
                 rules=parts.rules,
@@ -219,6 +220,7 @@ def _rows(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
         yield from _test_people_row(live, wanted, draw)
     for campaign in wanted.campaigns:
         tally = draw.tallies.setdefault(campaign.id, Tally(campaign.id, campaign.name))
+        tally.limits = live.parts.limits_of(campaign.id, campaign.name)
         tally.incomplete = wanted.incomplete.get(campaign.id, "")
         tally.sizes = live.parts.store.members.sizes(campaign.id)
         if wanted.kind in INBOUND and wanted.only is None:
@@ -239,6 +241,7 @@ def _rows(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
 
 def _member_rows(live: LiveRun, wanted: Wanted, campaign: Campaign, tally: Tally, draw: Draw) -> Iterator[PlanRow]:
     context = MergeContext(wanted.kind, campaign.labels, wanted.at, live.parts.off, live.parts.rules)
+    testers = {person.person_id for person in live.parts.store.people.test_people()}
     known = live.parts.store.members.count_known((campaign.id,)).get(campaign.id, 0)
     mirrored = known > tally.sizes.org
     only = wanted.only
@@ -251,6 +254,8 @@ def _member_rows(live: LiveRun, wanted: Wanted, campaign: Campaign, tally: Tally
             base = reopened(base)
         invisible = base is not None and base.invisible
         merged = merge(org, service, base, context, invisible=invisible, known_as=each.known_as)
+        if org is not None and service is None and base is not None and org.person_id in testers:
+            draw.canaries.append(f"{member_label(org)} in Predictive")
         if only is not None:
             merged = replace(merged, rows=tuple(row for row in merged.rows if only.takes(row)), notes=())
         merged = _once_per_person(merged, draw)

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from sync.draft import Fact, Merged
-from sync.guard import CampaignFigures
+from sync.guard import CampaignFigures, GuardLimits
 from sync.ids import CampaignId
 from sync.model import Side
 from sync.plan import REMOVALS, CampaignPlan, Change, PlanCounts, PlanRow, Subject
@@ -37,6 +37,7 @@ class Tally:
     drifted: int = 0
     mails: int = 0
     never_sent: bool = False
+    limits: GuardLimits | None = None
 
     def take(self, merged: Merged) -> None:
         """Count one member's outcome."""
@@ -98,6 +99,7 @@ class Tally:
             mails=self.mails,
             never_sent=self.never_sent,
             incomplete=self.incomplete,
+            limits=self.limits,
         )
 
     def plan(self, skipped: str | None = None) -> CampaignPlan:

@@ -19,12 +19,13 @@ MARKER = {"PAM__Synced__c": "2026-11-23T01:00:00Z"}
 
 
 def update(number: int, sobject: str = "CampaignMember", *, checked: bool = False, key: str | None = None) -> OrgWrite:
-    name = "Status" if sobject == "CampaignMember" else "HasOptedOutOfEmail"
+    name, value = ("Status", "Responded") if sobject == "CampaignMember" else ("HasOptedOutOfEmail", True)
+    marked = MARKER if sobject == "CampaignMember" else {name: value}
     return OrgWrite(
         key=key or f"{sobject}-{number}-{checked}",
         sobject=sobject,
         operation=OrgOperation.UPDATE,
-        values={name: "Responded"} if checked else MARKER,
+        values={name: value} if checked else marked,
         record_id=f"{sobject[:3]}{number:015d}",
         expect={name: "Sent"} if checked else {},
     )

@@ -13,6 +13,7 @@ from sync.errors import ConfigError
 from sync.guard import GuardLimits
 from sync.mapping import Mapping
 from sync.service_settings import PORT
+from sync.setting_rules import CAMPAIGN_GUARDS
 from sync.settings import (
     BudgetSettings,
     Settings,
@@ -60,7 +61,23 @@ def test_every_key_is_in_the_example() -> None:
         return out
 
     named = {path.replace("orgs.main.", "orgs.NAME.") for path in paths(content)}
-    assert named == set(known_keys())
+    of_campaigns = {path for path in named if path.startswith("orgs.NAME.guards.campaigns.")}
+    assert {path.rpartition(".")[2] for path in of_campaigns} <= set(CAMPAIGN_GUARDS)
+    assert named - of_campaigns == set(known_keys())
+
+
+def test_a_campaign_has_limits_of_its_own_and_the_orgs_where_it_names_none() -> None:
+    guards = "[orgs.main.guards]\ndelete_floor = 3\n[orgs.main.guards.campaigns.'Spring fair']\nflood_first = 9000\n"
+    org = parsed(f"{SMALL}{guards}[orgs.main.guards.campaigns.701000000000001]\ndelete_floor = 70\n").org()
+    assert org.guards == GuardLimits(delete_floor=3)
+    assert org.campaign_guards == {
+        "Spring fair": GuardLimits(delete_floor=3, flood_first=9000),
+        "701000000000001AAA": GuardLimits(delete_floor=70),
+    }
+    for wrong, said in (("delete_run = 5", "delete_run"), ("flood_frist = 5", "flood_first")):
+        with pytest.raises(ConfigError) as caught:
+            parsed(f"{SMALL}[orgs.main.guards.campaigns.'Spring fair']\n{wrong}\n")
+        assert said in caught.value.line()
 
 
 def _config_lines() -> list[str]:
