@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.screen import Screen
@@ -35,6 +36,10 @@ def _palette() -> type[Provider]:
     return ConsoleCommands
 
 
+SILENT = timedelta(seconds=1)
+"""A run that told nothing for so long is painted by the clock, so that its elapsed time goes on."""
+
+
 class ConsoleApp(Work):
     """The operator console; its arguments are ``Host``'s."""
 
@@ -44,6 +49,9 @@ class ConsoleApp(Work):
     TIMER_LOOK = 5.0
     LOOK = 60.0
     """Seconds after which the store is read again, for what other consoles and workers did."""
+
+    _heard = datetime.min.replace(tzinfo=UTC)
+    """When a run last told something."""
 
     # ------------------------------------------------------------ beginning
 
@@ -81,7 +89,7 @@ class ConsoleApp(Work):
         self.shared = replace(self.shared, now=self.clock.now())
         if isinstance(self.screen, ConsoleScreen) and self.screen.ready:
             self.screen.paint_top()
-            if self.live_run is not None:
+            if self.live_run is not None and self.shared.now - self._heard >= SILENT:
                 self.screen.run_went_on(self.shown_job)
 
     def look_again(self) -> None:
@@ -100,6 +108,7 @@ class ConsoleApp(Work):
             run = told(run, event)
         self.progress[message.job] = run
         self.shared = replace(self.shared, now=self.clock.now())
+        self._heard = self.shared.now
         if isinstance(self.screen, ConsoleScreen) and self.screen.ready:
             self.screen.paint_top()
             self.screen.run_went_on(message.job)

@@ -1,4 +1,4 @@
-"""The only place of the console with threads: reads on one thread, each job on its own, events thinned to ten a second.
+"""The only place of the console with threads: reads on one, each job on its own, events thinned to three a second.
 
 Screens ``await`` a read or a job; what comes from a thread reaches the loop here and nowhere else. Imports the standard
 library, ``console.messages`` and ``console.backend``; the shell (``sync.bootstrap``, with SQLAlchemy and httpx) is
@@ -32,8 +32,12 @@ if TYPE_CHECKING:
     from sync.settings import OrgSettings
 
 T = TypeVar("T")
-REPAINT = 0.1
-"""Seconds between two deliveries of events: ten repaints a second whatever the engine's rate."""
+REPAINT = 0.33
+"""Seconds between two deliveries of events: three repaints a second, whatever the engine's rate, stay below the 2 kB/s
+that a slow line bears."""
+
+PROMPT = 0.02
+"""Seconds until the first event after a pause is delivered, with those that come right behind it."""
 
 
 def as_error(error: BaseException) -> PredictiveError:
@@ -135,6 +139,7 @@ class Bridge:
         self._closing = threading.Event()
         self._waiting = 0
         self._number = 0
+        self._flushed: dict[int, float] = {}
         self.jobs: dict[int, Job[Any]] = {}
 
     @property
@@ -282,10 +287,13 @@ class Bridge:
 
     def _arm(self, number: int, thin: Thinning) -> None:
         assert self._loop is not None
-        self._loop.call_later(REPAINT, self._flush, number, thin)
+        since = self._loop.time() - self._flushed.get(number, 0.0)
+        self._loop.call_later(max(PROMPT, REPAINT - since), self._flush, number, thin)
 
     def _flush(self, number: int, thin: Thinning) -> None:
         events = thin.take()
+        if self._loop is not None:
+            self._flushed[number] = self._loop.time()
         if events and not self._closing.is_set():
             self._deliver(EngineEvents(number, events))
 

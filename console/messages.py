@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class EngineEvents(Message, bubble=False):
-    """Events of one job since the last repaint, already thinned out; at most ten of these a second and job."""
+    """Events of one job since the last repaint, already thinned out; at most three of these a second and job."""
 
     def __init__(self, job: int, events: tuple[Event, ...]) -> None:
         super().__init__()

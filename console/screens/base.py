@@ -23,7 +23,7 @@ from console.messages import CommandTyped, FilterChanged
 from console.screens.topline_view import news_lines, top_lines
 from console.widgets.bars import Hints, Note, Top
 from console.widgets.grid import Grid
-from console.widgets.paint import Lines
+from console.widgets.paint import Lines, forget
 from console.widgets.prompt import Prompt
 from sync.errors import PredictiveError
 
@@ -48,6 +48,10 @@ def bindings_for(*places: str) -> list[BindingType]:
 
 class Body(Vertical):
     """What is between the lines on top and the key bar; its height changes when a note or prompt opens."""
+
+    def on_unmount(self) -> None:
+        """Nothing of it is painted again."""
+        forget(self)
 
     def on_resize(self, event: Resize) -> None:
         """Let the screen lay out its lists anew."""
@@ -120,6 +124,10 @@ class ConsoleScreen(Screen[None]):
     def host(self) -> ConsoleApp:
         """The app, by its own type."""
         return cast("ConsoleApp", self.app)
+
+    def on_unmount(self) -> None:
+        """Nothing of it is painted again."""
+        forget(self)
 
     def compose(self) -> ComposeResult:
         """The frame around the body."""

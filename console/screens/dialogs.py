@@ -21,7 +21,7 @@ from textual.widgets import Input
 from console.messages import RowOpened
 from console.present import Line, crop, fit, wrap
 from console.widgets.grid import Grid
-from console.widgets.paint import Lines
+from console.widgets.paint import Lines, forget
 from sync.plan import GuardVerdict
 
 INNER = 66
@@ -61,6 +61,10 @@ class Dialog(ModalScreen[str]):
         for paragraph in self._text:
             lines += [((part, ""),) for part in wrap(paragraph, self.inner)]
         return tuple(lines)
+
+    def on_unmount(self) -> None:
+        """Nothing of it is painted again."""
+        forget(self)
 
     def action_cancel(self) -> None:
         """Nothing is done."""

@@ -5,8 +5,10 @@ Imports Textual through the painter, ``console.present`` for the words; the valu
 
 from __future__ import annotations
 
+from textual.geometry import Region
+
 from console.present import Line, crop_line, width_of, wrap
-from console.widgets.paint import Lines, Painter
+from console.widgets.paint import Lines, Painter, changed_cells
 
 
 class Top(Painter):
@@ -21,9 +23,14 @@ class Top(Painter):
 
     def show(self, *choices: Line) -> None:
         """Show the longest of *choices* that fits; the last is cut when none does."""
-        if choices != self._lines:
-            self._lines = choices
-            self.refresh()
+        if choices == self._lines:
+            return
+        width = self.size.width
+        before = self.line(0, width)
+        self._lines = choices
+        span = changed_cells(before, self.line(0, width))
+        if span is not None:
+            self.refresh(Region(span[0], 0, span[1] - span[0], 1))
 
     def line(self, y: int, width: int) -> Line:
         """The choice for this width."""
@@ -44,9 +51,14 @@ class Hints(Painter):
 
     def show(self, hints: tuple[tuple[str, str, bool], ...]) -> None:
         """Show key, label and whether it can be used now, by priority; the last one always stays."""
-        if hints != self._hints:
-            self._hints = hints
-            self.refresh()
+        if hints == self._hints:
+            return
+        width = self.size.width
+        before = self.line(0, width)
+        self._hints = hints
+        span = changed_cells(before, self.line(0, width))
+        if span is not None:
+            self.refresh(Region(span[0], 0, span[1] - span[0], 1))
 
     def line(self, y: int, width: int) -> Line:
         """As many hints as fit."""

@@ -18,13 +18,16 @@ from textual.strip import Strip
 
 from console.messages import RowMoved, RowOpened, RowsWanted
 from console.present import Line
-from console.widgets.paint import Toned, strip_of
+from console.widgets.paint import Toned, changed_cells, forget, strip_of
 
 WIDE = 160
 """Cells of a row that is copied: what a narrow terminal leaves out is copied all the same."""
 
 RowSource = Callable[[int, int], "Line | None"]
 """Row number and width → the row's line, None while it is being fetched."""
+
+FETCHED: Line = (("   ·", "faint"),)
+"""Stands for a row that is being fetched."""
 
 HeadSource = Callable[[int], "Line"]
 
@@ -60,6 +63,11 @@ class Grid(ScrollView, can_focus=True):
         self.empty: tuple[Line, ...] = ()
         self.show_cursor = True
         self.windowed = False
+        self._painted: dict[int, tuple[Line, bool, int]] = {}
+
+    def on_unmount(self) -> None:
+        """Nothing of it is painted again."""
+        forget(self)
 
     @property
     def head_lines(self) -> int:
@@ -83,7 +91,7 @@ class Grid(ScrollView, can_focus=True):
         self.virtual_size = Size(self.size.width, count + self.head_lines)
         self._keep_in_sight()
         self._want()
-        self.refresh()
+        self._paint_changes()
 
     def _want(self) -> None:
         """Rows are asked for before they are painted, so that most frames come whole."""
@@ -97,7 +105,7 @@ class Grid(ScrollView, can_focus=True):
 
     def repaint(self) -> None:
         """Paint the rows again, they changed without changing in number."""
-        self.refresh()
+        self._paint_changes()
 
     def on_resize(self, event: events.Resize) -> None:
         """Keep the cursor in sight at the new size, and the beginning with it where that fits."""
@@ -160,26 +168,45 @@ class Grid(ScrollView, can_focus=True):
         top = self.scroll_offset.y
         return top, max(top, min(self.count, top + self.page) - 1)
 
-    def render_line(self, y: int) -> Strip:
-        """The head, a row, a line of teaching, or nothing."""
-        width = self.size.width
-        base = Style(color=None, bgcolor=self.rich_style.bgcolor)
+    def _at(self, y: int, width: int) -> tuple[Line, bool]:
+        """What stands at *y*: the head, a row, a line of teaching, or nothing; and whether the cursor is on it."""
         if not self.count:
-            line = self.empty[y] if y < len(self.empty) else ()
-            return strip_of(line, width, self.tones, base)
+            return (self.empty[y] if y < len(self.empty) else ()), False
         if y < self.head_lines and self._head is not None:
-            return strip_of(self._head(width), width, self.tones, base)
+            return self._head(width), False
         index = y - self.head_lines + self.scroll_offset.y
         if index >= self.count:
-            return Strip.blank(width, base)
+            return (), False
         found = self._row(index, width)
-        if found is None:
-            top, last = self.seen()
-            self.post_message(RowsWanted(top, last))
-            found = (("   ·", "faint"),)
-        if index == self.cursor and self.show_cursor:
-            return self._with_cursor(found, width, base)
-        return strip_of(found, width, self.tones, base)
+        chosen = index == self.cursor and self.show_cursor
+        return (FETCHED if found is None else found), chosen
+
+    def _paint_changes(self) -> None:
+        """Paint the cells that no longer show what stands there: a list that is shown again is mostly the same."""
+        width, height = self.size.width, self.size.height
+        changed: list[Region] = []
+        for y in range(height):
+            before, now = self._painted.get(y), self._at(y, width)
+            if before is None or before[1:] != (now[1], width):
+                changed.append(Region(0, y, width, 1))
+            elif before[0] != now[0]:
+                span = changed_cells(before[0], now[0])
+                if span is not None:
+                    changed.append(Region(span[0], y, span[1] - span[0], 1))
+        if changed:
+            self.refresh(*changed)
+
+    def render_line(self, y: int) -> Strip:
+        """What stands at *y*."""
+        width = self.size.width
+        base = Style(color=None, bgcolor=self.rich_style.bgcolor)
+        line, chosen = self._at(y, width)
+        self._painted[y] = (line, chosen, width)
+        if line is FETCHED:
+            self.post_message(RowsWanted(*self.seen()))
+        if chosen:
+            return self._with_cursor(line, width, base)
+        return strip_of(line, width, self.tones, base)
 
     def _with_cursor(self, line: Line, width: int, base: Style) -> Strip:
         under = base + self.tones["cursor"] if self.has_focus else base

@@ -65,6 +65,15 @@ def strip_of(line: Line, width: int, tones: Mapping[str, Style], base: Style) ->
     return strip.crop(0, width) if strip.cell_length > width else strip.extend_cell_length(width, base)
 
 
+def forget(widget: Widget) -> None:
+    """Let go of the strips that *widget* painted.
+
+    Textual keeps the style caches of the last 1,024 widgets alive (they are keys of a cache of its own), and with them
+    every line that was on screen: about 10 MiB after a day of opening and leaving screens.
+    """
+    widget._styles_cache.clear()
+
+
 class Painter(Widget):
     """Base of widgets that paint lines; ``line(y, width)`` is what a subclass gives."""
 
@@ -74,6 +83,10 @@ class Painter(Widget):
     def tones(self) -> Mapping[str, Style]:
         """What tones look like in the present theme."""
         return cast(Toned, self.app).tones
+
+    def on_unmount(self) -> None:
+        """Nothing of it is painted again."""
+        forget(self)
 
     def line(self, y: int, width: int) -> Line:
         """The line at *y* for *width* cells."""
@@ -86,8 +99,33 @@ class Painter(Widget):
         return strip_of(self.line(y, width), width, self.tones, base)
 
 
+def changed_cells(old: Line, new: Line) -> tuple[int, int] | None:
+    """First cell that differs and the cell behind the last one; None when both look the same.
+
+    Over a slow line the few cells of a figure are a tenth of the whole line with its colours.
+    """
+    before = [(char, tone) for text, tone in old for char in text]
+    after = [(char, tone) for text, tone in new for char in text]
+    if before == after:
+        return None
+    same = 0
+    for one, other in zip(before, after, strict=False):
+        if one != other:
+            break
+        same += 1
+    wide_before, wide_after = (cells("".join(char for char, _ in each)) for each in (before, after))
+    first = cells("".join(char for char, _ in after[:same]))
+    last = max(wide_before, wide_after)
+    if wide_before == wide_after:
+        tail = 0
+        while before[-1 - tail] == after[-1 - tail] and tail < min(len(before), len(after)) - same - 1:
+            tail += 1
+        last -= cells("".join(char for char, _ in after[len(after) - tail :]))
+    return first, last
+
+
 class Lines(Painter):
-    """A block of lines as high as it has lines; repaints only the lines that changed."""
+    """A block of lines as high as it has lines; repaints only the cells that changed."""
 
     def __init__(self, *lines: Line, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -104,7 +142,11 @@ class Lines(Painter):
         if len(old) != len(lines):
             self.refresh(layout=True)
             return
-        changed = [Region(0, y, self.size.width, 1) for y, (a, b) in enumerate(zip(old, lines, strict=True)) if a != b]
+        changed = []
+        for y, (before, after) in enumerate(zip(old, lines, strict=True)):
+            span = changed_cells(before, after)
+            if span is not None:
+                changed.append(Region(span[0], y, span[1] - span[0], 1))
         if changed:
             self.refresh(*changed)
 

@@ -6,11 +6,12 @@ What is not measured this time keeps the result it had, with the commit and the 
 import sys
 from collections.abc import Callable, Iterable
 
-from tests.bench import calls, merge, startup
+from tests.bench import calls, console, merge, startup
 from tests.bench.report import Measure, write
 
 SECTIONS: dict[str, Callable[[], Iterable[Measure]]] = {
     "startup": startup.measures,
+    "console": console.measures,
     "calls": calls.measures,
     "merge": merge.measures,
 }
