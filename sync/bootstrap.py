@@ -41,6 +41,7 @@ from sync.predictive.client import PredictiveService
 from sync.rules import EVERY_RULE, Rules
 from sync.salesforce.client import SalesforceOrg
 from sync.settings import OrgSettings
+from sync.signing_in import login_of
 from sync.store.store import Store, open_store
 from sync.story import MemberStory, OptedIn, Unlocked
 from sync.views import CampaignView, Check, LimitsView, RunResult, TimerView
@@ -90,7 +91,7 @@ class Shell(Mending):
         self._read_only = settings.read_only if read_only is None else read_only or settings.read_only
         self._parts: Parts | None = None
         self._from_files: set[str] = set()
-        self._transports: dict[tuple[str | None, bool], Transport] = {}
+        self._transports: dict[tuple[str | None, bool, str | None], Transport] = {}
 
     def __enter__(self) -> Shell:
         return self
@@ -137,25 +138,31 @@ class Shell(Mending):
     def _tell(self, event: Event) -> None:
         self._on_event(event)
 
-    def _transport(self, url: str, ca: Path | None) -> Transport:
-        """One transport for both sides, unless they trust different authorities."""
+    def _transport(self, url: str, ca: Path | None, proxy: str | None = None) -> Transport:
+        """One transport for both sides, unless they trust different authorities or go by different proxies."""
         # Plain http has no certificate to check, and loading the authorities takes longer than a request.
         verify = not url.lower().startswith("http://")
-        key = (str(ca) if ca and verify else None, verify)
+        key = (str(ca) if ca and verify else None, verify, proxy)
         if key not in self._transports:
-            self._transports[key] = Transport(self.store.ledger, self.clock, ca_file=key[0], verify=verify, sleep=wait)
+            self._transports[key] = Transport(
+                self.store.ledger, self.clock, ca_file=key[0], verify=verify, proxy=proxy, sleep=wait
+            )
         return self._transports[key]
+
+    def org_transport(self) -> Transport:
+        """The transport to the org, for a login that is still to be made."""
+        settings = self.settings.salesforce
+        return self._transport(settings.instance_url, settings.ca, settings.proxy)
 
     def _org(self) -> SalesforceOrg:
         settings = self.settings.salesforce
-        token = settings.auth == "token"
+        transport = self.org_transport()
         return SalesforceOrg(
-            self._transport(settings.instance_url, settings.ca),
+            transport,
             instance_url=settings.instance_url,
             mapping=self.settings.mapping,
-            access_token=settings.access_token.require() if token else None,
-            client_id=None if token else settings.client_id,
-            client_secret=None if token else settings.client_secret.require(),
+            access_token=settings.access_token.require() if settings.auth == "token" else None,
+            login=login_of(settings, transport),
             api_version=settings.api_version,
             auto_sync=[CampaignId(each) for each in self.settings.auto_sync],
             test_members=[PersonId(each) for each in self.settings.test_members],
@@ -164,7 +171,7 @@ class Shell(Mending):
     def _service(self) -> PredictiveService:
         settings = self.settings.predictive
         return PredictiveService(
-            self._transport(settings.base_url, settings.ca),
+            self._transport(settings.base_url, settings.ca, settings.proxy),
             base_url=settings.base_url,
             token=settings.token.require(),
             client=self.store.facts.client_id(),

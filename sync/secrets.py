@@ -13,7 +13,8 @@ import stat
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -163,6 +164,13 @@ class SecretRef:
         return f"PREDICTIVE_{org}_{self.section.upper()}_{self.key.upper()}"
 
     @property
+    def label(self) -> str:
+        """What people call it."""
+        if self.section == "predictive":
+            return "service token"
+        return {"refresh_token": "org login", "private_key": "org private key"}.get(self.key, "org secret")
+
+    @property
     def keyring_name(self) -> str:
         """Name of the keyring's entry."""
         return f"{self.org}.{self.section}.{self.key}"
@@ -195,6 +203,33 @@ class SecretRef:
             return None
         return Found(Secret(value), "keyring") if value else None
 
+    def everywhere(self, *, ask: Callable[[str], str | None] = ask_keyring) -> Iterator[Found]:
+        """Every place that has the secret, in the order in which they are looked in; asked one by one."""
+        value = self.env.get(self.env_name)
+        if value:
+            yield Found(Secret(value), f"environment {self.env_name}")
+        value = self._from_file()
+        if value:
+            yield Found(Secret(value), f"file {self.file}")
+        with suppress(OSError):
+            value = ask(self.keyring_name)
+            if value:
+                yield Found(Secret(value), "keyring")
+
+    def replace(
+        self,
+        secret: Secret,
+        *,
+        say: Callable[[str], None] = lambda _line: None,
+        tell: Callable[[str, Secret], None] = tell_keyring,
+    ) -> str:
+        """Keep *secret* where the one before it is: the file if it has one, so that it does not hide the new one in the
+        keyring; else as ``keep`` does. Raises ConfigError."""
+        if self.file is not None and self._from_file():
+            keep_owner_only(self.file, (self.org, self.section, self.key), secret)
+            return f"file {self.file}"
+        return self.keep(secret, say=say, tell=tell)
+
     def keep(
         self,
         secret: Secret,
@@ -221,8 +256,12 @@ class SecretRef:
             return f"file {self.file}"
         return "keyring"
 
-    def require(self, *, say: Callable[[str], None] = lambda _line: None) -> Secret:
+    def require(self, *, say: Callable[[str], None] = lambda _line: None, remedy: str = "") -> Secret:
         """The secret.
+
+        Args:
+            say: as for ``resolve``.
+            remedy: what to do when it is nowhere, instead of where to put it.
 
         Raises:
             ConfigError: it is nowhere; the text says how to give it.
@@ -233,7 +272,8 @@ class SecretRef:
                 f"no {self.section} {self.key} for the org {self.org!r}",
                 where=str(self.file) if self.file else "",
                 left_undone="nothing was read or written",
-                remedy=f"set {self.env_name}, or put it into the owner-only secrets file, or run "
+                remedy=remedy
+                or f"set {self.env_name}, or put it into the owner-only secrets file, or run "
                 f"'keyring set {KEYRING_SERVICE} {self.keyring_name}'",
             )
         return found.secret
@@ -279,6 +319,25 @@ def read_owner_only(path: Path, *, named: bool) -> dict[str, Any]:
         raise ConfigError(f"the secrets file is no TOML: {error}", where=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the secrets file cannot be read: {type(error).__name__}", where=str(path)) from error
+
+
+def read_owner_only_text(path: Path) -> str:
+    """The text of a file that holds one secret, e.g. a private key.
+
+    Raises:
+        ConfigError: others can read it, it belongs to somebody else, or it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            problem = _too_open(os.fstat(stream.fileno()))
+            content = b"" if problem else stream.read()
+    except OSError as error:
+        raise ConfigError(
+            f"the file of a secret cannot be read: {error.strerror}", where=str(path), remedy="check the path"
+        ) from error
+    if problem:
+        raise ConfigError(f"the file of a secret {problem}", where=str(path), remedy=f"chmod 600 {path}")
+    return content.decode("utf-8", "replace")
 
 
 def keep_owner_only(path: Path, place: tuple[str, str, str], secret: Secret) -> None:

@@ -15,6 +15,9 @@ from sync.guard import OF_A_RUN, GuardLimits
 from sync.ids import to18
 from sync.mapping import Mapping as ApiNames
 
+WAYS = '"client-credentials", "jwt", "web" and "token"'
+"""Of logging in to an org."""
+
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _SECRET = re.compile(r"secret|token|password|passwd|private_?key|api_?key|credential", re.IGNORECASE)
 
@@ -94,6 +97,21 @@ def _url() -> Rule:
     return Rule("an https:// address without user and query (http:// on this machine only)", read)
 
 
+def _proxy() -> Rule:
+    def read(value: Any) -> str:
+        if not isinstance(value, str):
+            raise ValueError
+        if not value:
+            return ""
+        parts = urlsplit(value)
+        # A password of the proxy belongs into the environment (HTTPS_PROXY), which is looked at without this key.
+        if parts.scheme not in ("http", "https", "socks5") or not parts.hostname or parts.username:
+            raise ValueError
+        return value.rstrip("/")
+
+    return Rule('http://host:port, https:// or socks5://, without a password; "" for none whatever is set', read)
+
+
 def _ids() -> Rule:
     def read(value: Any) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -134,11 +152,16 @@ PARTS: Mapping[str, Mapping[str, Rule]] = {
     "salesforce": {
         "instance_url": _url(),
         "api_version": _text('a version such as "66.0"', r"\d{2,3}\.0"),
-        "auth": _one_of("client-credentials", "token"),
+        "auth": _one_of("client-credentials", "jwt", "web", "token"),
         "client_id": _text("the client id of an External Client App"),
+        "username": _text("a user name of the org, like an e-mail address", r"\S+@\S+"),
+        "private_key_file": _text("the path of a PEM file that only you can read"),
+        "login_url": _url(),
+        "redirect_port": _whole(1, 65_535),
+        "proxy": _proxy(),
         "ca": _text("the path of a PEM file"),
     },
-    "predictive": {"base_url": _url(), "ca": _text("the path of a PEM file")},
+    "predictive": {"base_url": _url(), "proxy": _proxy(), "ca": _text("the path of a PEM file")},
     "mapping": {item.name: _text('an API name, or "" to switch it off', _API_NAME) for item in fields(ApiNames)},
     "guards": {item.name: _limit(item.default) for item in fields(GuardLimits)},
     "budget": {

@@ -27,19 +27,48 @@ from sync.setting_rules import Rule
 APP = "predictive-console"
 API_VERSION = "66.0"
 GuardSettings = GuardLimits
+_PLACES = ("ca", "private_key_file")
 
 
 @dataclass(frozen=True, slots=True)
 class SalesforceSettings:
-    """How the org is reached. ``ca``: a PEM file to trust beside the system's own."""
+    """How the org is reached.
+
+    Attributes:
+        auth: ``client-credentials``, ``jwt``, ``web`` (a login made by ``predictive login``) or ``token``.
+        client_secret, access_token, private_key, refresh_token, app: where those are looked for; *app* is the client
+            id that a login was made with.
+        username: whom a JWT login acts for. private_key_file: an owner-only PEM file, in place of ``private_key``.
+        login_url: where a person or an assertion logs in, when it is not the org's own address.
+        redirect_port: of the loopback address that the browser is sent back to.
+        proxy: for both ways of this org's requests; the environment's when None. ca: a PEM file to trust beside the
+            system's own.
+    """
 
     instance_url: str
     client_secret: SecretRef
     access_token: SecretRef
+    private_key: SecretRef
+    refresh_token: SecretRef
+    app: SecretRef
     api_version: str = API_VERSION
     auth: str = "client-credentials"
     client_id: str | None = None
+    username: str | None = None
+    private_key_file: Path | None = None
+    login_url: str | None = None
+    redirect_port: int = 1717
+    proxy: str | None = None
     ca: Path | None = None
+
+    @property
+    def secrets(self) -> tuple[SecretRef, ...]:
+        """The secrets that this way of logging in needs."""
+        return {
+            "token": (self.access_token,),
+            "jwt": () if self.private_key_file is not None else (self.private_key,),
+            "web": (self.refresh_token,),
+        }.get(self.auth, (self.client_secret,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +77,7 @@ class PredictiveSettings:
 
     base_url: str
     token: SecretRef
+    proxy: str | None = None
     ca: Path | None = None
 
 
@@ -306,18 +336,16 @@ class _Reader:
             raise self.wrong(f"{prefix}.budget", "resume ≤ warn ≤ pause ≤ stop", parts["budget"])
         salesforce = dict(parts["salesforce"])
         salesforce.setdefault("auth", "client-credentials" if "client_id" in salesforce else "token")
-        if salesforce["auth"] == "client-credentials" and "client_id" not in salesforce:
-            raise ConfigError(
-                f"{prefix}.salesforce.client_id is missing",
-                where=str(self._source),
-                remedy='give the client id of the External Client App, or set auth = "token"',
-            )
+        self._check_login(prefix, salesforce)
         state = parts["state"].get("url")
         return OrgSettings(
             name=name,
             salesforce=SalesforceSettings(
                 client_secret=secret("salesforce", "client_secret"),
                 access_token=secret("salesforce", "access_token"),
+                private_key=secret("salesforce", "private_key"),
+                refresh_token=secret("salesforce", "refresh_token"),
+                app=secret("salesforce", "app"),
                 **self._with_ca(salesforce),
             ),
             predictive=PredictiveSettings(token=secret("predictive", "token"), **self._with_ca(parts["predictive"])),
@@ -344,6 +372,22 @@ class _Reader:
             own = self.table(table, rules.CAMPAIGN_GUARDS, f"{where}.{key}")
             out[to18(key) if looks_like_id(key) else key] = GuardLimits(**(dict(of_org) | own))
         return out
+
+    def _check_login(self, prefix: str, salesforce: AbcMapping[str, Any]) -> None:
+        """What the way of logging in needs beside its secret."""
+        auth = salesforce["auth"]
+        needs = {
+            "client-credentials": {"client_id": "the client id of the External Client App"},
+            "jwt": {"client_id": "the client id of the External Client App", "username": "whom the app acts for"},
+        }.get(auth, {})
+        for key, what in needs.items():
+            if key not in salesforce:
+                raise ConfigError(
+                    f"{prefix}.salesforce.{key} is missing",
+                    where=str(self._source),
+                    left_undone="nothing was read or written",
+                    remedy=f'auth = "{auth}" needs {what}; other ways are {rules.WAYS}',
+                )
 
     def service(self, table: Any, places: SecretPlaces) -> ServiceSettings:
         """``[service]`` with ``[service.smtp]``."""
@@ -424,7 +468,7 @@ class _Reader:
         return found
 
     def _with_ca(self, values: AbcMapping[str, Any]) -> dict[str, Any]:
-        return {key: self.place(value) if key == "ca" else value for key, value in values.items()}
+        return {key: self.place(value) if key in _PLACES else value for key, value in values.items()}
 
     def _state(self, url: str) -> str:
         return url if "://" in url else str(self.place(url))

@@ -120,26 +120,30 @@ def configuration(invocation: Invocation) -> list[Check]:
 
     settings = invocation.org_settings()
     writes = "read-only" if settings.read_only or invocation.options.read_only else "writes"
-    login = settings.salesforce
+    refs = (*settings.salesforce.secrets, settings.predictive.token)
     return [
         Check("configuration", "ok", f"{settings.source}, org {settings.name}, {writes}"),
         Check("state file", "ok", mask(settings.state_url, {})),
-        _secret("org secret", login.client_secret if login.auth == "client-credentials" else login.access_token),
-        _secret("service token", settings.predictive.token),
+        *(_secret(ref) for ref in refs),
     ]
 
 
-def _secret(name: str, ref: SecretRef) -> Check:
+def _secret(ref: SecretRef) -> Check:
+    name = ref.label
     said: list[str] = []
     found = ref.resolve(say=said.append)
     if found is None:
-        return Check(name, "trouble", "; ".join([f"not found for {ref.org}", *said]), f"set {ref.env_name}")
+        return Check(name, "trouble", "; ".join([f"not found for {ref.org}", *said]), _how_to_give(ref))
     return Check(name, "ok", f"from {found.source}")
+
+
+def _how_to_give(ref: SecretRef) -> str:
+    return "run 'predictive login'" if ref.key == "refresh_token" else f"set {ref.env_name}"
 
 
 def both_sides(invocation: Invocation) -> list[Check]:
     """What the engine checks of the org, the service and the state, without what was said already."""
-    said = {"configuration", "org secret", "service token", *(f"package {name}" for name in PACKAGES)}
+    said = {"configuration", "org secret", "org login", "service token", *(f"package {name}" for name in PACKAGES)}
     return [check for check in invocation.shell().doctor() if check.name not in said]
 
 

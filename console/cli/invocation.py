@@ -252,7 +252,14 @@ def _secrets(invocation: Invocation) -> dict[str, str]:
     """The secrets of the configuration by name, as far as they can be had without asking anybody."""
     try:
         settings = invocation.org_settings()
-        refs = (settings.salesforce.client_secret, settings.salesforce.access_token, settings.predictive.token)
+        login = settings.salesforce
+        refs = (
+            login.client_secret,
+            login.access_token,
+            login.refresh_token,
+            login.private_key,
+            settings.predictive.token,
+        )
         found = {ref.env_name: ref.resolve(ask=lambda _: None) for ref in refs}
     except PredictiveError:
         return {}

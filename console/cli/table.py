@@ -350,6 +350,16 @@ COMMANDS: tuple[Command, ...] = (
         group=_CARE,
     ),
     Command(
+        "login",
+        "log in to the org in a browser and keep the login, or take over one of Salesforce's command line",
+        "console.cli.login:login",
+        (Argument("--sf", "read the auth URL of an sf login from standard input", kind="switch"),),
+        _CARE,
+        'For an org with auth = "web". Over SSH, paste the address that the browser ends at. To take over a login: '
+        "sf org auth show-sfdx-auth-url -o ALIAS --json | predictive login --sf",
+        prompt=False,
+    ),
+    Command(
         "init",
         "write a configuration to start from, or what Salesforce needs as deployable source",
         "console.cli.care:init",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import metadata
+from pathlib import Path
 
 from sync.budget import Gear
 from sync.engine.governor import kept_gear, ladder_of, meter_of
@@ -14,6 +15,7 @@ from sync.engine.parts import Parts
 from sync.engine.reads import StoreReads
 from sync.errors import PredictiveError
 from sync.mapping import Mapping
+from sync.secrets import read_owner_only_text
 from sync.store.store import Store
 from sync.views import Check
 
@@ -55,11 +57,9 @@ def _installation() -> Iterator[Check]:
 def _settings(shell: StoreReads) -> Iterator[Check]:
     settings = shell.settings
     yield Check("configuration", OK, f"{settings.name} from {settings.source or 'the program itself'}")
-    token = settings.salesforce.auth == "token"
-    refs = {
-        "org secret": settings.salesforce.access_token if token else settings.salesforce.client_secret,
-        "service token": settings.predictive.token,
-    }
+    refs = {ref.label: ref for ref in (*settings.salesforce.secrets, settings.predictive.token)}
+    if settings.salesforce.private_key_file is not None and settings.salesforce.auth == "jwt":
+        yield _key_file(settings.salesforce.private_key_file)
     for name, ref in refs.items():
         try:
             found = ref.resolve()
@@ -67,7 +67,9 @@ def _settings(shell: StoreReads) -> Iterator[Check]:
             yield Check(name, TROUBLE, error.what, error.remedy)
             continue
         if found is None:
-            yield Check(name, TROUBLE, "is nowhere", f"set {ref.env_name}, or put it into the owner-only secrets file")
+            way = "run 'predictive login'" if ref.key == "refresh_token" else f"set {ref.env_name}, or put it into"
+            rest = "" if ref.key == "refresh_token" else " the owner-only secrets file"
+            yield Check(name, TROUBLE, "is nowhere", way + rest)
         else:
             yield Check(name, OK, f"from {found.source}")
     if shell.is_read_only():
@@ -77,6 +79,14 @@ def _settings(shell: StoreReads) -> Iterator[Check]:
     unverified = [name for name in Mapping.__slots__ if not getattr(settings.mapping, name)]
     if unverified:
         yield Check("mapping", ATTENTION, f"switched off: {', '.join(unverified)}")
+
+
+def _key_file(path: Path) -> Check:
+    try:
+        read_owner_only_text(path)
+    except PredictiveError as error:
+        return Check("org private key", TROUBLE, error.what, error.remedy)
+    return Check("org private key", OK, f"from file {path}")
 
 
 def _org(parts: Parts) -> Iterator[Check]:

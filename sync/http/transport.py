@@ -34,9 +34,10 @@ class Transport:
         total: seconds a request may take in all.
         connect: seconds for connecting.
         connections: most connections at once.
-        ca_file: certificate authorities in PEM instead of the system's.
+        ca_file: certificate authorities in PEM to trust beside the system's own.
         verify: False accepts any certificate.
-        compress: ask for gzip; None asks for it unless the peer is this machine.
+        compress: gzip both ways; None does so unless the peer is this machine.
+        proxy: for all requests; "" for none at all, None as the environment says (HTTPS_PROXY, NO_PROXY, …).
         sleep: waits that many seconds; by default on the cancel event of the present purpose.
         network: replaces the network, for tests.
 
@@ -55,6 +56,7 @@ class Transport:
         ca_file: str | None = None,
         verify: bool = True,
         compress: bool | None = None,
+        proxy: str | None = None,
         sleep: Callable[[float], None] | None = None,
         network: httpx.BaseTransport | None = None,
     ) -> None:
@@ -67,7 +69,8 @@ class Transport:
             timeout=httpx.Timeout(total, connect=min(connect, total)),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             verify=_trust(ca_file) if verify else False,
-            trust_env=True,
+            proxy=proxy or None,
+            trust_env=proxy != "",
             follow_redirects=False,
             headers={"User-Agent": "predictive-console"},
             transport=network,
@@ -181,7 +184,9 @@ def _trust(ca_file: str | None) -> ssl.SSLContext | bool:
     if ca_file is None:
         return True
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        context = ssl.create_default_context()
+        context.load_verify_locations(cafile=ca_file)
+        return context
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
             "the file of certificate authorities cannot be read",

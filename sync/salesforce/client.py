@@ -26,7 +26,6 @@ from sync.ports import (
     Presence,
 )
 from sync.salesforce import decode
-from sync.salesforce.auth import Login
 from sync.salesforce.bulk import Bulk
 from sync.salesforce.bulk_query import BulkQuery
 from sync.salesforce.composite import CALL_HEADERS, Answers, Composite, Part
@@ -63,7 +62,7 @@ class SalesforceOrg:
         instance_url: ``https://…my.salesforce.com``, or the sandbox's plain-http address.
         mapping: API names.
         access_token: a token that is there already.
-        client_id, client_secret: of an External Client App, to log in (OAuth client credentials) and to renew.
+        login: obtains a token, and a new one when it has ended; see ``sync.salesforce.auth`` and ``oauth``.
         api_version: REST API version.
         auto_sync: campaigns with auto-sync when the org has no field for it.
         test_members: leads and contacts that are global test members when the org has no fields for it.
@@ -73,7 +72,7 @@ class SalesforceOrg:
         waits: for Bulk jobs; by default by where the org is.
 
     Raises:
-        ValueError: neither a token nor client credentials.
+        ValueError: neither a token nor a login.
     """
 
     def __init__(
@@ -83,8 +82,7 @@ class SalesforceOrg:
         instance_url: str,
         mapping: Names,
         access_token: Secret | None = None,
-        client_id: str | None = None,
-        client_secret: Secret | None = None,
+        login: Callable[[], str] | None = None,
         api_version: str = API_VERSION,
         auto_sync: Collection[CampaignId] = (),
         test_members: Collection[PersonId] = (),
@@ -93,13 +91,12 @@ class SalesforceOrg:
         bulk_from: int = packing.BULK_READ_FROM,
         waits: Waits | None = None,
     ) -> None:
-        login = Login(transport, instance_url, client_id, client_secret) if client_id and client_secret else None
         self._session = Session(
             access_token.reveal() if access_token is not None else None,
             login,
-            remedy="give a fresh access token, or the id and secret of an External Client App"
+            remedy="give a fresh access token, or log in by an External Client App"
             if login is None
-            else "check client id and secret, and that the app's run-as user may use the API",
+            else "check the app and its user, and that the user may use the API",
         )
         channel = Channel(
             transport, Side.SALESFORCE, instance_url, NAME, session=self._session, budget=budget, busy=busy

@@ -16,6 +16,7 @@ from sync.mapping import Mapping
 from sync.model import Campaign, Side
 from sync.ports import PollScope
 from sync.predictive.client import PredictiveService
+from sync.salesforce.auth import Login
 from sync.salesforce.client import SalesforceOrg
 from tests.adapters.support import Hidden, Records
 
@@ -59,6 +60,10 @@ class Sides:
     def members(self, campaign: Campaign) -> list[Any]:
         poll = self.org.poll(PollScope((campaign.id,), None))
         return [member for page in poll.pages for member in page]
+
+    def login(self, client_id: str, secret: Hidden) -> Login:
+        """A login by client credentials."""
+        return Login(self.transport, self.servers.instance_url, client_id, secret)
 
     def new_org(self, **more: Any) -> SalesforceOrg:
         given = {"access_token": Hidden(self.servers.access_token), "mapping": Mapping(), **more}

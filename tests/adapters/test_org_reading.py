@@ -237,7 +237,7 @@ def test_the_daily_limit_stops_and_the_concurrency_limit_waits(sides: Sides) -> 
 
 def test_an_expired_session_is_renewed_by_logging_in_once(sides: Sides) -> None:
     secret = Hidden(sides.servers.client_secret)
-    org = sides.new_org(access_token=None, client_id=sides.servers.client_id, client_secret=secret)
+    org = sides.new_org(access_token=None, login=sides.login(sides.servers.client_id, secret))
     assert len(org.list_campaigns()[0]) == 4
     sides.fault("session_expired")
     assert len(org.list_campaigns()[0]) == 4
@@ -249,7 +249,7 @@ def test_an_expired_session_is_renewed_by_logging_in_once(sides: Sides) -> None:
 
 def test_wrong_credentials(sides: Sides) -> None:
     with pytest.raises(WrongCredentials, match="refused the login"):
-        sides.new_org(access_token=None, client_id="nobody", client_secret=Hidden("nothing")).list_campaigns()
+        sides.new_org(access_token=None, login=sides.login("nobody", Hidden("nothing"))).list_campaigns()
     with pytest.raises(WrongCredentials, match="expired or wrong"):
         sides.new_org(access_token=Hidden("00D000000000001!nonsense")).list_campaigns()
 
