@@ -19,7 +19,7 @@ from sync.engine.gate import Choice, check_writable
 from sync.engine.hourly import hourly
 from sync.engine.initial import new_edition
 from sync.engine.live import wait
-from sync.engine.lockout import unlock
+from sync.engine.lockout import check_org, unlock
 from sync.engine.mending import Mending
 from sync.engine.nightly import nightly
 from sync.engine.optin import opt_in
@@ -194,10 +194,11 @@ class Shell(Mending):
         return found
 
     def load_campaigns(self) -> tuple[CampaignView, ...]:
-        """Read all campaigns: one Salesforce call and the service's list."""
+        """Read all campaigns: one Salesforce call and the service's list. Raises Locked when another org answers."""
         parts = self.parts()
         with made_for("campaigns"):
             campaigns, counts, _ = parts.org.list_campaigns()
+            check_org(parts)
             stats = parts.service.list_campaigns()
         self.store.campaigns.land(campaigns, counts=counts)
         self.store.campaigns.land_stats(stats)
@@ -214,6 +215,7 @@ class Shell(Mending):
             return self.count_members(key)
         with made_for("members", campaign_id=key):
             for page in parts.org.read_members(key):
+                check_org(parts)
                 self.store.members.land_org(page)
             try:
                 self.store.content.land_editions(parts.service.editions(key))

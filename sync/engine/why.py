@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from sync.digest import org_digest
 from sync.engine.parts import Parts
 from sync.engine.persons import find_person
-from sync.errors import RemoteRejected, UsageError
+from sync.errors import RemoteRejected, RetriableError, UsageError
 from sync.ids import CampaignId, PersonId, RunId
 from sync.mapping import OWNERS, Owner
 from sync.model import BaseMember, Campaign, OrgMember, RunKind, ServiceMember, Side, StatusState
@@ -42,6 +42,7 @@ _COUNTERS = ("opens", "clicks", "completions", "bounces")
 _WORST = ("different", "rejected", "held", "invisible", "pending", "agreed")
 _MOST_ROWS = 2000
 _REFUSED_LOGIN = 401
+NOT_ASKED = "Predictive did not answer: its part of the story is missing, and its values are as last read"
 
 
 def tell(parts: Parts, campaign: Campaign, text: str) -> MemberStory:
@@ -49,13 +50,19 @@ def tell(parts: Parts, campaign: Campaign, text: str) -> MemberStory:
 
     Raises:
         UsageError: nobody or more than one is meant, or neither side nor the journal knows the id.
-        ServerDown, NotWhatItShouldBe, WrongCredentials: the service did not answer.
+        NotWhatItShouldBe, WrongCredentials: the service refused to answer. Is it only down, the rest is told.
     """
     store = parts.store
     sighting = find_person(store, campaign.id, campaign.name, text)
     person = sighting.person_id
-    with parts.made_for("why", campaign_id=campaign.id):
-        asked = _asked(parts, campaign.id, person)
+    silent = ""
+    asked: ServiceStory | None = None
+    try:
+        with parts.made_for("why", campaign_id=campaign.id):
+            asked = _asked(parts, campaign.id, person)
+    except RetriableError as error:
+        # What is known here is worth telling all the more when the other side is down.
+        silent = error.what
     org = next(iter(store.members.org_rows(campaign.id, (person,)).get(person, ())), None)
     base = store.members.base_rows(campaign.id, (person,)).get(person)
     service = asked.member if asked else store.members.service_rows(campaign.id, (person,)).get(person)
@@ -83,8 +90,8 @@ def tell(parts: Parts, campaign: Campaign, text: str) -> MemberStory:
         steps=steps,
         editions=editions,
         suppressions=asked.suppressions if asked else (),
-        verdict=_verdict(campaign, org, asked, editions),
-        notes=tuple(_notes(org, service, base, asked)),
+        verdict=f"not known: {silent}" if silent else _verdict(campaign, org, asked, editions),
+        notes=(*((NOT_ASKED,) if silent else ()), *_notes(org, service, base, asked)),
         landed_at=None if org is None else store.members.seen_at(campaign.id, person),
         asked_at=asked.at if asked else None,
     )

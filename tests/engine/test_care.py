@@ -100,6 +100,38 @@ def test_a_removed_member_keeps_its_story(world: World) -> None:
     assert any(step.text.startswith("removed from Predictive") for step in by_person.steps)
 
 
+def test_what_this_console_keeps_back_is_a_condition_too(world: World) -> None:
+    """The hourly run leaves out a campaign that is paused or locked, and nobody whom the org hides is mailed."""
+    with world.shell() as shell:
+        campaign = started(world, shell, 3)
+        ready_to_send(world, shell, campaign)
+        shell.pause_schedule("a freeze", campaign.id)
+        paused = shell.why(campaign.id, campaign.leads[0])
+        assert (conditions(paused, 1)["campaign_going"], paused.editions[0].due) == (False, False)
+        assert "a freeze" in paused.verdict
+        assert shell.batch(RunKind.HOURLY).counts.mails_sent == 0
+        shell.resume_schedule(campaign.id)
+        hidden = campaign.leads[1]
+        world.servers.control("POST", "/sharing", {"hide": [hidden]})
+        shell.sync([campaign.id])
+        story = shell.why(campaign.id, hidden)
+        assert (conditions(story, 1)["member_visible"], story.editions[0].due) == (False, False)
+        assert story.state == "invisible"
+        assert shell.batch(RunKind.HOURLY).counts.mails_sent == 2
+        world.servers.control("POST", "/sharing", {"show": [hidden]})
+
+
+def test_with_the_service_down_what_is_known_here_is_told(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 2)
+        down = {"kind": "drop_before", "side": "predictive", "match": "story", "times": 99}
+        world.servers.control("POST", "/faults", down)
+        story = shell.why(campaign.id, campaign.leads[0])
+    assert story.verdict.startswith("not known: ")
+    assert (story.editions, story.asked_at, fields(story)["email"][2]) == ((), None, "agreed")
+    assert any(step.text.startswith("added to Predictive") for step in story.steps)
+
+
 # ---------------------------------------------------------------- opt-in
 
 
@@ -154,6 +186,22 @@ def test_a_tick_after_the_opt_in_opts_out_again(world: World) -> None:
         world.update("Lead", lead, HasOptedOutOfEmail=True)
         shell.batch(RunKind.HOURLY)
         assert world.service_members(campaign)[lead]["active"] is False
+
+
+def test_an_opt_in_by_somebody_else_is_not_undone_by_the_old_tick(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 2)
+        lead = campaign.leads[0]
+        world.update("Lead", lead, HasOptedOutOfEmail=True)
+        shell.batch(RunKind.HOURLY)
+        shell.sync([campaign.id])
+        assert world.service_members(campaign)[lead]["active"] is False
+        world.service("POST", f"/v1/people/{lead}:opt-in", {"reason": "support", "campaign_id": campaign.id})
+        world.update("Lead", lead, FirstName="Grace")  # a change that brings the ticked box along again
+        for run in (lambda: shell.batch(RunKind.HOURLY), lambda: shell.sync([campaign.id])):
+            run()
+            assert world.service_members(campaign)[lead]["active"] is True
+        assert opted_out(world, lead)
 
 
 def test_an_opt_in_is_refused_without_reason_member_or_right(world: World) -> None:

@@ -149,6 +149,8 @@ def test_another_org_under_the_same_configuration(world: World) -> None:
         result = shell.sync([campaign.id])
         assert_locked(world, campaign, "other-org", result)
         assert world.service_members(campaign)[lead]["first_name"] == "Ada", "nothing was written"
+        with pytest.raises(Locked, match="the org that answers"):
+            shell.load_campaigns()
         shell.unlock(campaign.id, "the sandbox was refreshed")
         assert shell.sync([campaign.id]).exit_code == 0
     assert world.store.facts.get(ORG_ID) == mine

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, or_, select
 
 from sync.embedded.service import rules, schema, sending, wire
 from sync.embedded.service.instants import iso, local_date
@@ -216,13 +216,13 @@ def _recorded(conn: Connection, campaign_id: str, person_id: str) -> Iterator[wi
     """What the feed still holds of the member and of the person, oldest first."""
     table = schema.changes.c
     mark = f'"{person_id}"'.encode()
-    query = select(table.at, table.type, table.op, table.client, table.campaign_id, table.data).where(
-        table.type.in_(("member", "person"))
+    query = select(table.at, table.type, table.op, table.client, table.data).where(
+        or_(and_(table.type == "member", table.campaign_id == campaign_id), table.type == "person")
     )
     found = []
-    for at, kind, op, client, where, data in conn.execute(query.order_by(table.seq)):
+    for at, kind, op, client, data in conn.execute(query.order_by(table.seq)):
         # The text is looked for before it is decoded: few of many entries are this person's.
-        if mark not in data or (kind == "member" and where != campaign_id):
+        if mark not in data:
             continue
         value: wire.Member | wire.PersonChange
         if kind == "member":
