@@ -144,11 +144,16 @@ def judge(
 TREND = timedelta(hours=3)
 """How far back the meter's own readings tell where it goes."""
 
+LEAST_TREND = timedelta(minutes=30)
+"""Readings closer together tell of one run, not of where the meter goes."""
+
+ROLLS = timedelta(hours=24)
+"""The meter's window: what is spent now is gone from it by then."""
+
 
 def reached_at(readings: Sequence[tuple[datetime, int]], limit: int, now: datetime) -> datetime | None:
-    """When the limit would be reached if the meter goes on as in the last three hours; None when it does not rise.
-
-    The meter rolls, so what ages out is in its readings already.
+    """When the limit would be reached if the meter goes on as in the last three hours; None when it does not rise, when
+    that is too short a time to tell, or when it lies beyond the window, within which what is spent now ages out.
 
     Args:
         readings: (instant, calls used) as the org told them, oldest first.
@@ -159,10 +164,10 @@ def reached_at(readings: Sequence[tuple[datetime, int]], limit: int, now: dateti
     (start, first), (end, last) = recent[0], recent[-1]
     if last >= limit:
         return now
-    seconds = (end - start).total_seconds()
-    if last <= first or seconds <= 0:
+    if last <= first or end - start < LEAST_TREND:
         return None
-    return end + timedelta(seconds=(limit - last) * seconds / (last - first))
+    at = end + timedelta(seconds=(limit - last) * (end - start).total_seconds() / (last - first))
+    return at if at <= now + ROLLS else None
 
 
 def service_batches(rows_by_campaign: Iterable[int]) -> int:

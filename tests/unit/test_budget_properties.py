@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sync.budget import Gear, Ladder, Meter, judge, reached_at
+from sync.budget import LEAST_TREND, ROLLS, TREND, Gear, Ladder, Meter, judge, reached_at
 
 ORDER = [Gear.NORMAL, Gear.WARN, Gear.PAUSE, Gear.STOP]
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -81,12 +81,15 @@ def test_what_is_granted_fits_every_bound(
 def test_the_forecast_lies_ahead_and_only_where_the_meter_rises(pairs: list[tuple[int, int]], limit: int) -> None:
     readings = sorted((NOW - timedelta(minutes=ago), used) for ago, used in pairs)
     at = reached_at(readings, limit, NOW)
-    recent = [used for when, used in readings if when >= NOW - timedelta(hours=3)]
+    recent = [(when, used) for when, used in readings if when >= NOW - TREND]
     if at is not None:
-        assert recent[-1] >= limit or recent[-1] > recent[0]
+        assert at <= NOW + ROLLS
+        assert recent[-1][1] >= limit or recent[-1][1] > recent[0][1]
     elif recent:
-        assert recent[-1] < limit
-        assert recent[-1] <= recent[0] or len({when for when, _ in readings if when >= NOW - timedelta(hours=3)}) == 1
+        (start, first), (end, last) = recent[0], recent[-1]
+        assert last < limit
+        if last > first and end - start >= LEAST_TREND:
+            assert end + (end - start) * ((limit - last) / (last - first)) > NOW + ROLLS - timedelta(seconds=1)
 
 
 def test_the_forecast_is_a_straight_line_through_what_the_org_said() -> None:
@@ -95,3 +98,5 @@ def test_the_forecast_is_a_straight_line_through_what_the_org_said() -> None:
     assert reached_at(readings, 300, NOW) == NOW
     assert reached_at(readings[:2], 500, NOW) is None
     assert reached_at([], 500, NOW) is None
+    assert reached_at([(NOW - timedelta(minutes=5), 0), (NOW, 400)], 500, NOW) is None, "one run tells no trend"
+    assert reached_at(readings, 100_000, NOW) is None, "by then what is spent now has aged out"
