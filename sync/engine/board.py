@@ -5,7 +5,7 @@ Imports the store and values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from sync.digest import org_digest, service_digest
@@ -26,8 +26,11 @@ def unmended(store: Store, campaign_id: CampaignId | None = None) -> tuple[Faile
     return tuple(row for row in rows if row.code == OVERWRITTEN or (row.campaign_id, row.subject_id) not in settled)
 
 
-def _in_step(store: Store, rows: Iterable[FailedRow]) -> Iterator[tuple[str, str]]:
-    """Members among *rows* on whom both sides agree by now, or whom neither has any more."""
+def _in_step(store: Store, rows: Sequence[FailedRow]) -> Iterator[tuple[str, str]]:
+    """Members among *rows* on whom both sides agree by now, or whom neither has any more; people of no campaign whose
+    opt-out box is due no longer."""
+    due = {person.person_id for person in store.people.to_tick()}
+    yield from (("", row.subject_id) for row in rows if not row.campaign_id and row.subject_id not in due)
     people = {(row.campaign_id, row.subject_id) for row in rows if row.subject_id.startswith(_PEOPLE)}
     for campaign, keys in groupby(sorted(people), key=lambda key: key[0]):
         if not campaign:

@@ -153,6 +153,8 @@ class Claims:
                 return RunState.CANCELLED, code
             return _STATES.get(code, RunState.FAILED), code
         codes = {_CODES.get(each.state, 0) for each in self.ended.values()}
+        if self.extra.rejected or self.extra.drifted:
+            codes.add(_CODES[RunState.PARTIAL])
         code = _combined(codes)
         if code:
             return _STATES.get(code, RunState.FAILED), code

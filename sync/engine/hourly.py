@@ -26,6 +26,7 @@ from sync.engine.planning import Wanted, header_row
 from sync.engine.reconcile import reconcile
 from sync.engine.sync_run import apply_plan, draw_plan, refusal, run_to_end
 from sync.engine.tally import Done
+from sync.engine.ticks import follow_people
 from sync.errors import PredictiveError, Refused
 from sync.events import Phase
 from sync.guard import BUDGET, CampaignFigures, judge_plan
@@ -131,6 +132,7 @@ def _mail_and_write(hour: Hour, choice: Choice) -> None:
         follow(hour.claims.live)
     if hour.claims.held or hour.claims.live.parts.store.people.to_tick():
         _write(hour, choice)
+        follow_people(hour.claims.live)
     else:
         hour.claims.foresee_nothing_more()
 

@@ -305,7 +305,7 @@ def _settle_campaigns(claims: Claims, applying: Applying, plan: Plan, error: Pre
         counts = done.counts(replace(plans, rejected=0))
         claims.finish(campaign_id, Ended(_state(counts, done.error, error), counts, done.error))
     rest = applying.of("")
-    if rest.salesforce_rows or rest.predictive_rows or plan.counts.test_members:
+    if rest.salesforce_rows or rest.predictive_rows or rest.failed or plan.counts.test_members:
         claims.extra = claims.extra + PlanCounts(
             salesforce_rows=rest.salesforce_rows,
             predictive_rows=rest.predictive_rows,

@@ -222,6 +222,19 @@ def test_rows_that_stay_locked_are_rejected_in_the_end(sides: Sides) -> None:
     assert sides.slept == [3.0, 6.0, 9.0]
 
 
+@pytest.mark.parametrize(
+    ("code", "waited"),
+    [("REQUEST_RUNNING_TOO_LONG", [3.0]), ("SERVER_UNAVAILABLE", [3.0]), ("FIELD_CUSTOM_VALIDATION_EXCEPTION", [])],
+)
+def test_only_what_passes_by_itself_is_tried_again(sides: Sides, code: str, waited: list[float]) -> None:
+    (member,) = members_of(sides, 0, 1)
+    sides.fault("row", object="CampaignMember", times=1, code=code, message="not now")
+    journal = Journal()
+    journal.write(sides.org, [marker(member)])
+    assert journal.states() == {"written" if waited else "rejected": 1}
+    assert sides.slept == waited
+
+
 def test_a_validation_rule_rejects_one_row_and_the_rest_is_written(sides: Sides) -> None:
     members = members_of(sides, 0, 3)
     rule = {"object": "CampaignMember", "field": "PAM__Reason__c", "equals": "Bounce", "message": "No bounces here"}

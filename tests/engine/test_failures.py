@@ -126,3 +126,48 @@ def test_what_was_written_over_within_the_round_trip_is_on_the_board(world: Worl
         (group,) = shell.error_board()
         assert (group.code, group.kind) == ("OVERWRITTEN", "moved")
         assert "'Registered'" in group.rows[0].message
+
+
+def test_a_converted_lead_is_refused_by_name_and_followed_after_a_sync(world: World) -> None:
+    campaign = world.campaign(3)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        for lead in campaign.leads[:2]:
+            world.service("POST", f"/v1/people/{lead}:opt-out", {"reason": "asked"})
+        (contact,) = world.records({"op": "convert", "object": "Lead", "id": campaign.leads[0], "values": {}})[:1]
+        done = shell.batch(RunKind.HOURLY)
+        assert (done.exit_code, done.counts.rejected) == (4, 1)
+        (group,) = shell.error_board()
+        assert (group.code, group.kind) == ("CANNOT_UPDATE_CONVERTED_LEAD", "gone")
+        assert "synchronize" in group.remedy
+        boxes = "SELECT Id, HasOptedOutOfEmail FROM {} WHERE Id = '{}'"
+        assert world.query(boxes.format("Lead", campaign.leads[1]))[0]["HasOptedOutOfEmail"]
+        shell.sync([campaign.id])
+        assert shell.batch(RunKind.HOURLY).counts.rejected == 0
+        people = world.query(f"SELECT ContactId FROM CampaignMember WHERE CampaignId = '{campaign.id}'")
+        (contact,) = {row["ContactId"] for row in people} - {None}
+        assert world.query(boxes.format("Contact", contact))[0]["HasOptedOutOfEmail"]
+        assert shell.error_board() == ()
+
+
+def test_a_parent_that_was_deleted_stops_its_own_rows_only(world: World) -> None:
+    gone, there = world.campaign(3), world.campaign(3)
+    with world.shell() as shell:
+        for campaign in (gone, there):
+            shell.new_edition(campaign.id)
+            world.activity(campaign, campaign.leads[0], level="Opened", opens=1)
+        # The headers show both; then somebody deletes one of them before its rows are written.
+        edit = Edited(1, lambda: world.delete("Campaign", gone.id))
+        with Transport(shell.store.ledger, SystemClock(), network=edit) as transport:
+            org = SalesforceOrg(
+                transport,
+                instance_url=world.servers.instance_url,
+                mapping=shell.settings.mapping,
+                access_token=Hidden(world.servers.access_token),
+            )
+            done = hourly(replace(shell.parts(), org=org), Choice())
+        states = {each.campaign_id: each.state for each in done.campaigns}
+        assert (states[there.id], states[gone.id]) == (RunState.DONE, RunState.PARTIAL)  # type: ignore[index]
+        assert world.org_members(there)[there.members[0]]["PAM__Level__c"] == "Opened"
+        assert {group.kind for group in shell.error_board(gone.id)} == {"gone"}
+        assert shell.error_board(there.id) == ()
