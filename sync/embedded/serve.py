@@ -110,7 +110,7 @@ def _org(options: argparse.Namespace, house: _House, clock: ControlledClock, fau
     def count(path: str) -> str | None:
         return template(path, schema) if path.startswith(("/services/data/v", "/services/async/")) else None
 
-    part = "/services/data/v{version}/composite/batch#part"
+    part = "/services/data/v{version}#part"
     built.gateway.on_counted(lambda: usage.add("salesforce", "POST", part))
     long = LongRequests(clock, built.org.state.switches)
     app = Wire(built.gateway.app, side="salesforce", faults=faults, clock=clock, usage=usage, count=count, long=long)

@@ -81,7 +81,7 @@ class Gateway:
         return self.org.clock
 
     def on_counted(self, tell: Callable[[], None]) -> None:
-        """Tell of each call that counts though it is no HTTP request of its own (the parts of a Batch)."""
+        """Tell of each call that counts without an HTTP request of its own: the parts of a Batch and of GraphQL."""
         self._router.counted = tell
 
     async def _endpoint(self, request: Request) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sync.embedded.org.core import Org
+from sync.embedded.org.ids import encoder
 
 _COLUMNS = (
     "Username, FirstName, LastName, Email, IsActive, TimeZoneSidKey, LocaleSidKey, LanguageLocaleKey, SystemModstamp"
@@ -82,12 +83,13 @@ def soap_user_info(org: Org) -> dict[str, str | bool | int]:
     name, first, last, email, _, zone, locale, language, _ = _user(org)
     with org.store.reading() as connection:
         (organization,) = connection.execute("SELECT Name FROM Organization").fetchone()
+        (profile,) = connection.execute("SELECT ProfileId FROM User WHERE Id = ?", (org.identity.user,)).fetchone()
     return {
         "accessibilityMode": False,
         "organizationId": org.organization_id,
         "organizationMultiCurrency": False,
         "organizationName": organization,
-        "profileId": "00egL0000000001AAA",
+        "profileId": encoder("00e")(profile),
         "sessionSecondsValid": int(org.state.switches.session_seconds or 7_200),
         "userEmail": email,
         "userFullName": f"{first} {last}",

@@ -318,7 +318,25 @@ USER = ObjectType(
         choice("LanguageLocaleKey", nillable=False, length=40),
         choice("EmailEncodingKey", nillable=False, length=40),
         choice("UserType", "Standard", length=40, **_READ),
+        look("ProfileId", "Profile", "Profile"),
         box("UserPermissionsMarketingUser", label="Marketing User"),
+        *SYSTEM_END,
+    ),
+    createable=False,
+    updateable=False,
+    deletable=False,
+)
+
+PROFILE = ObjectType(
+    "Profile",
+    "Profile",
+    "Profiles",
+    "00e",
+    (
+        SYSTEM_START[0],
+        text("Name", 255, nillable=False, name_field=True, label="Name"),
+        choice("UserType", "Standard", length=40, **_READ),
+        text("Description", 255),
         *SYSTEM_END,
     ),
     createable=False,
@@ -359,5 +377,6 @@ STANDARD = (
     CONTACT,
     ACCOUNT,
     USER,
+    PROFILE,
     ORGANIZATION,
 )

@@ -11,6 +11,7 @@ from sync.embedded.org.composite import composite
 from sync.embedded.org.core import Answer, Call, Org
 from sync.embedded.org.errors import OrgError, not_found
 from sync.embedded.org.graph import graph
+from sync.embedded.org.graphql import graphql
 from sync.embedded.org.limits import limits
 from sync.embedded.org.quota import Quota
 from sync.embedded.org.relations import is_relation, relation
@@ -66,6 +67,8 @@ class Router:
                 return _READ, resources.query_more
         if head == "composite":
             return self._composite(path, call.method)
+        if head == "graphql" and len(path) == 1:
+            return _POST, lambda org, call: graphql(org, call, self._take_one)
         if head == "jobs" and len(path) >= 2:
             return _JOBS, self.bulk.answer
         if head == "limits" and len(path) == 1:
@@ -92,7 +95,7 @@ class Router:
         raise not_found()
 
     def _take_one(self) -> bool:
-        """Count one more call, that of a part of a Batch; whether it may be carried out."""
+        """Count one more call, that of a part of a Batch or of GraphQL; whether it may be carried out."""
         taken = self._quota.take(overrun=self._org.state.switches.overrun) is not None
         if taken:
             self.counted()
@@ -148,7 +151,7 @@ def _record_count(org: Org, call: Call) -> Answer:
 
 def _resource_map(org: Org, call: Call) -> Answer:
     base = f"/services/data/v{call.version}"
-    names = ("sobjects", "query", "queryAll", "composite", "limits", "jobs")
+    names = ("sobjects", "query", "queryAll", "composite", "limits", "jobs", "graphql")
     body = {name: f"{base}/{name}" for name in names}
     return Answer(200, {**body, "identity": f"{call.instance_url}/id/{org.organization_id}/{org.user_id}"})
 

@@ -80,7 +80,9 @@ class Loader:
         """The org's own row, and its users."""
         first = self.store.take_keys("User", len(_USERS))
         self.users = [first + i for i in range(len(_USERS))]
-        marks = ", ".join("?" * 18)
+        administrator = {"Name": "System Administrator", "UserType": "Standard", **self.stamps(800)}
+        profile = self.add("Profile", [administrator])
+        marks = ", ".join("?" * 19)
         for key, (name, given, family) in zip(self.users, _USERS, strict=True):
             stamps = self.stamps(700)
             row = {
@@ -96,6 +98,7 @@ class Loader:
                 "LanguageLocaleKey": "en_US",
                 "EmailEncodingKey": "UTF-8",
                 "UserType": "Standard",
+                "ProfileId": profile,
                 "UserPermissionsMarketingUser": 1,
                 **stamps,
             }
