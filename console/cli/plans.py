@@ -52,6 +52,7 @@ def plan(invocation: Invocation) -> int:
     began = invocation.clock.monotonic()
     made = shell.make_plan(ids, kind=RunKind(options.kind or "manual"))
     seconds = invocation.clock.monotonic() - began
+    left = _chosen(invocation, made)
     try:
         if options.out is not None:
             shell.save_plan(made.plan_id, Path(options.out))
@@ -63,7 +64,7 @@ def plan(invocation: Invocation) -> int:
         raise UsageError(
             f"cannot write {error.filename}: {error.strerror}", left_undone="the plan was not saved"
         ) from error
-    code = 3 if options.detailed_exitcode and made.rows else 0
+    code = 3 if options.detailed_exitcode and left else 0
     shown = [] if options.json else words(made, _groups(invocation, made), _first_rows(invocation, made))
     calls = (shell.run(made.run).calls if made.run is not None else made.cost.predicted) + invocation.spent_looking()
     invocation.report.plan(made, shown, calls=calls, seconds=seconds, exit_code=code)
@@ -76,9 +77,10 @@ def apply(invocation: Invocation) -> int:
 
     passes, options = guards(invocation), invocation.options
     loaded = invocation.shell().load_plan(Path(options.file))
-    if loaded.rows and not options.yes and not invocation.interactive:
+    left = _chosen(invocation, loaded)
+    if left and not options.yes and not invocation.interactive:
         raise ConfirmationNeeded(
-            f"{options.file} writes {plural(loaded.rows, 'row')} and there is no terminal to ask on",
+            f"{options.file} writes {plural(left, 'row')} and there is no terminal to ask on",
             left_undone="nothing was written",
             remedy="give --yes",
         )
@@ -90,10 +92,11 @@ def ask_and_apply(invocation: Invocation, made: Plan, passes: dict[str, Any], *,
     from console.cli.runs import finish
 
     shell = invocation.shell()
-    if made.rows and invocation.interactive and not invocation.options.yes:
+    left = shell.count_accepted(made.plan_id)
+    if left and invocation.interactive and not invocation.options.yes:
         shown = words(made, _groups(invocation, made), _first_rows(invocation, made))
         removals = " without the removals" if without_deletes else ""
-        invocation.confirm(shown, f"Apply {plural(made.rows, 'change')}{removals}?")
+        invocation.confirm(shown, f"Apply {plural(left, 'change')}{removals}?")
     with invocation.stopping() as stop:
         result = shell.apply(
             made.plan_id,
@@ -103,6 +106,19 @@ def ask_and_apply(invocation: Invocation, made: Plan, passes: dict[str, Any], *,
             **passes,
         )
     return finish(invocation, result)
+
+
+def _chosen(invocation: Invocation, made: Plan) -> int:
+    """Take rows in and out as the command line says; how many will be written."""
+    from sync.choosing import Chosen
+
+    options, shell = invocation.options, invocation.shell()
+    chosen = Chosen.of(options.only, options.reject, options.accept)
+    if not chosen.says_anything:
+        return shell.count_accepted(made.plan_id)
+    left = shell.choose(made.plan_id, chosen)
+    invocation.report.talk(f"{number(left)} of {plural(made.rows, 'row')} will be written")
+    return left
 
 
 Groups = Sequence[tuple[Side, Change, int]]
@@ -144,11 +160,12 @@ def words(made: Plan, groups: Groups, rows_of: RowsOf, *, most: int = ROWS_SHOWN
 
 
 def _cost(made: Plan) -> str:
-    if not made.rows:
-        return f"{state('nothing-to-do')}: both sides are in step"
+    if not made.writes:
+        offered = f"; {plural(made.offered, 'row')} may be accepted by number" if made.offered else ""
+        return f"{state('nothing-to-do')}: both sides are in step{offered}"
     cost = made.cost
     return (
-        f"{plural(made.rows, 'change')} · {plural(cost.predicted.salesforce, 'API call')} (at most "
+        f"{plural(made.writes, 'change')} · {plural(cost.predicted.salesforce, 'API call')} (at most "
         f"{number(cost.maximum.salesforce)}, lower bound {number(cost.lower_bound.salesforce)}) "
         f"· about {cost.seconds:.0f} s"
     )
@@ -159,9 +176,10 @@ def _group(change: Change, count: int, rows: Sequence[PlanRow]) -> list[str]:
     lines = [f"    {glyph} {number(count)} {one if count == 1 else many}"]
     whole = change is Change.ADD or change in REMOVALS
     table = [
-        [row.label, *([] if whole else [_moved(row)]), f"{'▲ ' if row.conflict else ''}{row.reason}"] for row in rows
+        [str(row.seq), row.label, *([] if whole else [_moved(row)]), f"{'▲ ' if row.conflict else ''}{row.reason}"]
+        for row in rows
     ]
-    headings = ["", ""] if whole else ["", "", ""]
+    headings = ["", "", ""] if whole else ["", "", "", ""]
     lines += [f"        {line}" for line in columns(headings, table, widest=60)[1:]]
     if count > len(rows):
         lines.append(f"        … and {number(count - len(rows))} more; --csv FILE writes all")

@@ -96,6 +96,17 @@ _GUARDS = (
     Argument("--confirm", "the campaign's name, typed out, where a guard on removals asks for it", metavar="NAME"),
 )
 
+_CHOICE = (
+    Argument("--only", "only these rows (numbers, a kind, a side, text=…)", "many", metavar="ROWS"),
+    Argument("--reject", "leave these rows out", "many", metavar="ROWS"),
+    Argument("--accept", "take these rows in; what is only offered is taken by its number", "many", metavar="ROWS"),
+)
+
+_CHOOSING = (
+    "ROWS are numbers (12, 20-25), a kind (email, remove, …), a side (salesforce), both (predictive:status) or "
+    "text=…, joined by commas. First --only, then --reject, then --accept."
+)
+
 _ASKING = (
     "On a terminal the change is shown and asked for (default: no); --yes answers. Without a terminal, or with --json, "
     "it runs at once as far as the guards allow; a guard that refuses is passed by --allow or --confirm only."
@@ -217,9 +228,11 @@ COMMANDS: tuple[Command, ...] = (
             Argument("--kind", "the run to plan", choices=("manual", "hourly"), metavar="KIND"),
             Argument("--out", "save the plan, to be applied later", metavar="FILE"),
             Argument("--csv", "write its rows for a spreadsheet", metavar="FILE"),
+            *_CHOICE,
             Argument("--detailed-exitcode", "exit 3 when there is something to write", kind="switch"),
         ),
         _RUNS,
+        _CHOOSING,
         run=True,
     ),
     Command(
@@ -229,11 +242,13 @@ COMMANDS: tuple[Command, ...] = (
         (
             Argument("FILE", "a plan saved by plan --out"),
             Argument("--without-deletes", "leave the removals out", kind="switch"),
+            *_CHOICE,
             *_GUARDS,
         ),
         _RUNS,
-        "On a terminal the plan is shown and asked for (default: no). Without a terminal, or with --json, a plan that "
-        "writes anything needs --yes. A row whose value moved since the plan was made is skipped and reported.",
+        f"{_CHOOSING} On a terminal the plan is shown and asked for (default: no). Without a terminal, or with --json, "
+        "a plan that writes anything needs --yes. A row whose value moved since the plan was made is skipped and "
+        "reported.",
         run=True,
     ),
     Command(

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from sync.choosing import Chosen, Rows
 from sync.clock import Clock
 from sync.engine import spending, timers
 from sync.engine.parts import Parts
@@ -233,6 +234,43 @@ class StoreReads:
     ) -> None:
         """Take rows out of the plan or put them back."""
         self.store.plans.set_accepted(plan_id, seqs, accepted, change=change, side=side, text=text)
+
+    def count_accepted(self, plan_id: str) -> int:
+        """How many rows of a plan will be written."""
+        return self.store.plans.count_accepted(plan_id)
+
+    def choose(self, plan_id: str, chosen: Chosen) -> int:
+        """Take rows out of a plan and in, as a person chose; how many are accepted after it.
+
+        Raises:
+            UsageError: something chooses no row of this plan.
+        """
+        most = self.store.plans.get(plan_id).rows
+        with self.store.transaction():
+            if chosen.only:
+                self.store.plans.set_accepted(plan_id, None, False)
+            for rows, accepted in (
+                *((rows, True) for rows in chosen.only),
+                *((rows, False) for rows in chosen.reject),
+                *((rows, True) for rows in chosen.accept),
+            ):
+                self._choose(plan_id, rows, accepted, most)
+        return self.store.plans.count_accepted(plan_id)
+
+    def _choose(self, plan_id: str, rows: Rows, accepted: bool, most: int) -> None:
+        seqs = None if rows.numbers is None else range(rows.numbers.start, min(rows.numbers.stop, most + 1))
+        count = self.store.plans.set_accepted(
+            plan_id, seqs, accepted, change=rows.change, side=rows.side, text=rows.text
+        )
+        if count:
+            return
+        offered = self.store.plans.count(plan_id, text=rows.text, side=rows.side, change=rows.change)
+        by_number = accepted and seqs is None and offered
+        raise UsageError(
+            f"{rows.word} chooses {'only rows that are accepted one by one' if by_number else 'no row of the plan'}",
+            left_undone="nothing was written",
+            remedy="name them by number" if by_number else f"the plan has {most} rows; predictive plan shows them",
+        )
 
     def save_plan(self, plan_id: str, path: Path) -> None:
         """Write the plan to a file that can be applied later."""

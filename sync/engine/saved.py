@@ -8,6 +8,7 @@ reported, never overwritten.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 
@@ -35,10 +36,11 @@ from sync.engine.sync_run import (
 from sync.engine.undo import moved_before, moved_since
 from sync.engine.writes import Group, grouped
 from sync.errors import BadPlanFile, Refused
+from sync.guard import DELETES, DELETES_RUN, CampaignFigures, judge_plan
 from sync.ids import CampaignId, PersonId
 from sync.merge import merge
 from sync.model import Campaign, OrgMember, RunKind
-from sync.plan import PLAN_FORMAT, REMOVALS, RULES_VERSION, Change, Plan, PlanRow, Subject
+from sync.plan import OFFERED, PLAN_FORMAT, REMOVALS, RULES_VERSION, Change, Plan, PlanRow, Subject
 from sync.views import RunResult
 
 TOO_OLD = timedelta(days=7)
@@ -127,9 +129,37 @@ def apply_saved(parts: Parts, plan_id: str, choice: Choice, *, reread: bool = Fa
         claims.plan_id, claims.cost = plan.plan_id, plan.cost.still_to_come(live.calls())
         report_moved(live, moved)
         report_moved(live, before, f"the value has moved since run {plan.undoes}")
-        apply_plan(claims, plan, headers, choice, people=people, moved=[*moved, *before])
+        judged = _with_offers(live, plan)
+        apply_plan(claims, judged, headers, choice, people=people, moved=[*moved, *before])
 
     return run_to_end(claims, work)
+
+
+def _with_offers(live: LiveRun, plan: Plan) -> Plan:
+    """The plan with the guard on removals judged anew, when a person accepted removals that it only offered."""
+    store, parts = live.parts.store, live.parts
+    figures = []
+    for each in plan.campaigns:
+        accepted = store.plans.count_accepted(plan.plan_id, changes=OFFERED, campaign_id=each.campaign_id)
+        sizes = store.members.sizes(each.campaign_id)
+        figures.append(
+            CampaignFigures(
+                each.campaign_id,
+                each.name,
+                members=max(sizes.org, sizes.service),
+                base=sizes.base,
+                org=sizes.org,
+                service=sizes.service,
+                deletes=each.counts.removed + accepted,
+                limits=parts.limits_of(each.campaign_id, each.name),
+            )
+        )
+    if sum(one.deletes for one in figures) == sum(each.counts.removed for each in plan.campaigns):
+        return plan
+    anew = judge_plan(figures, parts.limits, rules=parts.rules)
+    removals = tuple(verdict for verdict in anew if verdict.rule in (DELETES, DELETES_RUN))
+    kept = tuple(verdict for verdict in plan.guards if verdict.rule not in (DELETES, DELETES_RUN))
+    return replace(plan, guards=(*removals, *kept))
 
 
 def read_again(live: LiveRun, claims: Claims, plan: Plan) -> Reading:

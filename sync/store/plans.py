@@ -212,6 +212,16 @@ class Plans:
                 count += conn.execute(statement).rowcount
         return count
 
+    def count_accepted(
+        self, plan_id: str, *, changes: Collection[Change] | None = None, campaign_id: CampaignId | None = None
+    ) -> int:
+        """How many rows will be written."""
+        where = [*_filter(plan_id, "", None, None, campaign_id), plan_row.c.accepted == true()]
+        if changes is not None:
+            where.append(plan_row.c.change.in_([change.value for change in changes]))
+        with self._database.read() as conn:
+            return int(conn.execute(select(func.count()).select_from(plan_row).where(*where)).scalar_one())
+
     def accepted(
         self,
         plan_id: str,
