@@ -225,8 +225,9 @@ class Actions(Protocol):
         """Let a held run go on."""
         ...
 
-    def release_hold(self, campaign_id: str, person: str, *, reason: str) -> RunResult:
-        """Give a member whose values an undo holds back to the rules of ownership; the next sync applies them."""
+    def release_hold(self, campaign_id: str, person: str | None, *, reason: str) -> RunResult:
+        """Give a member whose values an undo holds back to the rules of ownership (None: all of the campaign); the next
+        sync applies them."""
         ...
 
     def new_edition(self, campaign_id: str, *, cancel: Cancel) -> RunResult:

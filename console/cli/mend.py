@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from console.cli import wire
 from console.cli.plans import ask_and_apply
+from console.cli.prose import number
 from console.cli.runs import finish, guards
 from sync.errors import UsageError
 
@@ -37,8 +39,10 @@ def _number(word: str) -> int:
 
 
 def release(invocation: Invocation) -> int:
-    """Give a member whose values an undo holds back to the rules of ownership."""
+    """Give a member whose values an undo holds back to the rules of ownership, or all of a campaign."""
     shell, options = invocation.shell(), invocation.options
+    if (options.person is None) is not options.all:
+        raise UsageError("release one PERSON, or --all of the campaign", left_undone="nothing was released")
     campaign = shell.resolve(options.campaign)
     return finish(invocation, shell.release_hold(campaign.id, options.person, reason=options.reason or ""))
 
@@ -57,6 +61,27 @@ def pause(invocation: Invocation) -> int:
 def resume(invocation: Invocation) -> int:
     """Let a held run go on."""
     return _asked(invocation, invocation.shell().resume_run(invocation.options.run), "goes on")
+
+
+def errors(invocation: Invocation) -> int:
+    """The error board: rows that failed last and were not mended since, by type."""
+    shell, wanted = invocation.shell(), invocation.options.campaign
+    groups = shell.error_board(shell.resolve(wanted).id if wanted is not None else None)
+    invocation.report.items(
+        ({"type": "failures", **wire.failures(group)} for group in groups),
+        ["Rows>", "People>", "Code", "Cause", "Passes", "Campaigns", "What to do"],
+        lambda line: [
+            number(line["rows"]),
+            number(line["people"]),
+            line["code"],
+            line["cause"],
+            "by itself" if line["passes"] else "",
+            ", ".join(item["name"] or "all" for item in line["campaigns"]),
+            line["remedy"],
+        ],
+        empty="No row waits for anybody.",
+    )
+    return 0
 
 
 def _asked(invocation: Invocation, asked: str, does: str) -> int:

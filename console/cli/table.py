@@ -159,6 +159,13 @@ COMMANDS: tuple[Command, ...] = (
         run=True,
     ),
     Command(
+        "runs errors",
+        "list what failed and was not mended since, by type, with the remedy",
+        "console.cli.mend:errors",
+        (Argument("CAMPAIGN", "only this campaign", count="?"),),
+        _MEND,
+    ),
+    Command(
         "runs retry",
         "try a run's failed rows again, planned from the values as they are now",
         "console.cli.mend:retry",
@@ -178,7 +185,8 @@ COMMANDS: tuple[Command, ...] = (
         "console.cli.mend:release",
         (
             _CAMPAIGN,
-            Argument("PERSON", "id of the lead, contact or campaign member"),
+            Argument("PERSON", "id, e-mail address or name of the member", count="?"),
+            Argument("--all", "everybody of the campaign of whom something is held", kind="switch"),
             Argument("--reason", "why, for the journal; needed", metavar="TEXT"),
         ),
         _MEND,

@@ -62,8 +62,8 @@ class Mending(StoreReads):
         plan = self.plan_undo(run_id, cancel=cancel)
         return self.apply(plan.plan_id, allow=allow, reason=reason, confirm_name=confirm_name, cancel=cancel)
 
-    def release_hold(self, campaign_id: str, person: str, *, reason: str) -> RunResult:
-        """Give a member whose values an undo holds back to the rules; see ``sync.engine.release``."""
+    def release_hold(self, campaign_id: str, person: str | None, *, reason: str) -> RunResult:
+        """Give a member whose values an undo holds, or all of them, back to the rules; see ``sync.engine.release``."""
         campaign = self.resolve(campaign_id)
         return release_hold(self.parts(), campaign.id, campaign.name, person, reason)
 

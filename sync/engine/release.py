@@ -19,38 +19,53 @@ from sync.holds import MEMBER, any_held
 from sync.ids import CampaignId
 from sync.model import BaseMember, RunKind, RunState, Side, StatusState
 from sync.plan import Change, PlanCounts, PlanRow, Subject
+from sync.store.database import chunks
 from sync.store.journal import JournalRow, Landing
 from sync.views import RunResult
 
 
-def release_hold(parts: Parts, campaign_id: CampaignId, name: str, person: str, reason: str) -> RunResult:
-    """Release what is held of one member.
+def release_hold(parts: Parts, campaign_id: CampaignId, name: str, person: str | None, reason: str) -> RunResult:
+    """Release what is held of one member, or of all members of a campaign.
 
     Args:
         parts: the engine's tools.
         campaign_id, name: the campaign.
-        person: id of the lead, contact or CampaignMember, or an e-mail address or name that only one member has.
+        person: id of the lead, contact or CampaignMember, or an e-mail address or name that only one member has; None
+            for everybody of whom something is held.
         reason: why; kept in the journal.
 
     Raises:
         Refused: the org is read-only. Locked: another live run has the campaign.
-        UsageError: no reason, no such member, or nothing of it is held.
+        UsageError: no reason, no such member, or nothing is held.
     """
     check_writable(parts)
     if not reason.strip():
         raise UsageError("a hold is released only with a reason", remedy="add --reason TEXT; the journal keeps it")
-    base = _base_of(parts, campaign_id, name, person)
+    bases = _all_of(parts, campaign_id, name) if person is None else (_base_of(parts, campaign_id, name, person),)
     claims = open_claims(parts, RunKind.RELEASE, {campaign_id: name})
 
     def work() -> None:
         live = claims.live
-        row = _row(parts, base, live.number_rows(1), reason.strip())
-        landing = Landing(base=(_released(base),))
-        parts.store.journal.record_outcome(live.lease, live.next_batch(), (row,), landing=landing)
-        live.note(f"{row.label}: released ({', '.join(_held(base))}); the next sync applies the rules: {row.message}")
+        for some in chunks(bases):
+            first = live.number_rows(len(some))
+            rows = [_row(parts, base, first + index, reason.strip()) for index, base in enumerate(some)]
+            landing = Landing(base=[_released(base) for base in some])
+            parts.store.journal.record_outcome(live.lease, live.next_batch(), rows, landing=landing)
+            live.breathe()
+        who = rows[0].label if len(bases) == 1 else f"{len(bases)} members"
+        what = ", ".join(sorted({field for base in bases for field in _held(base)}))
+        live.note(f"{who}: released ({what}); the next sync applies the rules: {reason.strip()}")
         claims.finish(campaign_id, Ended(RunState.DONE, PlanCounts()))
 
     return run_to_end(claims, work)
+
+
+def _all_of(parts: Parts, campaign_id: CampaignId, name: str) -> tuple[BaseMember, ...]:
+    """Everybody of whom something is held. Raises UsageError when nobody is."""
+    found = parts.store.members.held(campaign_id)
+    if not found:
+        raise UsageError(f"{name} has no member of whom anything is held", left_undone="nothing was released")
+    return found
 
 
 def _base_of(parts: Parts, campaign_id: CampaignId, name: str, text: str) -> BaseMember:

@@ -345,6 +345,18 @@ class Members:
                 for member, one, other in conn.execute(compare.claimed_twice(campaign_id))
             ]
 
+    def held(self, campaign_id: CampaignId) -> tuple[BaseMember, ...]:
+        """Members of whom an undo holds something, by person id."""
+        table = base_member.c
+        statement = (
+            select(*columns_of(base_member, BASE_FIELDS))
+            .where(table.campaign_id == campaign_id)
+            .where(or_(table.holds.is_not(null()), table.status_state == StatusState.HELD.value))
+            .order_by(table.person_id)
+        )
+        with self._database.read() as conn:
+            return tuple(map(base_of, conn.execute(statement)))
+
     def invisible(self, campaign_id: CampaignId) -> tuple[PersonId, ...]:
         """Members whose record can no longer be seen."""
         with self._database.read() as conn:

@@ -44,6 +44,10 @@ def test_a_run_is_taken_back_and_its_holds_are_released(box: Box, campaign: str)
     assert (released.code, released.summary["kind"]) == (0, "release")
     after = box.run("sync", campaign).summary
     assert (after["changed"], after["held"]) == (1, 1)
+    assert box.run("runs", "release", campaign, "--reason", "all of them").code == 2
+    assert box.run("runs", "release", campaign, "--all", "--reason", "all of them").code == 0
+    assert box.run("sync", campaign).summary["removed"] == 1
+    assert box.run("runs", "release", campaign, "--all", "--reason", "again").code == 2
     people_say = box.people("runs", summary["run"])
     assert f"undoes run {done['run']}" in people_say.out
 
@@ -73,12 +77,15 @@ def test_failed_rows_are_shown_by_cause_and_tried_again(box: Box, campaign: str)
     assert (group["code"], group["kind"], group["rows"]) == ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "rule", 1)
     seq = str(run["failed_rows"][0]["seq"])
     assert "1 row: a validation rule of the org" in box.people("runs", hour["run"]).out
+    board = [line for line in box.run("runs", "errors", campaign).lines if line["type"] == "failures"]
+    assert [(line["code"], line["rows"]) for line in board] == [("FIELD_CUSTOM_VALIDATION_EXCEPTION", 1)]
     box.control("DELETE", "/rules")
     assert box.run("runs", "retry", hour["run"], "--row", "x").code == 2
     assert box.run("runs", "retry", hour["run"], "--code", "OTHER").code == 2
     done = box.run("runs", "retry", hour["run"], "--row", seq)
     assert (done.code, done.summary["changed"]) == (0, 1)
     assert box.org_members(campaign)[person]["Status"] == "Responded"
+    assert "No row waits" in box.people("runs", "errors", campaign).talk
 
 
 def test_a_run_that_is_not_there_or_wrote_nothing_is_refused(box: Box, campaign: str) -> None:

@@ -120,3 +120,20 @@ def test_a_batch_of_a_dead_process_is_settled_by_whoever_takes_one_of_its_campai
         assert shell.sync([campaign.id]).exit_code == 0
         assert shell.store.journal.open_intents() == ()
         assert shell.run(batch.run).state is RunState.FAILED
+
+
+def test_a_header_and_a_list_of_test_members_without_an_answer_are_pushed_again(world: World) -> None:
+    campaign = world.campaign(3)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO
+        key = CampaignId(campaign.id)
+        lease = shell.store.runs.start(RunKind.MANUAL, campaign_id=key)
+        shell.store.journal.record_intent(lease, 1, Side.PREDICTIVE, {"header": key}, campaign_id=key)
+        shell.store.journal.record_intent(lease, 2, Side.PREDICTIVE, {"test_people": 1})
+        shell.store.runs.end(lease, RunState.FAILED)
+        read = shell.store.facts.get(f"snapshot:{key}")
+        result = shell.sync([campaign.id])
+        assert (result.exit_code, result.counts.predictive_rows) == (0, 2)
+        assert shell.store.facts.get(f"snapshot:{key}") == read, "no member was in doubt, so none was read again"
+        assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO

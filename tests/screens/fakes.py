@@ -1007,7 +1007,7 @@ class FakeBackend:
         self._did("resume_run", run=run_id)
         return run_id
 
-    def release_hold(self, campaign_id: str, person: str, *, reason: str) -> RunResult:
+    def release_hold(self, campaign_id: str, person: str | None, *, reason: str) -> RunResult:
         self._did("release_hold", campaign=campaign_id, person=person, reason=reason)
         return self._run("Spring launch 2027", RunKind.RELEASE)
 
