@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sync.clock import Clock, SystemClock
 from sync.engine import doctor as checks
@@ -46,6 +46,9 @@ from sync.store.store import Store, open_store
 from sync.story import MemberStory, OptedIn, Unlocked
 from sync.views import CampaignView, Check, LimitsView, RunResult, TimerView
 
+if TYPE_CHECKING:
+    import httpx
+
 
 def ignore(_event: Event) -> None:
     """Where events go when nobody listens."""
@@ -74,7 +77,11 @@ def open_shell(
 
 
 class Shell(Mending):
-    """One org. Reads may come from any thread; one run at a time. Close it, or use it as a context manager."""
+    """One org. Reads may come from any thread; one run at a time. Close it, or use it as a context manager.
+
+    Beside what ``open_shell`` takes: *network* makes what carries the requests in the network's stead, for tests;
+    *sleep* waits that many seconds between attempts and polls.
+    """
 
     def __init__(
         self,
@@ -84,9 +91,14 @@ class Shell(Mending):
         on_event: Callable[[Event], None],
         read_only: bool | None,
         rules: Rules = EVERY_RULE,
+        *,
+        network: Callable[[], httpx.BaseTransport] | None = None,
+        sleep: Callable[[float], None] = wait,
     ) -> None:
         super().__init__(settings, store, clock)
         self._rules = rules
+        self._network = network
+        self._sleep = sleep
         self._on_event = on_event
         self._read_only = settings.read_only if read_only is None else read_only or settings.read_only
         self._parts: Parts | None = None
@@ -145,7 +157,13 @@ class Shell(Mending):
         key = (str(ca) if ca and verify else None, verify, proxy)
         if key not in self._transports:
             self._transports[key] = Transport(
-                self.store.ledger, self.clock, ca_file=key[0], verify=verify, proxy=proxy, sleep=wait
+                self.store.ledger,
+                self.clock,
+                ca_file=key[0],
+                verify=verify,
+                proxy=proxy,
+                sleep=self._sleep,
+                network=self._network() if self._network is not None else None,
             )
         return self._transports[key]
 

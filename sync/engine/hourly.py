@@ -23,6 +23,7 @@ from sync.engine.live import LiveRun, overlap
 from sync.engine.lockout import check_org, set_apart
 from sync.engine.parts import Parts
 from sync.engine.planning import Wanted, header_row
+from sync.engine.reading import read_campaigns
 from sync.engine.reconcile import reconcile
 from sync.engine.sync_run import apply_plan, draw_plan, refusal, run_to_end
 from sync.engine.tally import Done
@@ -96,7 +97,7 @@ def hourly(parts: Parts, choice: Choice) -> RunResult:
     def work() -> None:
         hour = Hour(claims)
         live = claims.live
-        reconcile(live)
+        unanswered = reconcile(live)
         for record in parts.store.campaigns.all():
             if not record.started:
                 continue
@@ -104,6 +105,8 @@ def hourly(parts: Parts, choice: Choice) -> RunResult:
                 claims.skip(record.campaign.id, record.campaign.name, record.locked or record.paused or "")
             else:
                 claims.claim(record.campaign.id, record.campaign.name)
+        if unanswered:
+            read_campaigns(live, claims.held)
         read_service(live, claims.held)
         confirm(live, claims.held, org_was_read=False)
         set_apart(claims, claims.held)

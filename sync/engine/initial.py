@@ -65,12 +65,16 @@ def new_edition(parts: Parts, campaign_id: CampaignId, name: str, choice: Choice
         _name_editions(live, campaign_id)
         ended = claims.ended.get(campaign_id)
         if ended is not None and ended.state in (RunState.DONE, RunState.NOTHING_TO_DO, RunState.PARTIAL):
-            with parts.store.transaction():
-                parts.store.campaigns.set_started(campaign_id)
-                parts.store.campaigns.set_operation(campaign_id, None)
-                parts.store.campaigns.set_reconciled((campaign_id,), parts.clock.now())
+            live.with_end(lambda: _started(parts, campaign_id))
 
     return run_to_end(claims, work)
+
+
+def _started(parts: Parts, campaign_id: CampaignId) -> None:
+    """The click is over: the next one is a new one."""
+    parts.store.campaigns.set_started(campaign_id)
+    parts.store.campaigns.set_operation(campaign_id, None)
+    parts.store.campaigns.set_reconciled((campaign_id,), parts.clock.now())
 
 
 def check_preconditions(live: LiveRun, campaign: Campaign | None, name: str) -> None:

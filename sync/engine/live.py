@@ -80,6 +80,7 @@ class LiveRun:
         self._started = parts.clock.monotonic()
         self._renewed = self._started
         self._winding_up = False
+        self._with_end: list[Callable[[], None]] = []
         self.ended = False
         self.least = 0
         self.watch: Callable[[], None] = _nothing
@@ -226,14 +227,23 @@ class LiveRun:
         """How long it lives."""
         return self.parts.clock.monotonic() - self._started
 
+    def with_end(self, action: Callable[[], None]) -> None:
+        """Do *action* in the transaction that ends the run: it is done exactly when the run is over."""
+        self._with_end.append(action)
+
     def end(self, state: RunState, counts: PlanCounts, *, error: str | None = None) -> None:
         """Give the run its final state, once."""
         if self.ended:
             return
         self.ended = True
-        calls = self.calls()
-        self.emit(RunEnded(self.run, state, counts, calls, self.seconds(), error))
-        self.parts.store.runs.end(self.lease, state, counts=counts, calls=calls, error=error)
+        calls, store = self.calls(), self.parts.store
+        event = self.stamp(RunEnded(self.run, state, counts, calls, self.seconds(), error))
+        with store.transaction():
+            store.journal.append([event])
+            for action in self._with_end:
+                action()
+            store.runs.end(self.lease, state, counts=counts, calls=calls, error=error)
+        self.parts.tell(event)
 
 
 def _stopped() -> Cancelled:

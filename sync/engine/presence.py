@@ -99,16 +99,17 @@ def _conclude(live: LiveRun, read: IdRead, land_rows: Land) -> None:
     members = live.parts.store.members
     campaign_id = read.campaign_id
     known = members.known_member_ids(campaign_id)
-    if read.ids.keys() - known.keys():
-        # Rows that became visible or were stamped before the watermark: no poll would ever bring them.
-        for page in live.parts.org.read_members(campaign_id):
-            land_rows(live, page)
-            live.step()
-        known = members.known_member_ids(campaign_id)
     hidden = set(members.invisible(campaign_id))
     back = {person for member, person in known.items() if member in read.ids and person in hidden}
     if back:
         _mark(live, campaign_id, back, invisible=False)
+    if back or read.ids.keys() - known.keys():
+        # Rows that became visible, with whatever was changed while they were not, or were stamped before the
+        # watermark: no poll would ever bring them.
+        for page in live.parts.org.read_members(campaign_id):
+            land_rows(live, page)
+            live.step()
+        known = members.known_member_ids(campaign_id)
     missing = {member: person for member, person in known.items() if member not in read.ids}
     if missing:
         _judge_missing(live, campaign_id, missing, set(read.ids.values()))

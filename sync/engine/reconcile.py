@@ -22,10 +22,14 @@ from sync.store.journal import UNKNOWN, Intent, JournalRow
 _NO_ANSWER = failure_of("UNKNOWN")
 
 
-def reconcile(live: LiveRun) -> int:
-    """Settle every open intent of runs that are over, and end runs whose process is gone; how many intents there were.
+def reconcile(live: LiveRun) -> bool:
+    """Settle every open intent of runs that are over, and end runs whose process is gone.
 
     A batch over many campaigns dies with its process, whichever of its campaigns is taken over first.
+
+    Returns:
+        True when writes to the org are among the intents: who does not poll anyway reads its campaigns before it
+        writes.
     """
     store = live.parts.store
     store.runs.reap()
@@ -41,7 +45,7 @@ def reconcile(live: LiveRun) -> int:
             "is repeated",
             level="warning",
         )
-    return len(open_intents)
+    return any(intent.side is Side.SALESFORCE for intent in open_intents)
 
 
 def _lost(live: LiveRun, payload: dict[str, Any]) -> Iterator[JournalRow]:

@@ -1,7 +1,7 @@
 """Refresh: level and reason of the members of named campaigns, from the service to the org, now.
 
-Imports the engine's steps. Reads nothing of the org: the org's values are those last seen or written; what the
-service owns is set regardless.
+Imports the engine's steps. Reads nothing of the org, but for what an earlier run left without an answer: the org's
+values are those last seen or written; what the service owns is set regardless.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sync.engine.feed import read_service
 from sync.engine.gate import Choice, check_writable
 from sync.engine.parts import Parts
 from sync.engine.planning import Wanted
+from sync.engine.reading import read_campaigns
 from sync.engine.reconcile import reconcile
 from sync.engine.sync_run import apply_plan, draw_plan, refuse_rest, run_to_end, started_of
 from sync.ids import CampaignId
@@ -32,7 +33,8 @@ def refresh_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice:
     refuse_rest(claims, campaigns)
 
     def work() -> None:
-        reconcile(claims.live)
+        if reconcile(claims.live):
+            read_campaigns(claims.live, claims.held)
         read_service(claims.live, claims.held)
         confirm(claims.live, claims.held, org_was_read=False)
         headers = known_headers(claims)

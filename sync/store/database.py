@@ -44,13 +44,16 @@ class Database:
     Args:
         url: a file path, a SQLAlchemy URL, or ``sqlite://`` for a file that lives as long as this object.
         clock: the time that rows are stamped with.
+        before_commit: called in every write transaction, when all of it is done but the commit itself.
 
     Raises:
         ConfigError: the URL cannot be understood, or the file cannot be opened.
         FatalError: a newer program wrote the state.
     """
 
-    def __init__(self, url: str | Path, clock: Clock | None = None) -> None:
+    def __init__(
+        self, url: str | Path, clock: Clock | None = None, *, before_commit: Callable[[], None] | None = None
+    ) -> None:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._local = threading.local()
@@ -58,6 +61,8 @@ class Database:
         self.url = self._normal(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._engine()
+        if before_commit is not None:
+            self._announce_commits(before_commit)
         try:
             self.found_revision = migrate.to_newest(self)
         except OperationalError as error:
@@ -120,7 +125,9 @@ class Database:
         try:
             yield
         finally:
-            raw.execute("PRAGMA synchronous=NORMAL")
+            # A commit that failed leaves its transaction to the pool's rollback; its error must not be hidden by ours.
+            if not raw.in_transaction:
+                raw.execute("PRAGMA synchronous=NORMAL")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -231,6 +238,12 @@ class Database:
             conn.exec_driver_sql(sql, [dict(zip(names, row, strict=True)) for row in rows])
 
     # ------------------------------------------------------------ opening
+
+    def _announce_commits(self, before_commit: Callable[[], None]) -> None:
+        @event.listens_for(self.engine, "commit")
+        def committing(conn: Connection) -> None:
+            if conn.get_execution_options().get("immediate"):
+                before_commit()
 
     def _cannot_open(self, why: str) -> ConfigError:
         return ConfigError(

@@ -5,7 +5,7 @@ The only entry of this package. Importing it imports SQLAlchemy, so who draws a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -39,14 +39,24 @@ class Store:
         url: a file path, a SQLAlchemy URL of SQLite or PostgreSQL, or ``sqlite://`` for one that ends with the object.
         clock: the time that rows are stamped with.
         owner: who holds runs started here; this process unless a test says otherwise.
+        before_commit: called in every write transaction right before it is committed.
+        journal: keeps intents and outcomes; a test that needs one that forgets gives its own.
 
     Raises:
         ConfigError: the database cannot be opened.
         FatalError: a newer program wrote it.
     """
 
-    def __init__(self, url: str | Path, *, clock: Clock | None = None, owner: str | None = None) -> None:
-        self.database = Database(url, clock)
+    def __init__(
+        self,
+        url: str | Path,
+        *,
+        clock: Clock | None = None,
+        owner: str | None = None,
+        before_commit: Callable[[], None] | None = None,
+        journal: type[Journal] = Journal,
+    ) -> None:
+        self.database = Database(url, clock, before_commit=before_commit)
         self.facts = Facts(self.database)
         self.campaigns = Campaigns(self.database)
         self.members = Members(self.database)
@@ -54,7 +64,7 @@ class Store:
         self.people = People(self.database, self.facts)
         self.runs = Runs(self.database, self.campaigns.recount, owner)
         self.asked = Asked(self.database, self.runs)
-        self.journal = Journal(self.database, self.members, self.runs)
+        self.journal = journal(self.database, self.members, self.runs)
         self.journal_lists = JournalLists(self.database)
         self.plans = Plans(self.database)
         self.ledger = Ledger(self.database, self.facts)
