@@ -59,13 +59,16 @@ class Stage:
     def _fate(self, die_before: int | None = None, timeouts: dict[int, bool] | None = None) -> Fate:
         return Fate(die_before=die_before, timeouts=timeouts, tick=lambda: self.clock.advance(1))
 
+    def _committing(self) -> None:
+        self.fate.commit()
+
     def _opened(self) -> Shell:
         self._owners += 1
         store = Store(
             self.folder / STATE_FILE,
             clock=self.clock,
             owner=f"elsewhere:{self._owners}:1",
-            before_commit=lambda: self.fate.commit(),
+            before_commit=self._committing,
         )
         return open_engine(
             self.folder,
