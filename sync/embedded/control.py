@@ -229,6 +229,8 @@ class Control:
         quota = self._org.gateway.quota
         if "max" in body:
             quota.most = int(body["max"])
+        if "used" in body:
+            quota.set_used(int(body["used"]))
         if "remaining" in body:
             quota.use_up(int(body["remaining"]))
         return self._quota(body, path)

@@ -20,13 +20,14 @@ from tests.engine.world import World
 
 @contextmanager
 def quota(world: World, most: int, remaining: int) -> Iterator[None]:
-    """The org has a limit of *most* further calls, of which others leave *remaining*."""
+    """The org has a limit of *most* calls, of which *remaining* are left."""
     before = world.servers.control("GET", "/quota")
-    world.servers.control("POST", "/quota", {"max": before["used"] + most, "remaining": remaining})
+    world.servers.control("POST", "/quota", {"max": most, "used": 0})
+    world.servers.control("POST", "/quota", {"remaining": remaining})
     try:
         yield
     finally:
-        world.servers.control("POST", "/quota", {"max": before["max"]})
+        world.servers.control("POST", "/quota", before)
 
 
 def gear(world: World) -> str | None:

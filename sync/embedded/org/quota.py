@@ -54,6 +54,14 @@ class Quota:
         if missing > 0:
             self.take(missing)
 
+    def set_used(self, calls: int) -> None:
+        """Forget the window and count *calls* in their place."""
+        with self._lock:
+            self._calls.clear()
+            self._used = calls
+            if calls:
+                self._calls.append((int(self._clock.now().timestamp()), calls))
+
     def give_back(self) -> int:
         """Take back the newest call (one that the org does not bill); the number used without it."""
         with self._lock:

@@ -180,7 +180,7 @@ def test_control_of_records_sharing_rules_and_quota(servers: EmbeddedServers, ht
     quota = servers.control("GET", "/quota")
     assert servers.control("POST", "/quota", {"max": quota["used"]})["max"] == quota["used"]
     assert http.get(f"{BASE}/limits").status_code == 403
-    servers.control("POST", "/quota", {"max": quota["max"]})
+    assert servers.control("POST", "/quota", {"max": quota["max"], "used": 7}) == {"used": 7, "max": quota["max"]}
 
 
 @pytest.fixture
