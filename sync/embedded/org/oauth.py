@@ -52,7 +52,6 @@ class _Code:
     client_id: str
     redirect: str
     challenge: str | None
-    plain: bool
     made: float
 
 
@@ -198,20 +197,20 @@ class OAuth:
             raise OAuthError("redirect_uri_mismatch", "redirect_uri must match configuration")
         state = {"state": form["state"]} if "state" in form else {}
         mark = "&" if parts.query else "?"
-        challenge, method = form.get("code_challenge"), form.get("code_challenge_method", "plain")
+        challenge, method = form.get("code_challenge"), form.get("code_challenge_method", "S256")
         error = None
         if form.get("response_type") != "code":
             error = ("unsupported_response_type", "response type not supported")
         elif challenge is None and self.switches.pkce_required:
             error = ("invalid_request", "missing required code challenge")
-        elif method not in ("S256", "plain"):
+        elif method != "S256":  # the platform hashes also where no method is named
             error = ("invalid_request", "code challenge method not supported")
         if error is not None:
             return redirect + mark + urlencode({"error": error[0], "error_description": error[1], **state})
         code = "aPrx" + self.sessions.secret(60)
         with self._lock:
             now = self.clock.now().timestamp()
-            self._codes[code] = _Code(client_id, redirect, challenge, method == "plain", now)
+            self._codes[code] = _Code(client_id, redirect, challenge, now)
         return redirect + mark + urlencode({"code": code, **state})
 
     def _authorization_code(self, form: Mapping[str, str], authorization: str | None) -> Granted:
@@ -270,5 +269,4 @@ class OAuth:
 
 def _verified(code: _Code, verifier: str) -> bool:
     digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-    made = verifier if code.plain else digest
-    return bool(verifier) and hmac.compare_digest(made.encode(), (code.challenge or "").rstrip("=").encode())
+    return bool(verifier) and hmac.compare_digest(digest.encode(), (code.challenge or "").rstrip("=").encode())

@@ -1,8 +1,8 @@
 """Clients that others wrote, unmodified, and what they were seen to need of an org.
 
 simple-salesforce over TLS and salesforce-bulk over plain HTTP run here. By hand also: Salesforce's own command line
-(2.146: logins by token, JWT, auth URL; query, records, tree and bulk both ways, describe, limits), jsforce 3.10 (all
-of its query, CRUD, both bulk interfaces, SOAP and OAuth logins), aio-sf and SalesforcePy.
+(2.146: logins by token, browser, JWT, auth URL; query, records, tree and bulk both ways, users, limits), jsforce 3.10
+(all of its query, CRUD, both bulk interfaces, SOAP and OAuth logins), aio-sf and SalesforcePy.
 """
 
 from __future__ import annotations

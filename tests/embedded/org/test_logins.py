@@ -129,6 +129,8 @@ def exchange(api: Api, code: str, **changes: str) -> dict[str, str]:
 def test_a_browser_comes_back_with_a_code_that_is_good_once(api: Api) -> None:
     back = authorized(api)
     assert back["state"] == "s 1"
+    unnamed = authorized(api, code_challenge_method="")["code"]  # the command line names no method, and hashes
+    assert api.http.post(TOKEN, data=exchange(api, unnamed)).status_code == 200
     granted = api.http.post(TOKEN, data=exchange(api, back["code"])).json()
     assert works(api, granted["access_token"])
     assert granted["refresh_token"]
@@ -158,6 +160,7 @@ def test_codes_grow_old(api: Api) -> None:
 
 def test_authorizations_that_are_refused(api: Api) -> None:
     assert authorized(api, code_challenge="")["error"] == "invalid_request"
+    assert authorized(api, code_challenge_method="plain")["error"] == "invalid_request"
     assert authorized(api, response_type="token")["error"] == "unsupported_response_type"
     for wrong in ({"client_id": "nobody"}, {"redirect_uri": "https://example.com/cb"}):
         query = {"response_type": "code", "client_id": api.built.client.client_id, "redirect_uri": REDIRECT, **wrong}
