@@ -24,7 +24,7 @@ from sync.embedded.org.build import BuiltOrg
 from sync.embedded.org.errors import OrgError
 from sync.embedded.org.ids import decode, normalise
 from sync.embedded.org.soql_scope import instant_text
-from sync.embedded.org.state import DuplicateRule, RowFault, SlowJob, Switches, ValidationRule
+from sync.embedded.org.state import DuplicateRule, QueryFault, RowFault, SlowJob, Switches, ValidationRule
 from sync.embedded.org.transactions import Transactions, operations_of
 from sync.embedded.wire import Usage
 
@@ -112,7 +112,7 @@ class Control:
         return self._list_faults(body, path)
 
     def add_faults(self, given: Any) -> None:
-        """Put rules in force; those of kind ``row`` act on rows as they are written. Raises ValueError."""
+        """Put rules in force; rows and queries have their own, within the org. Raises ValueError."""
         rules = [fault_of(one) for one in given]
         for rule in rules:
             if rule.kind == "row":
@@ -129,6 +129,10 @@ class Control:
                         rule.seed,
                     )
                 )
+            elif rule.kind == "query":
+                words = rule.message or "Your query request was running for too long."
+                fault = QueryFault(rule.contains or "", rule.code or "QUERY_TIMEOUT", words, rule.times, rule.after)
+                self._org.org.state.query_faults.append(fault)
         self._faults.add(rules)
 
     def _clear_faults(self, _body: Any, _path: Any) -> Any:
@@ -136,6 +140,7 @@ class Control:
         if self._built is not None:
             self._built.org.state.row_faults.clear()
             self._built.org.state.slow_jobs.clear()
+            self._built.org.state.query_faults.clear()
         return {"faults": []}
 
     def _shared(self, _body: Any, _path: Any) -> Any:

@@ -24,7 +24,10 @@ BREAKS = ("drop_before", "drop_after", "truncate")
 EFFECTS = ("short_pages", "in_flight", "slow_job", "use_up_quota", "end_sessions")
 """Kinds that change how the org behaves and let the request through."""
 
-KINDS = (*ANSWERS, *BREAKS, "latency", *EFFECTS, "row")
+WITHIN = ("row", "query")
+"""Kinds that fail a row as it is written, or a query as it is run, also within a Composite or a job."""
+
+KINDS = (*ANSWERS, *BREAKS, "latency", *EFFECTS, *WITHIN)
 
 
 @dataclass(slots=True)
@@ -34,7 +37,8 @@ class Fault:
     A request fits by side, method, ``match`` (a text in its address with query), ``pattern`` (a regular expression
     there), ``contains`` (a text in its body) and ``probability`` (drawn from ``seed``). ``commit`` lets an answering
     fault carry the request out first. ``seconds`` delays; of ``in_flight`` and ``slow_job`` it is the clock's time
-    until the transaction commits or the job is done. ``object``, ``operation`` and ``ids`` choose rows of a row fault.
+    until the transaction commits or the job is done. ``object``, ``operation`` and ``ids`` choose rows of a row fault;
+    a query fault takes statements with the text ``contains``.
     """
 
     kind: str
@@ -195,7 +199,7 @@ class Faults:
 
     @staticmethod
     def _fits(rule: Fault, side: str, method: str, target: str, body: bytes) -> bool:
-        if rule.times == 0 or rule.kind == "row" or rule.side not in (None, side):
+        if rule.times == 0 or rule.kind in WITHIN or rule.side not in (None, side):
             return False
         data_only = rule.kind in ("session_expired", "quota", "concurrency") or rule.kind in EFFECTS
         if data_only and side == "salesforce" and not target.startswith("/services/data/"):

@@ -178,6 +178,7 @@ class Jobs:
 
 def query_rows(org: Org, soql: str, *, include_deleted: bool) -> tuple[list[str], list[list[str]]]:
     """(header, rows) of a bulk query's CSV, columns in the order of the statement. Raises OrgError."""
+    org.state.check_query(soql)
     query = parse(soql)
     compiled = compile_query(query, org.view(include_deleted=include_deleted))
     if compiled.shape is None or compiled.children:

@@ -126,6 +126,8 @@ def parts_of(body: Mapping[str, Any]) -> list[Part]:
 
 def allowed(org: Org, path: tuple[str, ...]) -> bool:
     """Whether a resource may stand in a Composite: anything under sobjects, collections, and first query pages."""
+    if len(path) == 3 and path[0] == "sobjects" and path[2].lower() in ("updated", "deleted"):
+        return org.state.switches.replication_in_composite
     if path[:2] == ("composite", "sobjects") or path[:1] == ("sobjects",):
         return True
     pages = 2 if org.state.switches.query_more_in_composite else 1

@@ -200,6 +200,7 @@ def query(org: Org, call: Call) -> Answer:
     text = call.query.get("q", explain)
     if text is None:
         raise OrgError("MALFORMED_QUERY", "A query string has to be specified")
+    org.state.check_query(text)
     view = org.view(include_deleted=call.path[0].lower() == "queryall")
     if explain is not None:
         return Answer(200, _plans(org, call, text))

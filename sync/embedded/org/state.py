@@ -26,6 +26,7 @@ class Switches:
     - ``overrun``: so many calls beyond the limit are let through.
     - ``relationship_urls_count``: a relationship address in a Composite counts among the five queries.
     - ``query_more_in_composite``: a ``nextRecordsUrl`` may be part of a Composite.
+    - ``replication_in_composite``: the updated and deleted resources may be part of a Composite.
     - ``collate``: a Composite that does not say ``collateSubrequests: false`` may run its parts in another order.
     - ``keep_lead_id``: a member given both a lead and a contact keeps both.
     - ``conversion_sets_contact``: converting a lead gives its members the contact's id.
@@ -53,6 +54,7 @@ class Switches:
     overrun: int = 0
     relationship_urls_count: bool = True
     query_more_in_composite: bool = False
+    replication_in_composite: bool = False
     collate: bool = False
     keep_lead_id: bool = False
     conversion_sets_contact: bool = True
@@ -160,6 +162,17 @@ class RowFault:
         self.draws = random.Random(self.seed)  # noqa: S311 - repeatable by intent
 
 
+@dataclass(slots=True)
+class QueryFault:
+    """The next ``times`` queries whose statement contains a text fail with this error, wherever they are asked."""
+
+    contains: str
+    code: str
+    message: str
+    times: int | None = 1
+    after: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class SlowJob:
     """How the next bulk job goes on: so many seconds by the clock and so many polls, and the state it ends in."""
@@ -186,6 +199,7 @@ class OrgState:
     locked: set[tuple[str, int]] = field(default_factory=set)
     held: dict[str, int] = field(default_factory=dict)
     slow_jobs: list[SlowJob] = field(default_factory=list)
+    query_faults: list[QueryFault] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def is_hidden(self, name: str, key: int | None) -> bool:
@@ -216,3 +230,18 @@ class OrgState:
                     fault.times -= 1
                 return OrgError(fault.code, fault.message)
         return None
+
+    def check_query(self, text: str) -> None:
+        """Raise the OrgError that this statement must fail with, if a fault is set for it; counts it."""
+        if not self.query_faults:
+            return
+        with self.lock:
+            for fault in self.query_faults:
+                if fault.contains.lower() not in text.lower() or fault.times == 0:
+                    continue
+                if fault.after > 0:
+                    fault.after -= 1
+                    continue
+                if fault.times is not None:
+                    fault.times -= 1
+                raise OrgError(fault.code, fault.message)

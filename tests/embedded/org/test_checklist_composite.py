@@ -94,6 +94,15 @@ def test_next_pages_in_composite(api: Api, allowed: bool) -> None:
     assert answer["httpStatusCode"] == (200 if allowed else 404)
 
 
+@pytest.mark.parametrize(("allowed", "status"), [(False, 404), (True, 200)])
+def test_updated_and_deleted_in_composite(api: Api, allowed: bool, status: int) -> None:
+    """Whether updated and deleted may be parts of a Composite is a switch; not by default."""
+    api.built.org.state.switches.replication_in_composite = allowed
+    window = "start=2027-03-01T08:00:00Z&end=2027-03-01T09:00:00Z"
+    answers = api.composite(*((n, "GET", f"/sobjects/Lead/{n}?{window}") for n in ("updated", "deleted")))
+    assert [a["httpStatusCode"] for a in answers] == [status, status]
+
+
 @pytest.mark.parametrize(
     ("collate", "asked", "in_order"),
     [(False, None, True), (True, None, False), (True, True, False), (True, False, True)],

@@ -138,6 +138,60 @@ def test_a_slow_job_and_a_used_up_quota(servers: EmbeddedServers, http: httpx.Cl
     assert http.get(f"{BASE}/limits").status_code == 200
 
 
+def test_a_query_fails_also_within_a_composite(servers: EmbeddedServers, http: httpx.Client) -> None:
+    fault(servers, kind="query", contains="from campaignmember", times=2)
+    parts = [
+        {"method": "GET", "url": f"{BASE}/query?q=SELECT+COUNT()+FROM+{name}", "referenceId": name}
+        for name in ("Campaign", "CampaignMember")
+    ]
+    answers = http.post(f"{BASE}/composite", json={"compositeRequest": parts}).json()["compositeResponse"]
+    assert [a["httpStatusCode"] for a in answers] == [200, 400]
+    assert answers[1]["body"][0]["errorCode"] == "QUERY_TIMEOUT"
+    job = {"operation": "query", "query": "SELECT Id FROM CampaignMember"}
+    where = f"{BASE}/jobs/query/" + http.post(f"{BASE}/jobs/query", json=job).json()["id"]
+    while (state := http.get(where).json())["state"] not in ("JobComplete", "Failed"):
+        pass
+    assert (state["state"], state["errorMessage"].split()[0]) == ("Failed", "QUERY_TIMEOUT")
+    assert http.get(f"{BASE}/query?q=SELECT+COUNT()+FROM+CampaignMember").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[EmbeddedServers]:
+    with start_embedded(only="service") as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("rule", "outcome", "kept"),
+    [
+        ({"kind": "status", "status": 500}, 500, False),
+        ({"kind": "status", "status": 502, "commit": True}, 502, True),
+        ({"kind": "html"}, 503, False),
+        ({"kind": "quota"}, 429, False),
+        ({"kind": "session_expired"}, 401, False),
+        ({"kind": "drop_before"}, None, False),
+        ({"kind": "drop_after"}, None, True),
+        ({"kind": "truncate"}, None, True),
+        ({"kind": "latency", "seconds": 0.01}, 200, True),
+    ],
+)
+def test_the_service_has_the_same_faults(
+    service: EmbeddedServers, rule: dict[str, Any], outcome: int | None, kept: bool
+) -> None:
+    key = f"701gL00000{zlib.crc32(json.dumps(rule).encode()) % 10**5:05}AAA"
+    service.control("DELETE", "/faults")
+    service.control("POST", "/faults", [{"side": "predictive", "method": "PUT", "match": "/v1/campaigns/", **rule}])
+    headers = {"Authorization": f"Bearer {service.service_token}", "Idempotency-Key": key}
+    with httpx.Client(base_url=service.service_url, headers=headers, trust_env=False) as client:
+        url = f"/v1/campaigns/{key}"
+        try:
+            found: int | None = client.put(url, json={"name": "By fault", "type": "adaptive"}).status_code
+        except httpx.RemoteProtocolError:
+            found = None
+        assert (found if found != 201 else 200) == outcome
+        assert (client.get(url).status_code == 200) == kept
+
+
 def test_twenty_five_long_requests_refuse_the_next(servers: EmbeddedServers) -> None:
     """More than 25 requests of 20 seconds and more at once are refused; by the clock, so that nobody waits."""
 
