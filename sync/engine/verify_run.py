@@ -16,7 +16,7 @@ from sync.engine.verify import DIFFERENCE, PENDING, Compared, Found, compare
 from sync.events import Phase
 from sync.ids import CampaignId
 from sync.model import Calls, RunKind, RunState
-from sync.packing import ROWS_PER_PAGE, read_calls, rest_calls
+from sync.packing import ROWS_PER_PAGE, SLOTS_PER_CALL, least_read_calls, read_calls, rest_calls
 from sync.plan import Cost, PlanCounts
 from sync.views import Difference, RunResult
 
@@ -76,13 +76,14 @@ def _say_cost(claims: Claims) -> int:
     known = live.parts.store.members.count_known(campaigns)
     rows = sum(known.values())
     shared = 1 + rest_calls(max(0, rows - ROWS_PER_PAGE))
+    first = ROWS_PER_PAGE if len(campaigns) > 1 else SLOTS_PER_CALL * ROWS_PER_PAGE
     calls = shared if len(campaigns) > 1 else max(1, read_calls(rows))
     pages = sum(max(1, -(-known.get(key, 0) // MEMBERS_PER_PAGE)) for key in campaigns)
     again = len(campaigns) * max(1, read_calls(max(known.values(), default=0)))
     claims.cost = Cost(
         predicted=Calls(calls, pages),
         maximum=Calls(2 * calls + again, 2 * pages + len(campaigns)),
-        lower_bound=Calls(max(1, read_calls(rows)), pages),
+        lower_bound=Calls(1 + least_read_calls(max(0, rows - first)), pages),
     )
     live.note(
         f"verifying {rows} members of {len(campaigns)} campaigns: about {calls} Salesforce calls, and 1 for each "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import socket
 import threading
 import traceback
 from collections.abc import Callable
@@ -273,3 +275,74 @@ def test_what_is_shown_of_an_address() -> None:
 def test_a_missing_authority_file_is_a_configuration_error() -> None:
     with pytest.raises(ConfigError, match="certificate"):
         Transport(Records(), StillClock(), ca_file="/nowhere/ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("base", "kind", "size", "zipped"),
+    [
+        (BASE, "application/json; charset=UTF-8", 5_000, True),
+        (BASE, "application/json", 100, False),
+        (BASE, "text/csv", 5_000, False),
+        ("http://127.0.0.1:9", "application/json", 5_000, False),
+    ],
+)
+def test_long_bodies_travel_compressed_to_orgs_that_are_elsewhere(
+    base: str, kind: str, size: int, zipped: bool
+) -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return ok(request)
+
+    body = b"a" * size
+    with Transport(Records(), StillClock(), network=httpx.MockTransport(answer)) as transport:
+        transport.exchange(Outgoing(Side.SALESFORCE, "POST", f"{base}/x", {"Content-Type": kind}, body))
+        transport.exchange(Outgoing(Side.PREDICTIVE, "POST", f"{base}/x", {"Content-Type": kind}, body))
+    first, service = seen
+    assert (first.headers.get("Content-Encoding") == "gzip") is zipped
+    assert (gzip.decompress(first.content) if zipped else first.content) == body
+    assert service.content == body, "the service says nothing of compressed requests"
+
+
+def test_a_proxy_of_the_configuration_is_used_and_an_empty_one_means_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listener stands for each proxy; which one is spoken to tells who decided."""
+    with Listener() as ours, Listener() as of_environment, Listener() as target:
+        monkeypatch.setenv("HTTP_PROXY", of_environment.url)
+        monkeypatch.setenv("NO_PROXY", "")
+        for proxy, spoken_to in ((ours.url, ours), (None, of_environment), ("", target)):
+            out = Outgoing(Side.SALESFORCE, "GET", target.url + "/x", {})
+            with Transport(Records(), StillClock(), proxy=proxy) as transport, contextlib.suppress(NoAnswer):
+                transport.exchange(out)
+            assert spoken_to.take() == 1, proxy
+    assert (ours.take(), of_environment.take(), target.take()) == (0, 0, 0)
+
+
+class Listener:
+    """Takes connections, answers nothing but a 204, and counts them."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._taken = 0
+
+    def __enter__(self) -> Listener:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                one, _ = self._socket.accept()
+                self._taken += 1
+                one.recv(65_536)
+                one.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+                one.close()
+
+    def take(self) -> int:
+        """Connections since the last time."""
+        taken, self._taken = self._taken, 0
+        return taken

@@ -6,13 +6,15 @@ What is not measured this time keeps the result it had, with the commit and the 
 import sys
 from collections.abc import Callable, Iterable
 
-from tests.bench import calls, console, merge, startup
+from tests.bench import calls, console, merge, night, startup, week
 from tests.bench.report import Measure, write
 
 SECTIONS: dict[str, Callable[[], Iterable[Measure]]] = {
     "startup": startup.measures,
     "console": console.measures,
     "calls": calls.measures,
+    "night": night.measures,
+    "week": week.measures,
     "merge": merge.measures,
 }
 
