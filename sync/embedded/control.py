@@ -115,6 +115,8 @@ class Control:
         """Put rules in force; rows and queries have their own, within the org. Raises ValueError."""
         rules = [fault_of(one) for one in given]
         for rule in rules:
+            if rule.kind == "in_flight":
+                operations_of({"operations": rule.operations})
             if rule.kind == "row":
                 self._org.org.state.row_faults.append(
                     RowFault(

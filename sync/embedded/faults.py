@@ -117,15 +117,23 @@ def fault_of(given: Any) -> Fault:
         made["times"] = made.pop("count")
     if "nth" in made:
         made.update(after=made.pop("nth") - 1, times=made.get("times", 1))
+    _check(made)
+    rule = Fault(**made)
+    rule.draws = random.Random(rule.seed)  # noqa: S311 - repeatable by intent
+    return rule
+
+
+def _check(made: Mapping[str, Any]) -> None:
     if made.get("after", 0) < 0 or not 0 <= made.get("probability", 1) <= 1:
         raise ValueError("nth counts from 1, and probability is from 0 to 1")
+    if made.get("state") not in (None, "Failed", "Aborted"):
+        raise ValueError("state of a slow job is Failed or Aborted")
+    if made["kind"] == "in_flight" and not made.get("operations"):
+        raise ValueError("a transaction in flight needs operations")
     try:
         re.compile(made.get("pattern") or "")
     except re.error as error:
         raise ValueError(f"pattern is no regular expression: {error}") from None
-    rule = Fault(**made)
-    rule.draws = random.Random(rule.seed)  # noqa: S311 - repeatable by intent
-    return rule
 
 
 def read_faults(path: Path) -> list[Any]:

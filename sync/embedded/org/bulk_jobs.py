@@ -22,6 +22,7 @@ from sync.embedded.org.soql_parse import parse
 from sync.embedded.org.soql_scope import instant_text
 from sync.embedded.org.soql_shape import Shape
 
+KEPT_SECONDS, OPEN_SECONDS = 7 * 86_400, 86_400
 MOST_BATCHES, MOST_QUERIES = 15_000, 10_000
 
 
@@ -51,8 +52,10 @@ class Jobs:
         """The job of an id. Raises OrgError NOT_FOUND."""
         found = decode(text)
         job = self._jobs.get(encoder(found[0])(found[1])) if found is not None and found[1] >= 0 else None
-        if job is None or job.kind != kind:
+        if job is None or job.kind != kind or self._org.seconds() - job.created > KEPT_SECONDS:
             raise not_found()
+        if job.state == "Open" and self._org.seconds() - job.created > OPEN_SECONDS:
+            job.state, job.message = "Failed", "The job was open for more than a day"
         return job
 
     def all(self, kind: str) -> list[Job]:
@@ -163,7 +166,7 @@ class Jobs:
         if job.id not in self._chunks and not self._prepared(job):
             return False
         chunks = self._chunks[job.id]
-        if job.ending_state == "Failed":
+        if job.ending_state != "JobComplete":
             job.left = [row for chunk in chunks[len(chunks) // 2 :] for row in chunk.rows]
             del chunks[len(chunks) // 2 :]
         while chunks and job.state == "InProgress":

@@ -28,7 +28,7 @@ from sync.embedded.org.quota import Quota
 from sync.embedded.org.resources import PAGE_ROWS
 from sync.embedded.org.router import NEWEST, OLDEST, Router, versions
 from sync.embedded.org.sessions import Client, Sessions
-from sync.embedded.org.soap import Soap
+from sync.embedded.org.soap import LOGINS_AN_HOUR, Soap
 from sync.embedded.org.transactions import Transactions
 
 DEPRECATED_BELOW = 41
@@ -71,7 +71,7 @@ class Gateway:
         self._router = Router(org, quota)
         self.oauth = OAuth(org.clock, sessions, client, org.state.switches, lambda name: is_user(org, name))
         self._bulk1 = Bulk1(org, self._router.bulk.jobs)
-        self._soap_api = Soap(self.oauth, lambda: soap_user_info(org))
+        self.soap = Soap(self.oauth, Quota(org.clock, LOGINS_AN_HOUR, 3_600), lambda: soap_user_info(org))
         methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
         self.app = Starlette(routes=[Route("/{path:path}", self._endpoint, methods=methods)])
 
@@ -190,7 +190,7 @@ class Gateway:
     def _soap(self, wire: _Wire, path: str) -> Answer:
         if self.org.state.switches.login_counts:
             self.quota.take()
-        status, body = self._soap_api.answer(path, self._body(wire), wire.instance_url, self.clock.now())
+        status, body = self.soap.answer(path, self._body(wire), wire.instance_url, self.clock.now())
         return Answer(status, body, {"Content-Type": "text/xml;charset=UTF-8", **_NOT_KEPT})
 
     def _bulk(self, wire: _Wire, path: str) -> Answer:
@@ -225,6 +225,8 @@ class Gateway:
             answer = self._router.dispatch(self._call(wire))
         except OrgError as error:
             answer = Answer(error.status, error.envelope())
+        if self._router.counts_parts(wire.path):
+            used = self.quota.used()
         free = answer.status >= 400 and not switches.failed_calls_count
         if free or (answer.status == 304 and not switches.unchanged_counts):
             used = self.quota.give_back()
@@ -241,7 +243,8 @@ class Gateway:
 
     def _call(self, wire: _Wire) -> Call:
         version, path, query = split_url(wire.target)
-        return Call(wire.method, path, query, wire.headers, self._json(wire), version, instance_url=wire.instance_url)
+        method = query.pop("_HttpMethod", wire.method) if wire.method == "POST" else wire.method
+        return Call(method, path, query, wire.headers, self._json(wire), version, instance_url=wire.instance_url)
 
     @staticmethod
     def _body(wire: _Wire) -> bytes:

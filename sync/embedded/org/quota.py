@@ -11,17 +11,18 @@ WINDOW = 24 * 3600
 
 
 class Quota:
-    """Counts calls second by second. There is no reset at midnight: capacity comes back as calls grow old."""
+    """Counts calls of the last ``window`` seconds. There is no reset at midnight: capacity comes back as calls age."""
 
-    def __init__(self, clock: Clock, most: int) -> None:
+    def __init__(self, clock: Clock, most: int, window: int = WINDOW) -> None:
         self._clock = clock
         self.most = most
+        self._window = window
         self._calls: deque[tuple[int, int]] = deque()
         self._used = 0
         self._lock = threading.Lock()
 
     def _forget(self, now: int) -> None:
-        while self._calls and self._calls[0][0] <= now - WINDOW:
+        while self._calls and self._calls[0][0] <= now - self._window:
             self._used -= self._calls.popleft()[1]
 
     def used(self) -> int:

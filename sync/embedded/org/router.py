@@ -94,6 +94,11 @@ class Router:
             return _ROWS, resources.external_row
         raise not_found()
 
+    @staticmethod
+    def counts_parts(path: str) -> bool:
+        """Whether each part of a request to this address counts as a call of its own."""
+        return path.rstrip("/").endswith(("/composite/batch", "/graphql"))
+
     def _take_one(self) -> bool:
         """Count one more call, that of a part of a Batch or of GraphQL; whether it may be carried out."""
         taken = self._quota.take(overrun=self._org.state.switches.overrun) is not None

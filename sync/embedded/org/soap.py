@@ -12,8 +12,10 @@ from datetime import datetime
 from html import escape, unescape
 
 from sync.embedded.org.oauth import OAuth
+from sync.embedded.org.quota import Quota
 
 NEWEST = 64
+LOGINS_AN_HOUR = 3_600
 _PATH = re.compile(r"/services/Soap/([uc])/(\d+)(?:\.\d)?(?:/\w+)?\Z")
 _OPERATION = re.compile(r"<(?:\w+:)?Body[^>]*>\s*<(?:\w+:)?(\w+)", re.DOTALL)
 _SPACES = {"u": "partner", "c": "enterprise"}
@@ -66,9 +68,10 @@ def _fault(space: str, fault: SoapFault) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Soap:
-    """Answers SOAP requests. ``who`` are the elements of a user's information."""
+    """Answers SOAP requests. ``logins`` are those of the last hour, ``who`` the elements of a user's information."""
 
     oauth: OAuth
+    logins: Quota
     who: Callable[[], Mapping[str, str | bool | int]]
 
     def answer(self, path: str, raw: bytes, instance_url: str, now: datetime) -> tuple[int, bytes]:
@@ -106,6 +109,8 @@ class Soap:
         return f"<{operation}Response>{inner}</{operation}Response>"
 
     def _login(self, body: str, path: re.Match[str], instance_url: str) -> str:
+        if self.logins.take() is None:
+            raise SoapFault("LOGIN_RATE_EXCEEDED", "Login Rate Exceeded", "LoginFault")
         if not self.oauth.accepts(_text(body, "username"), _text(body, "password")):
             raise SoapFault("INVALID_LOGIN", _LOGIN, "LoginFault")
         who = self.who()

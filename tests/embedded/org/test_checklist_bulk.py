@@ -197,3 +197,14 @@ def test_hard_delete_leaves_nothing_for_query_all(api: Api) -> None:
     assert run(api, f"Id\n{hard}\n", object="Lead", operation="hardDelete")["numberRecordsFailed"] == 0
     soql = f"SELECT Id FROM Lead WHERE Id IN ('{soft}', '{hard}')"
     assert [r["Id"] for r in api.call("GET", "/queryAll", params={"q": soql})["records"]] == [soft]
+
+
+def test_jobs_and_results_are_kept_for_a_week_and_stay_open_for_a_day(api: Api) -> None:
+    """A job may stay open for 24 hours; results are kept for 7 days, then 404."""
+    left_open = api.call("POST", JOBS, json={"object": "Lead", "operation": "insert"})["id"]
+    done = run(api, titles(api, api.people(1)), object="Lead")["id"]
+    api.clock.advance(86_401)
+    assert api.call("GET", f"{JOBS}/{left_open}")["state"] == "Failed"
+    assert len(table(api, f"{JOBS}/{done}/successfulResults")) == 1
+    api.clock.advance(6 * 86_400)
+    assert api.error("GET", f"{JOBS}/{done}", 404)[0] == "NOT_FOUND"

@@ -322,5 +322,8 @@ def test_a_batch_runs_out_of_calls_part_by_part(api: Api) -> None:
     """Batch: each part counts, so that the day's last calls end within it."""
     api.built.gateway.quota.use_up(3)
     parts = [{"method": "GET", "url": "v66.0/limits"}] * 5
+    header = api.http.post(f"{BASE}/composite/batch", json={"batchRequests": parts[:2]}).headers["sforce-limit-info"]
+    assert header == "api-usage=99999/100000"
+    api.built.gateway.quota.most += 2
     answer = post(api, "batch", {"batchRequests": parts})
     assert [r["statusCode"] for r in answer["results"]] == [200, 200, 200, 403, 403]

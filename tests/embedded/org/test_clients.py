@@ -205,6 +205,13 @@ def test_small_things_that_clients_rely_on(api: Api) -> None:
     assert api.built.access_token.startswith(api.built.org.organization_id[:15] + "!")
 
 
+def test_a_method_within_the_address(api: Api) -> None:
+    """Clients whose HTTP library knows no PATCH name it in the address of a POST."""
+    (lead,) = api.people(1)
+    api.call("POST", f"/sobjects/Lead/{lead}", 204, params={"_HttpMethod": "PATCH"}, json={"Title": "x"})
+    assert api.call("GET", f"/sobjects/Lead/{lead}")["Title"] == "x"
+
+
 def test_plans_of_statements(api: Api) -> None:
     """query?explain= is answered with a plan and runs nothing."""
     told: dict[str, Any] = api.call("GET", "/query", params={"explain": "SELECT Id FROM Lead"})

@@ -50,6 +50,8 @@ def test_the_example_file_is_the_format_and_uses_every_kind() -> None:
         ('[{"kind": "status", "commit": 1}]', "commit of a fault cannot be 1"),
         ('[{"kind": "status", "pattern": "("}]', "pattern is no regular expression"),
         ('[{"kind": "status", "matches": "x"}]', "unknown key matches"),
+        ('[{"kind": "slow_job", "state": "Stuck"}]', "Failed or Aborted"),
+        ('[{"kind": "in_flight"}]', "needs operations"),
     ],
 )
 def test_a_wrong_file_is_refused_with_file_and_fault(tmp_path: Path, text: str, words: str) -> None:

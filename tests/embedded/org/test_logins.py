@@ -275,6 +275,16 @@ def test_soap_faults(api: Api, path: str, body: str, code: str, words: str) -> N
         assert element(answer, "sf:exceptionCode") == "INVALID_LOGIN"
 
 
+def test_soap_logins_of_an_hour_are_limited(api: Api) -> None:
+    """3,600 logins a user and hour, right or wrong; they come back as they grow old."""
+    for _ in range(3_600):
+        api.built.gateway.soap.logins.take()
+    answer = soap(api, "u/59.0", login(USER, api.built.client.password))
+    assert element(answer, "faultcode") == "sf:LOGIN_RATE_EXCEEDED"
+    api.clock.advance(3_601)
+    assert soap(api, "u/59.0", login(USER, api.built.client.password)).status_code == 200
+
+
 # ------------------------------------------------------------------ a client that others wrote
 
 
