@@ -6,7 +6,7 @@ Pure: it holds what the screen gives it and says what is missing.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -41,6 +41,12 @@ class Window(Generic[T]):
         self._pages.move_to_end((key, number))
         while len(self._pages) > self._most:
             self._pages.popitem(last=False)
+
+    def keep(self, key: Hashable, numbers: Iterable[int]) -> None:
+        """Forget every page but these of the list *key*."""
+        kept = {(key, number) for number in numbers}
+        for place in [place for place in self._pages if place not in kept]:
+            del self._pages[place]
 
     def missing(self, key: Hashable, first: int, last: int) -> list[int]:
         """Pages of the list *key* that are needed for rows *first* to *last* and are not here."""

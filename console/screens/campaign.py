@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 
 from console.backend import Backend
 from console.keys import Situation
-from console.memberquery import ONLY, MemberQuery
+from console.memberquery import ONLY, Asked, MemberQuery
 from console.messages import RowMoved, RowOpened, RowsWanted
 from console.present import Line
 from console.screens import campaign_view as look
@@ -63,6 +63,7 @@ class CampaignScreen(ConsoleScreen):
         self._texts: dict[str, str] = {}
         self._query = MemberQuery()
         self._found: int | None = None
+        self._counted: Asked | None = None
         self._members: Window[MemberView] = Window()
         self._asked: set[int] = set()
 
@@ -83,10 +84,18 @@ class CampaignScreen(ConsoleScreen):
         self.refresh_all()
 
     async def _count(self) -> None:
-        ident, asked = self.campaign_id, self._query.asked()
+        ident, asked, before = self.campaign_id, self._query.asked(), self._found
         self._found = await self.host.bridge.read(lambda backend: backend.count_members(ident, **asked))
-        self._members.clear()
+        same, self._counted = asked == self._counted and before == self._found, asked
         self._asked.clear()
+        if same and self.tab == "members":
+            # What is on screen stays there, and answers keys, until it is read anew.
+            first, last = self.query_one(Grid).seen()
+            numbers = list(range(first // self._members.page, last // self._members.page + 1))
+            self._members.keep("all", numbers)
+            await self._fetch(numbers)
+        else:
+            self._members.clear()
 
     # ------------------------------------------------------------ state to widgets
 
@@ -354,7 +363,9 @@ class CampaignScreen(ConsoleScreen):
     def do_why(self) -> None:
         """The story of the member under the cursor."""
         member = self._members.get("all", self.query_one(Grid).cursor)
-        if member is not None:
+        if member is None:
+            self.say("The members are still being read.")
+        else:
             name = " ".join(part for part in (member.first_name, member.last_name) if part) or member.person_id
             self.host.open_member(self.campaign_id, member.person_id, name)
 

@@ -46,18 +46,23 @@ class Newcomer:
         """Press a key as it is printed."""
         self.terminal.send(FACES.get(face, face))
 
+    def _bar(self) -> str:
+        """The key bar; the help's begins with the way back."""
+        return self.terminal.rows[-1].strip()
+
     def looks_up(self, label: str) -> str:
         """The key that the help prints before ``label:``; the help is closed again when this returns."""
-        bar = self.terminal.rows[-1]
         self.presses("?")
-        self.terminal.wait(lambda now: "Here" in now.text and now.rows[-1] != bar)
+        self.terminal.wait(lambda _: self._bar().startswith("esc back"))
         row = re.compile(rf"^ {{3}}(\S+)\s+{re.escape(label)}:")
         seen = ""
         while self.terminal.text != seen:
             found = next((match for line in self.terminal.rows if (match := row.match(line))), None)
             if found:
                 self.presses("esc")
-                self.terminal.wait(lambda now: now.rows[-1] == bar)
+                self.terminal.wait(
+                    lambda _: self._bar().endswith("? all keys") and not self._bar().startswith("esc back")
+                )
                 return found[1]
             seen = self.terminal.text
             self.presses("pagedown")
@@ -70,7 +75,10 @@ class Newcomer:
 
     def presses_beside(self, words: str) -> None:
         """Press the key printed before *words* on screen: in the key bar, a menu or a question."""
-        found = re.search(rf"(\S+) {re.escape(words)}", self.terminal.text)
+        sought = re.compile(rf"(\S+) {re.escape(words)}")
+        self.terminal.wait(lambda now: sought.search(now.text) is not None)
+        self.terminal.quiet()
+        found = sought.search(self.terminal.text)
         assert found, f"no key is printed beside {words!r}:\n{self.terminal.text}"
         self.presses(found[1])
 

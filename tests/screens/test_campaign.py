@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 from console.memberquery import MemberQuery
+from console.screens.campaign import CampaignScreen
 from console.screens.charts_view import by_day, gains, history_rows
 from sync.ids import CampaignId, EditionId
 from sync.model import HistoryHour, Statistics
@@ -88,3 +90,25 @@ def test_history_is_summed_by_day_and_listed_newest_first() -> None:
     assert (len(days), days[-1], days[-2], sum(days)) == (30, 8, 11, 19)
     assert [(each.day.day, each.hour) for each in history_rows(hours, "hell", {})] == [(9, 10), (9, 9), (8, 23), (8, 9)]
     assert history_rows(hours, "nothing", {"e": "Initial"}) == ()
+
+
+async def test_members_on_screen_stay_there_while_they_are_read_anew() -> None:
+    backend = FakeBackend()
+    app = console(backend)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "enter", "shift+tab")
+        screen = app.screen
+        assert isinstance(screen, CampaignScreen)
+        seen = screen._members.get("all", 0)
+        assert seen is not None
+        reading = screen._count()
+        backend.size = 12480
+        held = asyncio.ensure_future(reading)
+        await asyncio.sleep(0)
+        assert screen._members.get("all", 0) == seen
+        await held
+        assert screen._members.get("all", 0) == seen
+        backend.size = 12479
+        await screen._count()
+        assert screen._members.get("all", 0) is None, "another number of members: every page is another one"
