@@ -24,6 +24,9 @@ from sync.store.finding import Sighting
 from sync.store.journal import JournalRow, Landing
 from sync.story import OptedIn, ServiceStory
 
+_BY_LEVEL = frozenset({"not_opened", "not_clicked", "not_complete", "complete"})
+"""Adaptive editions for members at a level, which only an earlier edition gives."""
+
 
 def opt_in(parts: Parts, campaign: Campaign, text: str, *, from_edition: str, reason: str) -> OptedIn:
     """Opt the member that *text* means in again, from the edition that *from_edition* means on.
@@ -147,6 +150,11 @@ def _told(campaign: Campaign, label: str, edition: Edition, after: ServiceStory,
     yield f"{label} is opted in for {campaign.name} from {since} on; no earlier one is sent"
     if after.member is not None and not after.member.active:
         yield f"the member is still inactive: {after.member.reason or 'no reason is known'}"
+    if edition.role in _BY_LEVEL and after.member is not None and after.member.level is None:
+        yield (
+            "nothing was ever sent to the member, so only Initial fits; from this edition on none does: opt in from "
+            "Initial to have it mailed"
+        )
     if box:
         yield (
             "the opt-out box in Salesforce is still ticked and was left so: clear it there, or a campaign that the "

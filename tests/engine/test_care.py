@@ -188,6 +188,15 @@ def test_a_tick_after_the_opt_in_opts_out_again(world: World) -> None:
         assert world.service_members(campaign)[lead]["active"] is False
 
 
+def test_an_opt_in_from_an_edition_that_can_never_come_says_so(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 2)
+        done = shell.opt_in(campaign.id, campaign.leads[0], from_edition="not opened", reason="wrote to us")
+        assert any("opt in from Initial" in text for text in done.told)
+        done = shell.opt_in(campaign.id, campaign.leads[0], from_edition="initial", reason="wrote to us")
+        assert not any("opt in from Initial" in text for text in done.told)
+
+
 def test_an_opt_in_by_somebody_else_is_not_undone_by_the_old_tick(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 2)
