@@ -38,7 +38,14 @@ class Around(Host):
     def _open(self, key: Key, make: Callable[[], ConsoleScreen]) -> None:
         screen = make()
         screen.stop_key = key
+        self.hold()
         self.push_screen(screen)
+
+        def opened() -> None:
+            if not screen.loads:
+                self.let_go()
+
+        screen.call_after_refresh(opened)
 
     def back(self) -> None:
         """One screen back; the overview stays."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Coroutine, Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -32,6 +33,9 @@ from console.viewstate import RunProgress, Shared
 from sync.clock import Clock
 from sync.errors import PredictiveError
 from sync.views import CampaignView, RunResult
+
+LONGEST_HOLD = 0.08
+"""Seconds that a screen may take to open before it is shown as far as it is."""
 
 
 class Gone(Exception):
@@ -81,6 +85,7 @@ class Host(App[int]):
         self.with_timers = timers
         self._leaving = False
         self._copied = ""
+        self._held = ExitStack()
         self._take(Door(org_name, mode, backend, last_view, commands or {}))
         for known in DRESSES.values():
             self.register_theme(textual_theme(known))
@@ -194,6 +199,18 @@ class Host(App[int]):
         self.shared = replace(self.shared, trouble=error.what, now=self.clock.now())
         self.front.refresh_all()
         self.front.say_error(error)
+
+    # ------------------------------------------------------------ one frame instead of two
+
+    def hold(self) -> None:
+        """Paint nothing until a screen that opens has what it shows, or 80 ms passed: no blank frame in between."""
+        self._held.close()
+        self._held.enter_context(self.batch_update())
+        self.set_timer(LONGEST_HOLD, self.let_go)
+
+    def let_go(self) -> None:
+        """Paint again."""
+        self._held.close()
 
     def share(self, shared: Shared) -> None:
         """Take *shared* and paint it."""

@@ -67,6 +67,8 @@ class ConsoleScreen(Screen[None]):
     PLACE = ""
     _painted_for: Size | None = None
     stop_key: tuple[str, ...] = ("overview",)
+    loads = 0
+    """Reads under way; a screen that opens is painted when its first ones are done."""
 
     # ------------------------------------------------------------ for subclasses
 
@@ -275,6 +277,8 @@ class ConsoleScreen(Screen[None]):
     def load(self, work: Coroutine[Any, Any, None], group: str = "load") -> None:
         """Run *work* beside the keys; an error becomes a note. A newer load of the same group replaces the older."""
 
+        self.loads += 1
+
         async def guarded() -> None:
             try:
                 await work
@@ -284,5 +288,9 @@ class ConsoleScreen(Screen[None]):
                 # The answer came when the screen was gone: nobody is there to be shown it.
                 if self.ready:
                     raise
+            finally:
+                self.loads -= 1
+                if self.loads <= 0:
+                    self.host.let_go()
 
         self.run_worker(guarded(), group=group, exclusive=True, exit_on_error=True)

@@ -11,7 +11,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyte
@@ -23,13 +23,21 @@ class Terminal:
     """``predictive`` with *words* in a terminal of *columns* by *lines*."""
 
     def __init__(
-        self, *words: str, home: Path, columns: int = 80, lines: int = 24, term: str = "xterm-256color"
+        self,
+        *words: str,
+        home: Path,
+        columns: int = 80,
+        lines: int = 24,
+        term: str = "xterm-256color",
+        more: Mapping[str, str] | None = None,
     ) -> None:
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = bytearray()
         self.code: int | None = None
-        env = environment(home, TERM=term, COLUMNS="", LINES="")
+        self.filled: list[int] = []
+        env = environment(home, TERM=term, COLUMNS="", LINES="", TMUX="", STY="", NO_COLOR="", COLORTERM="")
+        env |= more or {}
         env = {name: value for name, value in env.items() if value}
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
@@ -50,13 +58,23 @@ class Terminal:
         """Press keys."""
         os.write(self._fd, keys.encode())
 
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the terminal another size."""
+        self.screen.resize(lines, columns)
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        os.kill(self.pid, signal.SIGWINCH)
+
+    def visible(self) -> int:
+        """Cells that hold something."""
+        return sum(len(row) - row.count(" ") for row in self.rows)
+
     def wait(self, until: Callable[[Terminal], bool], seconds: float = 20) -> None:
         """Read until the condition holds. Raises AssertionError with the screen when it does not in time."""
         end = time.monotonic() + seconds
         while not until(self):
             left = end - time.monotonic()
             assert left > 0, f"not within {seconds} s (exit {self.code}):\n{self.text}"
-            if not self._read(min(left, 0.2)) and self.code is not None:
+            if not self.read(min(left, 0.2)) and self.code is not None:
                 assert until(self), f"ended with {self.code}:\n{self.text}"
                 return
 
@@ -64,7 +82,7 @@ class Terminal:
         """Read until nothing new came for *still* seconds, as eyes wait for a page to stand. Raises AssertionError when
         it does not in time."""
         end = time.monotonic() + seconds
-        while self._read(still):
+        while self.read(still):
             assert time.monotonic() < end, f"never quiet:\n{self.text}"
 
     def ended(self, seconds: float = 20) -> int:
@@ -80,7 +98,8 @@ class Terminal:
             os.waitpid(self.pid, 0)
         os.close(self._fd)
 
-    def _read(self, seconds: float) -> bool:
+    def read(self, seconds: float) -> bool:
+        """Take what comes within *seconds*; True when something did."""
         ready, _, _ = select.select([self._fd], [], [], seconds)
         data = b""
         if ready:
@@ -92,6 +111,7 @@ class Terminal:
         if data:
             self.raw += data
             self._stream.feed(data)
+            self.filled.append(self.visible())
             return True
         pid, status = (0, 0) if self.code is not None else os.waitpid(self.pid, os.WNOHANG)
         if pid:

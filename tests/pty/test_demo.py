@@ -9,21 +9,6 @@ from typing import Any
 import pytest
 
 from tests.cli.sides import Box
-from tests.pty.screen import Terminal
-
-
-@pytest.fixture
-def terminal() -> Iterator[Any]:
-    """Opens terminals and ends what is left of them."""
-    opened: list[Terminal] = []
-
-    def start(*words: str, **options: Any) -> Terminal:
-        opened.append(Terminal(*words, **options))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.close()
 
 
 @pytest.fixture(scope="module")

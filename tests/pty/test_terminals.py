@@ -1,0 +1,207 @@
+"""The real console in real terminals: nothing flickers, every action has a key, few colours and odd terminals work."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.keys import EVERYWHERE, KEYS
+from tests.pty.screen import Terminal
+
+CLEARS = re.compile(rb"\x1b\[[23]?J|\x1bc|\x1b\[\?1049")
+TRUE_COLOUR = re.compile(rb"[34]8;2;(\d+);(\d+);(\d+)")
+NAMES = {
+    "enter": "\r",
+    "escape": "\x1b",
+    "tab": "\t",
+    "shift+tab": "\x1b[Z",
+    "space": " ",
+    "slash": "/",
+    "colon": ":",
+    "semicolon": ";",
+    "at": "@",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "question_mark": "?",
+    "f1": "\x1bOP",
+    "ctrl+p": "\x10",
+    "plus": "+",
+    "minus": "-",
+    "full_stop": ".",
+    "comma": ",",
+    "exclamation_mark": "!",
+    "asterisk": "*",
+}
+
+
+def opened(shown: Terminal) -> Terminal:
+    """Wait for the whole first frame with the store's figures."""
+    shown.wait(lambda now: "▸" in now.text and "all keys" in now.rows[-1] and "reading the store" not in now.text)
+    return shown
+
+
+def calm(shown: Terminal) -> None:
+    """Read until nothing more comes by itself."""
+    while shown.read(0.15):
+        pass
+
+
+WALK = (
+    ("\r", "Editions"), ("\x1b[Z", "@example.com"), ("\x1b[6~", ""), ("\x1b[6~", ""), ("\x1b", "Campaign"),
+    ("2", ""), ("3", "ightly"), ("4", "API"), ("5", "set-up"), ("6", ""), ("7", "Log"), ("8", "Settings"),
+    ("\x1b[B", ""), ("[", "Log"), ("]", "Settings"), ("1", "Campaign"), ("?", "Here"), ("\x1b[6~", ""), ("\x1b", ""),
+    (";", ""), ("b", ""), ("/", "words"), ("002\r", "002"), ("\x1b", ""), (":", "CAMPAIGN"), ("help\r", "Here"),
+    ("\x1b", ""), ("b", "simulate nightly"), ("\x1b", ""), ("D", ""), ("D", ""),
+)  # fmt: skip
+"""Keys through every kind of screen, and a word that is seen after each."""
+
+
+@pytest.mark.parametrize("term", ["xterm-256color", pytest.param("linux", marks=pytest.mark.slow)])
+def test_nothing_flickers(terminal: Any, stored: Path, tmp_path: Path, term: str) -> None:
+    shown = opened(terminal("--config", str(stored), home=tmp_path, term=term))
+    calm(shown)
+    begun = len(shown.raw)
+    for keys, seen in WALK:
+        before = shown.visible()
+        shown.filled.clear()
+        shown.send(keys)
+        shown.wait(lambda now, seen=seen: bool(now.filled) and seen in now.text)
+        calm(shown)
+        after = shown.visible()
+        # No frame in between holds much less than both the one before and the one after: that would be a flash.
+        assert min(shown.filled) >= 0.6 * min(before, after), (keys, before, after, shown.filled)
+    assert not CLEARS.search(bytes(shown.raw[begun:]))
+    if term == "linux":
+        assert b"38;2;" not in shown.raw
+        assert b"38;5;" not in shown.raw
+    shown.send("q")
+    assert shown.ended() == 0
+    assert b"Traceback" not in shown.raw
+
+
+def test_a_frame_that_blanks_would_be_seen(terminal: Any, stored: Path, tmp_path: Path) -> None:
+    shown = opened(terminal("--config", str(stored), home=tmp_path))
+    calm(shown)
+    before = shown.visible()
+    shown.filled.clear()
+    # The control: what a full clear and a new paint look like to the test above.
+    shown.screen.erase_in_display(2)
+    shown.resize(81, 24)
+    shown.wait(lambda now: "all keys" in now.rows[-1])
+    assert min(shown.filled) < before
+    assert CLEARS.search(b"\x1b[2J")
+
+
+def written(name: str) -> str:
+    """What a terminal sends for a key."""
+    return NAMES.get(name, name)
+
+
+PLACES: dict[str, tuple[tuple[str, str], ...]] = {
+    "overview": (),
+    "campaign": (("\r", "Editions"),),
+    "members": (("\r", "Editions"), ("\x1b[Z", "@example.com")),
+    "runs": (("2", ""),),
+    "errors": (("6", ""),),
+    "schedule": (("3", "ightly"),),
+    "api": (("4", "API"),),
+    "doctor": (("5", "set-up"),),
+    "log": (("7", "Log"),),
+    "settings": (("8", "Settings"),),
+    "help": (("?", "Here"),),
+}
+AWAY = ("quit", "clear_auto", "check", "load", "load_members", "ask_meter", "change", "unset")
+"""Keys that leave, write, or wait for a network that is not there; journeys of other tests press them."""
+
+
+def at_home(shown: Terminal) -> None:
+    """Back to the list of campaigns, whatever is open."""
+    for _ in range(2):
+        shown.send("\x1b")
+        calm(shown)
+    shown.send("1")
+    shown.wait(lambda now: "▸" in now.text and "Members" in now.text and "all keys" in now.rows[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("place", "term"), [("overview", "xterm-256color"), *((place, "linux") for place in PLACES)])
+def test_every_key_of_a_screen_works_in_a_terminal(
+    terminal: Any, stored: Path, tmp_path: Path, place: str, term: str
+) -> None:
+    shown = opened(terminal("--config", str(stored), "--no-mouse", home=tmp_path, term=term))
+    for key in KEYS:
+        own = place in key.where or (place == "overview" and EVERYWHERE in key.where)
+        if key.id in AWAY or not own:
+            continue
+        at_home(shown)
+        for way, seen in PLACES[place]:
+            shown.send(way)
+            shown.wait(lambda now, seen=seen: seen in now.text)
+            calm(shown)
+        shown.send(written(key.keys[0]))
+        calm(shown)
+        assert shown.code is None, (key.id, shown.text)
+    at_home(shown)
+    shown.send("q")
+    assert shown.ended() == 0
+    assert b"Traceback" not in shown.raw
+    assert not re.search(rb"\x1b\[\?(100[0236]|1015)h", shown.raw)
+
+
+@pytest.fixture
+def copied(terminal: Any, stored: Path, tmp_path: Path) -> Any:
+    """Raw bytes of a copy under an environment."""
+
+    def copy(**more: str) -> Iterator[bytes]:
+        shown = opened(terminal("--config", str(stored), home=tmp_path, more=more))
+        calm(shown)
+        begun = len(shown.raw)
+        shown.send("Y")
+        shown.wait(lambda now: "clipboard" in now.text)
+        return bytes(shown.raw[begun:])
+
+    return copy
+
+
+@pytest.mark.parametrize("within", ["", "tmux"])
+def test_a_copy_reaches_the_terminal(copied: Any, within: str) -> None:
+    raw = copied(**({"TMUX": "/tmp/tmux-1/default,1,0", "TERM": "tmux-256color"} if within else {}))
+    found = re.search(rb"\x1b\]52;c;([A-Za-z0-9+/=]+)\x07", raw)
+    assert found is not None
+    assert "The big one" in base64.b64decode(found[1]).decode()
+    assert (b"\x1bPtmux;\x1b\x1b]52;c;" + found[1] + b"\x07\x1b\\" in raw) is bool(within)
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_a_terminal_that_cannot_paint_is_told_what_works(
+    terminal: Any, stored: Path, tmp_path: Path, term: str
+) -> None:
+    shown = terminal("--config", str(stored), home=tmp_path, term=term, columns=200)
+    assert shown.ended() == 2
+    assert "predictive campaigns, plan, sync" in shown.text
+    assert b"\x1b[?1049h" not in shown.raw
+
+
+def test_without_colour_only_greys_are_sent(terminal: Any, stored: Path, tmp_path: Path) -> None:
+    more = {"NO_COLOR": "1", "COLORTERM": "truecolor"}
+    shown = opened(terminal("--config", str(stored), home=tmp_path, more=more))
+    calm(shown)
+    colours = set(TRUE_COLOUR.findall(bytes(shown.raw)))
+    assert all(red == green == blue for red, green, blue in colours)
+
+
+def test_from_sixty_columns_to_two_hundred(terminal: Any, stored: Path, tmp_path: Path) -> None:
+    shown = opened(terminal("--config", str(stored), home=tmp_path))
+    calm(shown)
+    begun = len(shown.raw)
+    for columns, lines in ((60, 20), (200, 60), (80, 24)):
+        shown.resize(columns, lines)
+        shown.wait(lambda now, lines=lines: "all keys" in now.rows[lines - 1] and "bench" in now.rows[0])
+        calm(shown)
+        assert "The big one" in shown.text
+    assert not CLEARS.search(bytes(shown.raw[begun:]))
