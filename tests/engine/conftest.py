@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,5 @@ def world(servers: EmbeddedServers, state: Store, tmp_path: Path) -> Iterator[Wo
     empty(state, clock)
     yield World(servers, tmp_path, state, clock=clock)
     servers.control("DELETE", "/faults")
+    # The servers are shared: whoever moved their clock leaves the present to the next test.
+    servers.control("POST", "/clock", {"at": datetime.now(UTC).isoformat()})
