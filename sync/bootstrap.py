@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,7 @@ from sync.model import Campaign, Edition, RunKind
 from sync.plan import Plan
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
 from sync.predictive.client import PredictiveService
-from sync.rules import EVERY_RULE, Rules
+from sync.rules import EVERY_RULE, Rule, Rules
 from sync.salesforce.client import SalesforceOrg
 from sync.settings import OrgSettings
 from sync.signing_in import login_of
@@ -216,6 +217,8 @@ class Shell(Mending):
         parts = self.parts()
         with made_for("campaigns"):
             campaigns, counts, _ = parts.org.list_campaigns()
+            if Rule.ACCOUNTS_LISTED not in self._rules:
+                campaigns = tuple(replace(campaign, metrics=None) for campaign in campaigns)
             check_org(parts)
             stats = parts.service.list_campaigns()
         self.store.campaigns.land(campaigns, counts=counts)

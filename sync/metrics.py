@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+ACCOUNTS = "accounts"
+"""Kept beside the metrics: accounts that are members themselves. They have no e-mail address and are not synced."""
+
 
 @dataclass(frozen=True, slots=True)
 class MemberFigures:

@@ -49,6 +49,7 @@ class Rule(StrEnum):
     SEEN_AGAIN = "seen-again"
     COUNT_IS_WITNESS = "count-is-witness"
     OVERLAP = "overlap"
+    ACCOUNTS_LISTED = "accounts-listed"
     # Guards: each by its own name.
     GUARD_DELETES = "guard-deletes"
     GUARD_DELETES_RUN = "guard-deletes-run"

@@ -122,6 +122,18 @@ def _mark(live: LiveRun, campaign_id: CampaignId, persons: Collection[PersonId],
     members.put_base(replace(base, invisible=invisible, org_digest="") for base in bases)
 
 
+def _go_on_as(live: LiveRun, campaign_id: CampaignId, merged: Mapping[PersonId, PersonId]) -> None:
+    """Whoever was merged into another member is that member now: what was agreed of them points to its row."""
+    members = live.parts.store.members
+    winners = members.org_rows(campaign_id, tuple(set(merged.values())))
+    agreed = members.base_rows(campaign_id, tuple(merged)).values()
+    members.put_base(
+        replace(base, member_id=winners[winner][0].member_id, org_digest="")
+        for base in agreed
+        if (winner := merged[base.person_id]) in winners
+    )
+
+
 def _judge_missing(
     live: LiveRun, campaign_id: CampaignId, missing: Mapping[MemberId, PersonId], present: set[PersonId]
 ) -> None:
@@ -139,6 +151,13 @@ def _judge_missing(
             gone.add(member)
         else:
             hidden.add(person)
+    merged = {
+        person: found.merged_into
+        for person in doubtful.values()
+        if (found := people.get(person)) is not None and found.merged_into is not None
+    }
+    if merged and Rule.PEOPLE_MERGED in live.parts.rules:
+        _go_on_as(live, campaign_id, merged)
     if gone:
         members.forget_org(campaign_id, tuple(gone))
     if hidden:

@@ -6,12 +6,13 @@ Each is one Composite for up to 2,000 campaigns; what does not fit is read on, a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sync.errors import RemoteRejected
 from sync.ids import CampaignId, PersonId, to18
+from sync.metrics import ACCOUNTS
 from sync.model import Campaign, OrgMember, PersonKind, PersonOptOut, TestPerson
 from sync.ports import Headers, MemberCounts, Poll, PollScope
 from sync.salesforce import decode
@@ -169,12 +170,13 @@ class Poller:
         """See ``Org.list_campaigns``."""
         org = self._org
         headers, statuses = org.queries.campaigns(figures=True), org.queries.statuses(header=False)
-        groups = org.queries.counts_by_status()
+        groups, accounts = org.queries.counts_by_status(), org.queries.accounts()
         answers = self._send(
             [
                 org.composite.query("campaign", _ordered(headers)),
                 org.composite.query("status", _ordered(statuses)),
                 org.composite.query("group", groups),
+                org.composite.query("account", accounts),
             ],
             "campaigns",
         )
@@ -185,6 +187,11 @@ class Poller:
         by_status: dict[CampaignId, dict[str, int]] = {campaign_id: {} for campaign_id in found}
         for row in org.reader.grouped(first, groups, decode.STATUS_COUNTS, one_each=False):
             by_status.setdefault(CampaignId(id18(row.CampaignId)), {})[row.Status or ""] = row.members
+        counted = org.reader.grouped(answers["account"].read(decode.COUNTS), accounts, decode.COUNTS, one_each=True)
+        for row in counted:
+            if campaign := found.get(CampaignId(id18(row.CampaignId))):
+                figures = (*(campaign.metrics or ()), (ACCOUNTS, row.members))
+                found[campaign.id] = replace(campaign, metrics=figures)
         return tuple(found.values()), by_status, answers.server_time
 
     # -------------------------------------------------------- the hourly run's first call

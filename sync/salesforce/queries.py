@@ -132,6 +132,13 @@ class Queries:
         fields = ("CampaignId", "Status", "COUNT(Id) members")
         return Select(fields, "CampaignMember", (PERSONS,), ("CampaignId", "Status"), "CampaignId", PAGE)
 
+    def accounts(self) -> Select:
+        """Accounts that are members of a campaign themselves; told by what they have not, because the field that names
+        them exists only where an org allows them."""
+        fields = ("CampaignId", "COUNT(Id) members")
+        nobody = ("LeadId = null", "ContactId = null")
+        return Select(fields, "CampaignMember", nobody, ("CampaignId",), "CampaignId", PAGE)
+
     def ids(self, campaigns: Sequence[CampaignId]) -> Select:
         """Member ids with their person."""
         fields = ("Id", "CampaignId", "LeadId", "ContactId", "Lead.ConvertedContactId")

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, select
 
 from sync.ids import CampaignId, RunId
-from sync.metrics import metrics_of
+from sync.metrics import ACCOUNTS, metrics_of
 from sync.model import CampaignState, Edition, RunKind, RunState
 from sync.store.campaigns import METRICS, CampaignRecord, record_of
 from sync.store.content import Content
@@ -172,6 +172,7 @@ def _view(
         rejected=record.rejected,
         held=record.held,
         invisible=record.invisible,
+        accounts=int(record.metrics.get(ACCOUNTS) or 0),
         last_state=last_state,
         last_error=None if last is None else last.error,
     )

@@ -22,6 +22,7 @@ class Known:
         test_people: global test members of the org, None when never read.
         locked, paused: the notes.
         rejected, held, invisible: members in that state.
+        accounts: accounts that are members themselves.
         last_state, last_error: the newest ended run.
     """
 
@@ -33,6 +34,7 @@ class Known:
     rejected: int = 0
     held: int = 0
     invisible: int = 0
+    accounts: int = 0
     last_state: RunState | None = None
     last_error: str | None = None
 
@@ -74,6 +76,9 @@ def _rows(known: Known) -> list[Warned]:
         out.append(
             Warned("held", f"{_members(known.held)} with held values. Agree in the org, or predictive runs release.")
         )
+    if known.accounts:
+        what = "1 account is a member" if known.accounts == 1 else f"{known.accounts:,} accounts are members"
+        out.append(Warned("accounts", f"{what}: no e-mail address, so not synced. Add their contacts instead."))
     if known.invisible:
         out.append(Warned("invisible", f"{_members(known.invisible)} not visible to the sync user. Check sharing."))
     return out

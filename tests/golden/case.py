@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent / "cases"
 KEYS = {"title", "rule", "about", "start", "step", "end"}
 START = {"leads", "contacts", "type", "guards", "auto_sync", "do"}
 STEP = {"do", "run", "plan", "state", "counts", "says", "without_deletes", "allow", "reason", "confirm", "accept"}
-END = {"salesforce", "predictive", "equal"}
+END = {"salesforce", "predictive", "equal", "warned"}
 
 NOTHING = "(nothing)"
 

@@ -159,6 +159,10 @@ def _end(world: World, shell: Shell, stage: Stage, end: dict[str, Any]) -> Itera
             header = world.service("GET", f"/v1/campaigns/{stage.campaign.id}")
             members["campaign"] = header
         yield from _side("Predictive", members, end["predictive"])
+    if "warned" in end:
+        (view,) = (view for view in shell.load_campaigns() if view.campaign.id == stage.campaign.id)
+        said = " ".join(warned.text for warned in view.warnings)
+        yield from (f"no warning says {text!r}; they say: {said}" for text in end["warned"] if text not in said)
     if end.get("equal"):
         checked = shell.verify([stage.campaign.id])
         yield from (f"verify: {each}" for each in checked.differences)

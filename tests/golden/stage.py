@@ -227,6 +227,11 @@ class Stage:
     def commit(self) -> None:
         self.world.servers.control("POST", f"/transactions/{self.held.pop(0)}:commit", {})
 
+    def account(self, name: str) -> None:
+        (record,) = self.world.records({"op": "create", "object": "Account", "values": {"Name": name}})
+        values = {"CampaignId": self.campaign.id, "AccountId": record}
+        self.world.records({"op": "create", "object": "CampaignMember", "values": values})
+
     def lose_rows(self) -> None:
         self.shell.loses_rows = True
 
@@ -311,6 +316,7 @@ NAME = r"([A-Z][A-Za-z0-9]*(?:'s lead)?)"
 
 _ACTIONS: dict[str, tuple[tuple[str, Callable[..., None]], ...]] = {
     "salesforce": (
+        (r"add the account " + NAME, Stage.account),
         (r"lists of ids lose a row", Stage.lose_rows),
         (r"add " + NAME, Stage.add),
         (r"remove " + NAME, Stage.remove),

@@ -80,10 +80,12 @@ class MemberRules:
         campaign, lead, contact = row.get("CampaignId"), row.get("LeadId"), row.get("ContactId")
         self._campaign(campaign)
         assert campaign is not None
-        if lead is None and contact is None:
+        if lead is None and contact is None and row.get("AccountId") is None:
             raise OrgError(
                 "REQUIRED_FIELD_MISSING", "Required fields are missing: [LeadId, ContactId]", ("LeadId", "ContactId")
             )
+        if lead is not None or contact is not None:
+            row["AccountId"] = None
         for name, key in (("Lead", lead), ("Contact", contact)):
             if key is not None:
                 self._person(name, key)

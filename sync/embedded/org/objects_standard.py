@@ -123,6 +123,7 @@ CAMPAIGN_MEMBER = ObjectType(
         look("CampaignId", "Campaign", "Campaign", nillable=False, updateable=False, indexed=True, cascade_delete=True),
         look("LeadId", "Lead", "Lead", updateable=False, indexed=True, cascade_delete=True),
         look("ContactId", "Contact", "Contact", updateable=False, indexed=True, cascade_delete=True),
+        look("AccountId", "Account", "Account", updateable=False),
         text("Status", 40, type="picklist"),
         box("HasResponded", **_READ),
         Field("FirstRespondedDate", "date", **_READ),  # type: ignore[arg-type]
@@ -165,7 +166,8 @@ CAMPAIGN_MEMBER = ObjectType(
             "Type",
             40,
             derived=True,
-            expression="CASE WHEN {t}.ContactId IS NOT NULL THEN 'Contact' ELSE 'Lead' END",
+            expression="CASE WHEN {t}.ContactId IS NOT NULL THEN 'Contact' WHEN {t}.LeadId IS NOT NULL THEN 'Lead' "
+            "ELSE 'Account' END",
             **_READ,
         ),
         Field(
@@ -176,7 +178,7 @@ CAMPAIGN_MEMBER = ObjectType(
             id_text=True,
             derived=True,
             expression="CASE WHEN {t}.ContactId IS NOT NULL THEN id_text('003', {t}.ContactId) "
-            "ELSE id_text('00Q', {t}.LeadId) END",
+            "WHEN {t}.LeadId IS NOT NULL THEN id_text('00Q', {t}.LeadId) END",
             createable=False,
             updateable=False,
         ),
