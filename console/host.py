@@ -23,7 +23,6 @@ from textual.screen import Screen
 from console import lastview
 from console.bridge import Bridge
 from console.keys import Situation
-from console.masking import mask
 from console.outside import Commands, Door, OpenBackend, Outside
 from console.present import clean
 from console.screens.base import ConsoleScreen
@@ -240,6 +239,8 @@ class Host(App[int]):
 
     def _fatal_error(self) -> None:
         """End with one line and without a traceback: frames hold tokens, and a traceback prints them."""
+        from console.masking import mask
+
         error = self._exception or sys.exc_info()[1]
         what = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}" if error else "an unknown error"
         self._return_code = 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from sync.errors import PredictiveError
 
@@ -32,13 +33,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    from console.cli.parser import parse
+    from console.cli.quick import quick
 
-    try:
-        options = parse(words)
-    except PredictiveError as error:
-        _say(error.line())
-        return error.exit_code
+    options: Any = quick(words)
+    if options is None:
+        from console.cli.parser import parse
+
+        try:
+            options = parse(words)
+        except PredictiveError as error:
+            _say(error.line())
+            return error.exit_code
     from console.cli.invocation import run_command
 
     return run_command(options)

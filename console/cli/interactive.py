@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from sync.errors import UsageError
 
 if TYPE_CHECKING:
+    from console.backend import Backend
     from console.cli.invocation import Invocation
+    from console.cli.opening import Opening
     from console.outside import Commands, Door, Outside
     from sync.settings import OrgSettings
     from sync.views import Check
@@ -27,21 +29,65 @@ def console(invocation: Invocation) -> int:
     # Start-up only makes objects that stay; looking through them again and again costs a tenth of the first paint.
     # The app switches the collector on again after it.
     gc.disable()
-    settings = invocation.load_settings()
-    org = settings.org(invocation.options.org)
+    from console.cli.opening import recall
+
+    options = invocation.options
+    found = recall(options.config, options.org) or _read(invocation)
     from console.app import run_console
 
     return run_console(
-        door(invocation, org),
+        _remembered(invocation, found),
         clock=invocation.clock,
-        mouse=not invocation.options.no_mouse,
-        dress=settings.console.dress,
+        mouse=not options.no_mouse,
+        dress=found.dress,
         outside=outside(
-            orgs={name: partial(_reopened, invocation, name) for name in sorted(settings.orgs)},
-            config=settings.source,
-            bell=settings.console.bell,
+            orgs={name: partial(_reopened, invocation, name) for name in found.orgs},
+            config=Path(found.config),
+            bell=found.bell,
             checks=partial(_checks, invocation),
         ),
+    )
+
+
+def _read(invocation: Invocation) -> Opening:
+    """The configuration as far as the first frame shows it, remembered for the next time. Raises ConfigError."""
+    from console.cli.opening import Opening, before, remember
+
+    options = invocation.options
+    settings = invocation.load_settings()
+    org = settings.org(options.org)
+    assert settings.source is not None
+    found = Opening(
+        config=str(settings.source.absolute()),
+        before=before(settings.source, settings.looked),
+        org=org.name,
+        orgs=tuple(sorted(settings.orgs)),
+        mode=mode(org, read_only=False),
+        state=org.state_url,
+        dress=settings.console.dress,
+        bell=settings.console.bell,
+    )
+    remember(options.config, options.org, found)
+    return found
+
+
+def _remembered(invocation: Invocation, found: Opening) -> Door:
+    """The org's door; its settings are read by the thread that opens it first."""
+    from console.outside import Door
+
+    opened: list[Callable[[], Backend]] = []
+
+    def backend() -> Backend:
+        if not opened:
+            opened.append(_reopened(invocation, found.org).backend)
+        return opened[0]()
+
+    return Door(
+        name=found.org,
+        mode="read-only" if invocation.options.read_only else found.mode,
+        backend=backend,
+        last_view=last_view(found.state, found.org),
+        commands=Lazily(partial(_commands, invocation, found.org)),
     )
 
 
@@ -55,7 +101,7 @@ def door(invocation: Invocation, org: OrgSettings) -> Door:
         name=org.name,
         mode=mode(org, read_only=flag),
         backend=shell_backends(org, clock=invocation.clock, read_only=True if flag else None),
-        last_view=last_view(org),
+        last_view=last_view(org.state_url, org.name),
         commands=Lazily(partial(_commands, invocation, org.name)),
     )
 
@@ -153,9 +199,9 @@ def mode(settings: OrgSettings, *, read_only: bool) -> str:
     return "PRODUCTION" if settings.production else "writes"
 
 
-def last_view(settings: OrgSettings) -> Path:
+def last_view(state_url: str, org: str) -> Path:
     """The small file that the first frame comes from, one for each state."""
     from platformdirs import user_cache_path
 
-    which = "-".join(f"{zlib.crc32(part.encode()):08x}" for part in (settings.state_url, settings.name))
+    which = "-".join(f"{zlib.crc32(part.encode()):08x}" for part in (state_url, org))
     return user_cache_path("predictive-console", appauthor=False) / f"last-view-{which}.json"

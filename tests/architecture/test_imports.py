@@ -73,6 +73,9 @@ def test_the_console_loads_neither_database_nor_network_before_its_first_paint()
     loaded = loaded_by("console.app")
     assert "textual" in loaded
     assert loaded.isdisjoint(NETWORK | DATABASE | SERVERS | {"keyring"})
+    # Nor what the first frame does not show: each of these costs a twentieth of it.
+    later = {"sync.events", "sync.plan", "sync.settings", "console.masking", "console.logbook", "console.cli.parser"}
+    assert loaded.isdisjoint(later)
 
 
 def test_spawning_the_embedded_servers_loads_none_of_them_here() -> None:
