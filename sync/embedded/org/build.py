@@ -50,7 +50,7 @@ class BuiltOrg:
     org: Org
     gateway: Gateway
     client: Client
-    access_token: str
+    access_token: str = field(repr=False)
     loaded: Mapping[str, int] = field(default_factory=dict)
 
 

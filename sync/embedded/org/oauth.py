@@ -47,7 +47,7 @@ def form_of(body: bytes, query: str = "") -> dict[str, str]:
     return dict(parse_qsl(given, keep_blank_values=True))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class _Code:
     client_id: str
     redirect: str
@@ -55,7 +55,7 @@ class _Code:
     made: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Granted:
     """A new session, and the refresh token that is to be answered with it."""
 
@@ -63,7 +63,7 @@ class Granted:
     refresh_token: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class OAuth:
     """Grants sessions of one org.
 

@@ -2,7 +2,7 @@
 
 simple-salesforce over TLS and salesforce-bulk over plain HTTP run here. By hand also: Salesforce's own command line
 (2.146: logins by token, browser, JWT, auth URL; query, records, tree and bulk both ways, users, limits), jsforce 3.10
-(all of its query, CRUD, both bulk interfaces, SOAP and OAuth logins), aio-sf and SalesforcePy.
+(all of its query, CRUD, both bulk interfaces, SOAP and OAuth logins), nforce 1, aio-sf, aiosalesforce, SalesforcePy.
 """
 
 from __future__ import annotations

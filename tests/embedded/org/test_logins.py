@@ -206,6 +206,14 @@ def test_introspection_and_revocation(api: Api) -> None:
     assert not works(api, api.built.access_token)
 
 
+def test_no_secret_shows_in_a_repr(api: Api) -> None:
+    oauth, client = api.built.gateway.oauth, api.built.client
+    granted = oauth.grant(credentials(api, grant_type="client_credentials"), None, frozenset())
+    shown = repr((oauth, client, granted, api.built, oauth.sessions))
+    secrets = (client.client_secret, client.refresh_token, client.password, client.security_token, granted.access_token)
+    assert not any(secret in shown for secret in (*secrets, api.built.access_token))
+
+
 def test_who_the_user_is(api: Api) -> None:
     told = api.http.get("/services/oauth2/userinfo").json()
     for where in (urlsplit(told["id"]).path, f"/id/{told['organization_id'][:15]}/{told['user_id'][:15]}"):
