@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Iterator
 
@@ -84,3 +85,34 @@ def test_a_session_that_expires_between_two_requests(servers: EmbeddedServers, h
     assert http.get(f"{BASE}/limits").status_code == 200
     headers = {"Authorization": f"Bearer {token['access_token']}"}
     assert http.get(f"{BASE}/limits", headers=headers).status_code == 200
+
+
+def test_twenty_five_long_requests_refuse_the_next(servers: EmbeddedServers) -> None:
+    """More than 25 requests of 20 seconds and more at once are refused; by the clock, so that nobody waits."""
+
+    async def play() -> tuple[int, str, int]:
+        headers = {"Authorization": f"Bearer {servers.access_token}"}
+        limits = httpx.Limits(max_connections=40)
+        async with httpx.AsyncClient(
+            base_url=servers.instance_url, headers=headers, trust_env=False, limits=limits, timeout=30
+        ) as client:
+            long = [asyncio.create_task(client.get(f"{BASE}/sobjects/Lead")) for _ in range(25)]
+            while servers.control("GET", "/faults")["faults"][0]["hits"] < 25:
+                await asyncio.sleep(0.01)
+            early = await client.get(f"{BASE}/limits")
+            servers.control("POST", "/clock", {"advance": 21})
+            refused = await client.get(f"{BASE}/limits")
+            servers.control("POST", "/clock", {"advance": 3_600})
+            statuses = {answer.status_code for answer in await asyncio.gather(*long)}
+            after = await client.get(f"{BASE}/limits")
+            assert (early.status_code, statuses) == (200, {200})
+            return refused.status_code, refused.json()[0]["message"], after.status_code
+
+    servers.control("DELETE", "/faults")
+    fault(servers, kind="latency", match="/sobjects/Lead", seconds=3_600, times=None)
+    try:
+        status, message, after = asyncio.run(play())
+    finally:
+        servers.control("DELETE", "/faults")
+    assert (status, after) == (403, 200)
+    assert message == "ConcurrentRequests (Concurrent API Requests) Limit exceeded."
