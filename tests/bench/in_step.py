@@ -22,7 +22,6 @@ from sync.engine.parts import Parts
 from sync.ids import CampaignId, MemberId, PersonId
 from sync.model import BaseMember, OrgMember, ServiceMember
 from sync.store.rows import BASE_FIELDS, ORG_COLUMNS, SERVICE_COLUMNS, base_row, org_row, service_row
-from sync.store.schema import base_member, org_member, service_member
 from sync.store.types import to_micros
 from tests.bench.box import Sandbox
 
@@ -33,7 +32,6 @@ _LEADS, _ROWS = 60_000_000, 70_000_000
 _FIRST = "a@b.example"
 """Address of the one member that the copies are made of."""
 
-_CHUNK = 2_000
 _CONFIG = """
 [orgs.bench]
 read_only = false
@@ -154,29 +152,28 @@ def _names(number: int) -> tuple[str, str, str]:
 
 
 def _copy_state(parts: Parts, campaigns: Sequence[str], members: int) -> None:
-    """The members' copies in the state."""
+    """The members' copies in the state: rows as the store makes them, member id and digests set anew."""
     store = parts.store
     lead_of, row_of = encoder("00Q"), encoder("00v")
     leads = [PersonId(lead_of(_LEADS + number)) for number in range(members)]
-    stamp = to_micros(datetime.now(UTC))
-    for place, campaign in enumerate(campaigns):
-        key = CampaignId(campaign)
-        ((member, person),) = store.members.known_member_ids(key).items()
-        org = store.members.org_by_member(key, (member,))[member]
-        service = store.members.service_rows(key, (person,))[person]
-        base = store.members.base_rows(key, (person,))[person]
-        for start in range(0, members, _CHUNK):
-            made_rows = [
+    at = to_micros(datetime.now(UTC))
+    with closing(_open(Path(store.url.removeprefix("sqlite:///")))) as state:
+        state.execute("PRAGMA synchronous=OFF")
+        for place, campaign in enumerate(campaigns):
+            key = CampaignId(campaign)
+            ((member, person),) = store.members.known_member_ids(key).items()
+            org = store.members.org_by_member(key, (member,))[member]
+            service = store.members.service_rows(key, (person,))[person]
+            base = store.members.base_rows(key, (person,))[person]
+            made = [
                 _copies(org, service, base, leads[n], MemberId(row_of(_ROWS + place * members + n)), n)
-                for n in range(start, min(start + _CHUNK, members))
+                for n in range(members)
             ]
-            with store.database.write() as conn:
-                rows = [org_row(one[0], primary=True, at=stamp, run=None) for one in made_rows]
-                store.database.bulk(conn, org_member, ORG_COLUMNS, rows)
-                store.database.bulk(
-                    conn, service_member, SERVICE_COLUMNS, [service_row(one[1], None) for one in made_rows]
-                )
-                store.database.bulk(conn, base_member, BASE_FIELDS, [base_row(one[2]) for one in made_rows])
+            with state:
+                rows = [org_row(one[0], primary=True, at=at, run=None) for one in made]
+                _insert_tuples(state, "org_member", ORG_COLUMNS, rows)
+                _insert_tuples(state, "service_member", SERVICE_COLUMNS, [service_row(one[1], None) for one in made])
+                _insert_tuples(state, "base_member", BASE_FIELDS, [base_row(one[2]) for one in made])
 
 
 def _copies(
@@ -195,6 +192,13 @@ def _copies(
         **names,
     )
     return one, other, agreed
+
+
+def _insert_tuples(
+    connection: sqlite3.Connection, table: str, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    marks = ", ".join("?" * len(names))
+    connection.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", rows)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -35,8 +35,9 @@ class Kind:
     run: Callable[[Shell, Campaign], RunResult]
 
 
-def _nothing(_world: World, _shell: Shell, _campaign: Campaign) -> None:
-    """New Edition has everything before it."""
+def _nothing(_world: World, shell: Shell, _campaign: Campaign) -> None:
+    """New Edition has everything before it; that there is such a campaign is known."""
+    shell.load_campaigns()
 
 
 def _changes(world: World, shell: Shell, campaign: Campaign) -> None:
@@ -66,7 +67,7 @@ KINDS = (
 )
 by_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
-_MIDDLE = {"initial": 2, "manual": 1, "nightly": 1, "hourly": 1, "refresh": 0}
+_MIDDLE = {"initial": 1, "manual": 1, "nightly": 1, "hourly": 1, "refresh": 0}
 """Calls that pass before the trouble, where only one place is tried."""
 
 
@@ -111,6 +112,8 @@ def settled(world: World, shell: Shell, kind: Kind, campaign: Campaign) -> None:
     assert again.state is RunState.NOTHING_TO_DO, again
     verified = shell.verify([campaign.id])
     assert (verified.exit_code, verified.differences) == (0, ())
+    if len(campaign.members) > 1_000:  # more than a page; the verifier has compared them
+        return
     org, service = world.org_members(campaign), world.service_members(campaign)
     assert {row["LeadId"] for row in org.values()} == set(service)
     for row in org.values():
