@@ -43,6 +43,7 @@ from sync.rules import EVERY_RULE, Rule, Rules
 from sync.salesforce.client import SalesforceOrg
 from sync.settings import OrgSettings
 from sync.signing_in import login_of
+from sync.store.facts import SLOW_POLLS
 from sync.store.store import Store, open_store
 from sync.story import MemberStory, OptedIn, Unlocked
 from sync.views import CampaignView, Check, LimitsView, RunResult, TimerView
@@ -182,6 +183,8 @@ class Shell(Mending):
             mapping=self.settings.mapping,
             access_token=settings.access_token.require() if settings.auth == "token" else None,
             login=login_of(settings, transport),
+            slow_polls=self.store.facts.get(SLOW_POLLS) is not None,
+            on_slow_polls=lambda: self.store.facts.set(SLOW_POLLS, "a poll in one statement timed out"),
             api_version=settings.api_version,
             auto_sync=[CampaignId(each) for each in self.settings.auto_sync],
             test_members=[PersonId(each) for each in self.settings.test_members],

@@ -89,6 +89,13 @@ def _key_file(path: Path) -> Check:
     return Check("org private key", OK, f"from file {path}")
 
 
+def _version(parts: Parts) -> Check:
+    wanted, used = parts.settings.salesforce.api_version, getattr(parts.org, "api_version", "")
+    if used in ("", wanted):
+        return Check("API version", OK, wanted)
+    return Check("API version", ATTENTION, f"{used}: the org does not have {wanted}", f'set api_version = "{used}"')
+
+
 def _org(parts: Parts) -> Iterator[Check]:
     try:
         identity = parts.org.identity()
@@ -100,6 +107,7 @@ def _org(parts: Parts) -> Iterator[Check]:
     except PredictiveError as error:
         yield Check("Salesforce", TROUBLE, error.what, error.remedy)
         return
+    yield _version(parts)
     for name, what in wrong:
         yield Check(f"field {name}", TROUBLE, what, "give the integration user access, or correct [orgs.NAME.mapping]")
     if not wrong:

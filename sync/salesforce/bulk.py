@@ -56,6 +56,10 @@ class Bulk:
         root = f"/services/data/v{version}/jobs/ingest"
         self._jobs = Jobs(channel, root, waits or waits_for(channel.base_url))
 
+    def use(self, version: str) -> None:
+        """Take another API version from now on."""
+        self._jobs.use(version)
+
     def update(self, sobject: str, rows: Sequence[JobRow]) -> list[OrgOutcome]:
         """Update rows by one job; their outcomes in the same order.
 

@@ -34,6 +34,10 @@ class BulkQuery:
         self._jobs = Jobs(channel, root, waits or waits_for(channel.base_url, per_row=0.0002))
         self._where = channel.base_url
 
+    def use(self, version: str) -> None:
+        """Take another API version from now on."""
+        self._jobs.use(version)
+
     def pages(self, select: Select, expected: int) -> Iterator[list[dict[str, str]]]:
         """Rows by field name, as text, "" for null; in pages of 2,000 so that readers see their progress.
 

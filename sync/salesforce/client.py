@@ -70,6 +70,8 @@ class SalesforceOrg:
         bulk: False keeps all reads and writes in Composites.
         bulk_from: rows still to be read from which a Bulk query reads them.
         waits: for Bulk jobs; by default by where the org is.
+        slow_polls: the org was too slow for a poll in one statement before.
+        on_slow_polls: told when it turns out to be.
 
     Raises:
         ValueError: neither a token nor a login.
@@ -90,6 +92,8 @@ class SalesforceOrg:
         bulk: bool = True,
         bulk_from: int = packing.BULK_READ_FROM,
         waits: Waits | None = None,
+        slow_polls: bool = False,
+        on_slow_polls: Callable[[], None] = lambda: None,
     ) -> None:
         self._session = Session(
             access_token.reveal() if access_token is not None else None,
@@ -102,19 +106,30 @@ class SalesforceOrg:
             transport, Side.SALESFORCE, instance_url, NAME, session=self._session, budget=budget, busy=busy
         )
         self._channel = channel
-        self._composite = Composite(channel, api_version)
+        self._composite = Composite(channel, api_version, on_version=self._use_version)
         self._bulk = bulk
-        jobs = BulkQuery(channel, api_version, waits) if bulk else None
-        self._reader = Reader(self._composite, jobs, bulk_from=bulk_from)
+        self._jobs = BulkQuery(channel, api_version, waits) if bulk else None
+        self._reader = Reader(self._composite, self._jobs, bulk_from=bulk_from)
         self._mapping = mapping
         self._auto_sync = tuple(sorted(auto_sync))
         self._test_members = tuple(sorted(test_members))
         self._absent: frozenset[tuple[str, str]] = frozenset()
         self._codec = Codec(mapping)
         self._queries = Queries(mapping, self._codec, self._absent, self._auto_sync, self._test_members)
-        self._poller = Poller(self)
+        self._poller = Poller(self, slow_polls, on_slow_polls)
         self._identity: OrgIdentity | None = None
-        self._writer = Writer(self._composite, Bulk(channel, api_version, waits))
+        self._ingest = Bulk(channel, api_version, waits)
+        self._writer = Writer(self._composite, self._ingest)
+
+    def _use_version(self, version: str) -> None:
+        self._ingest.use(version)
+        if self._jobs is not None:
+            self._jobs.use(version)
+
+    @property
+    def api_version(self) -> str:
+        """The API version in use: the configured one, or the one agreed on because the org does not have that."""
+        return self._composite.version
 
     # -------------------------------------------------------- what the parts of the adapter share
 
@@ -168,22 +183,19 @@ class SalesforceOrg:
         """Who the org is; one call when no other call brought it along before."""
         if self._identity is None:
             part = self.identity_part()
-            if part is None:
-                reply = self._channel.call(
+            reply = self._composite.asked_for(
+                lambda version: self._channel.call(
                     "GET",
-                    ORGANIZATION.path(self._composite.version),
+                    ORGANIZATION.path(version) if part is None else self._composite.versioned(part.path),
                     safety=Safety.READ,
                     headers=CALL_HEADERS,
                     resource="Organization",
                 )
-                ensure_ok(reply)
-                page = decode.ORGANIZATIONS.decode(reply.content)
-                self._remember(page.records[0])
+            )
+            ensure_ok(reply)
+            if part is None:
+                self._remember(decode.ORGANIZATIONS.decode(reply.content).records[0])
             else:
-                reply = self._channel.call(
-                    "GET", part.path, safety=Safety.READ, headers=CALL_HEADERS, resource="Organization"
-                )
-                ensure_ok(reply)
                 self._remember(decode.ORGANIZATION.decode(reply.content))
         assert self._identity is not None
         return self._identity

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -19,6 +20,14 @@ from sync.salesforce.errors import ApiError, ensure_ok, first_error, not_salesfo
 from sync.salesforce.soql import Select
 
 Shape = TypeVar("Shape")
+
+_NO_SUCH_VERSION = (404, 410)
+"""What an org answers for an address of a version that it does not have (yet), or has no more."""
+
+_OLDEST = 52.0
+"""The oldest version whose rules this adapter keeps to (names of references, order of collated parts)."""
+
+_ROOT = re.compile(r"^/services/data/v[0-9.]+/")
 
 CALL_HEADERS = {"Sforce-Call-Options": "client=predictive-console"}
 WRITE_HEADERS = {**CALL_HEADERS, "Sforce-Auto-Assign": "FALSE", "Sforce-Duplicate-Rule-Header": "allowSave=true"}
@@ -105,13 +114,45 @@ class Composite:
 
     Args:
         channel: to the org.
-        version: API version, e.g. "66.0".
+        version: API version, e.g. "66.0"; an older one is agreed on when the org does not have it.
+        on_version: told of the version that was agreed on instead.
     """
 
-    def __init__(self, channel: Channel, version: str) -> None:
+    def __init__(
+        self, channel: Channel, version: str, *, on_version: Callable[[str], None] = lambda _version: None
+    ) -> None:
         self.channel = channel
         self.version = version
-        self.root = f"/services/data/v{version}"
+        self._on_version = on_version
+        self._asked = False
+
+    @property
+    def root(self) -> str:
+        """Where the resources of the version begin."""
+        return f"/services/data/v{self.version}"
+
+    def asked_for(self, ask: Callable[[str], Reply]) -> Reply:
+        """The answer to *ask* with the version; once more with an older one when the org does not know this one.
+
+        The list of versions costs no call; it is asked for only when the org knows no such address, once a process.
+        """
+        reply = ask(self.version)
+        if reply.status not in _NO_SUCH_VERSION or self._asked:
+            return reply
+        self._asked = True
+        known = self.channel.call(
+            "GET", "/services/data/", safety=Safety.READ, headers=CALL_HEADERS, resource="versions", counted=False
+        )
+        agreed = agreed_version(known.content, self.version)
+        if agreed is None or agreed == self.version:
+            return reply
+        self.version = agreed
+        self._on_version(agreed)
+        return ask(agreed)
+
+    def versioned(self, path: str) -> str:
+        """A path of a resource with the version in use."""
+        return _with_version(path, self.version)
 
     def query(self, reference: str, select: Select, *, deleted_too: bool = False) -> Part:
         """A query as a subrequest."""
@@ -126,14 +167,18 @@ class Composite:
             OutcomeUnknown: a write was handed over and no usable answer came.
         """
         headers = WRITE_HEADERS if safety is Safety.WRITE else CALL_HEADERS
-        reply = self.channel.call(
-            "POST",
-            f"{self.root}/composite",
-            content=_encode(parts),
-            headers=headers,
-            safety=safety,
-            resource=resource,
-        )
+
+        def ask(version: str) -> Reply:
+            return self.channel.call(
+                "POST",
+                f"/services/data/v{version}/composite",
+                content=_encode(parts, version),
+                headers=headers,
+                safety=safety,
+                resource=resource,
+            )
+
+        reply = self.asked_for(ask)
         ensure_ok(reply)
         found = _subreplies(reply, safety)
         missing = [part.reference for part in parts if part.reference not in found]
@@ -145,10 +190,40 @@ class Composite:
         return Answers(found, server_time_of(reply))
 
 
-def _encode(parts: Sequence[Part]) -> bytes:
+class _Version(msgspec.Struct):
+    version: str = ""
+
+
+_VERSIONS = msgspec.json.Decoder(list[_Version])
+
+
+def agreed_version(listed: bytes, wanted: str) -> str | None:
+    """The newest version of the org's list that is not newer than *wanted*; None when there is none that is known."""
+    try:
+        versions = [one.version for one in _VERSIONS.decode(listed)]
+    except msgspec.DecodeError:
+        return None
+    fitting = [one for one in versions if _OLDEST <= _number(one) <= _number(wanted)]
+    return max(fitting, key=_number, default=None)
+
+
+def _number(version: str) -> float:
+    try:
+        return float(version)
+    except ValueError:
+        return -1.0
+
+
+def _with_version(path: str, version: str) -> str:
+    return _ROOT.sub(f"/services/data/v{version}/", path, count=1)
+
+
+def _encode(parts: Sequence[Part], version: str) -> bytes:
     requests = []
     for part in parts:
-        request: dict[str, Any] = {"method": part.method, "url": part.path, "referenceId": part.reference}
+        # A part may have been made before it was known which version the org has.
+        path = _with_version(part.path, version)
+        request: dict[str, Any] = {"method": part.method, "url": path, "referenceId": part.reference}
         if part.body is not None:
             request["body"] = part.body
         if part.headers:

@@ -86,6 +86,10 @@ class Jobs:
         self._per_row, self._begun = waits.per_row, waits.begun
         self.root = root
 
+    def use(self, version: str) -> None:
+        """Take another API version from now on."""
+        self.root = f"/services/data/v{version}/{self.root.split('/', 4)[4]}"
+
     def call(
         self,
         method: str,

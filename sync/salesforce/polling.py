@@ -5,7 +5,7 @@ Each is one Composite for up to 2,000 campaigns; what does not fit is read on, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -50,11 +50,14 @@ class Poller:
 
     Args:
         org: the adapter it belongs to.
+        by_source: the org is too slow for one statement over three stamps; one for each stamp is sent.
+        on_slow: told when that turns out.
     """
 
-    def __init__(self, org: SalesforceOrg) -> None:
+    def __init__(self, org: SalesforceOrg, by_source: bool = False, on_slow: Callable[[], None] = lambda: None) -> None:
         self._org = org
-        self._by_source = False
+        self._by_source = by_source
+        self._on_slow = on_slow
 
     # -------------------------------------------------------- poll
 
@@ -80,6 +83,7 @@ class Poller:
                 raise
             # The org is too slow for one statement over three stamps; it will be next time, too.
             self._by_source = True
+            self._on_slow()
             return self._attempt(campaigns, since, with_test_people=with_test_people)
 
     def _attempt(
