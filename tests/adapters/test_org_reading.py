@@ -309,3 +309,31 @@ def test_tls_with_an_authority_of_ones_own(sides: Sides) -> None:
         assert len(SalesforceOrg(transport, **given).list_campaigns()[0]) == 4
     with Transport(sides.records, SystemClock()) as transport, pytest.raises(ServerDown, match="certificate"):
         SalesforceOrg(transport, **given, budget=Budget(1, 0.0, 0.0)).list_campaigns()
+
+
+@pytest.mark.slow
+def test_more_than_two_thousand_campaigns_cost_one_call_more_for_each_two_thousand() -> None:
+    with (
+        start_embedded(campaigns=2_300, members=2, only="org", quota=100_000) as servers,
+        Transport(Records(), SystemClock()) as transport,
+    ):
+        org = SalesforceOrg(
+            transport,
+            instance_url=servers.instance_url,
+            mapping=Mapping(),
+            access_token=Hidden(servers.access_token),
+        )
+        listed, _, _ = org.list_campaigns()
+        servers.control("POST", "/usage:reset")
+        since = max(campaign.created for campaign in listed if campaign.created) + timedelta(days=3_650)
+        scope = tuple(sorted(campaign.id for campaign in listed))
+        poll = org.poll(PollScope(None, since))
+        assert [page for page in poll.pages if page] == []
+        assert set(poll.campaigns) == {campaign.id for campaign in listed if campaign.auto_sync}
+        assert servers.control("GET", "/usage")["salesforce"] <= 3
+        servers.control("POST", "/usage:reset")
+        named = org.poll(PollScope(scope, since))
+        assert len(named.campaigns) == 2_300
+        assert len(named.counts) >= 2_200, "those without members are absent"
+        calls = servers.control("GET", "/usage")["salesforce"]
+        assert calls <= 2 + 2 * -(-2_300 // 400), calls

@@ -1,0 +1,114 @@
+"""What changed in the org is seen: committed late, far behind, in headers and statuses, deleted and back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from sync.ids import CampaignId
+from sync.model import RunKind, RunState
+from tests.engine.world import Campaign, World
+
+
+def hold(world: World, sobject: str, record: str, **values: object) -> str:
+    """Change a record in a transaction that stays open; its name."""
+    operation = {"op": "update", "object": sobject, "id": record, "values": values}
+    return str(world.servers.control("POST", "/transactions", {"operations": [operation]})["id"])
+
+
+def commit(world: World, name: str) -> None:
+    world.servers.control("POST", f"/transactions/{name}:commit", {})
+
+
+def late(world: World, *, overlap: bool) -> tuple[RunState, str]:
+    """A change stamped before a poll and committed after it: how the next sync ends, and the address it leaves."""
+    campaign = world.campaign(6)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        shell.sync([campaign.id])
+        held = hold(world, "Lead", campaign.leads[0], Email="late@example.org")
+        assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO, "it cannot be seen yet"
+        world.servers.control("POST", "/clock", {"advance": 5})
+        assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO
+        commit(world, held)
+        if not overlap:
+            # As if it were read on from the watermark itself.
+            key = CampaignId(campaign.id)
+            record = world.store.campaigns.get(key)
+            assert record is not None
+            assert record.watermark is not None
+            world.store.campaigns.set_watermarks({key: record.watermark + timedelta(minutes=15)})
+        state = shell.sync([campaign.id]).state
+    return state, world.service_members(campaign)[campaign.leads[0]]["email"]
+
+
+def test_a_change_that_is_stamped_early_and_committed_late_is_never_missed(world: World) -> None:
+    assert late(world, overlap=True) == (RunState.DONE, "late@example.org")
+
+
+def test_without_the_overlap_it_would_be(world: World) -> None:
+    state, email = late(world, overlap=False)
+    assert state is RunState.NOTHING_TO_DO
+    assert email != "late@example.org"
+
+
+def test_a_campaign_far_behind_polls_alone_and_drags_nobody_back(world: World) -> None:
+    near, far = world.campaign(6), world.campaign(6)
+    with world.shell() as shell:
+        for campaign in (near, far):
+            shell.new_edition(campaign.id)
+        key = CampaignId(far.id)
+        record = world.store.campaigns.get(key)
+        assert record is not None
+        assert record.watermark is not None
+        both = shell.sync([near.id, far.id])
+        assert both.calls.salesforce == 1
+        world.store.campaigns.set_watermarks({key: record.watermark - timedelta(days=9)})
+        world.update("Lead", far.leads[0], Email="behind@example.org")
+        world.update("Lead", near.leads[0], Email="near@example.org")
+        apart = shell.sync([near.id, far.id])
+        assert (apart.calls.salesforce, apart.counts.changed) == (2, 2)
+        assert shell.sync([near.id, far.id]).calls.salesforce == 1, "it has caught up"
+
+
+def test_header_and_status_changes_are_seen_without_any_member_changed(world: World) -> None:
+    campaign = world.campaign(4)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        shell.sync([campaign.id])
+        world.update("Campaign", campaign.id, Name="Renamed")
+        assert shell.sync([campaign.id]).state is RunState.DONE
+        assert world.service("GET", f"/v1/campaigns/{campaign.id}")["name"] == "Renamed"
+        label = {"CampaignId": campaign.id, "Label": "Spoke", "SortOrder": 30, "HasResponded": True}
+        world.records({"op": "create", "object": "CampaignMemberStatus", "values": label})
+        assert shell.sync([campaign.id]).state is RunState.DONE
+        statuses = world.service("GET", f"/v1/campaigns/{campaign.id}")["statuses"]
+        assert "Spoke" in [one["label"] for one in statuses]
+        assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_campaign_deleted_and_undeleted_loses_no_member(world: World, changed: bool) -> None:
+    campaign, other = world.campaign(12), world.campaign(3)
+    with world.shell() as shell:
+        for each in (campaign, other):
+            shell.new_edition(each.id)
+        before = world.service_members(campaign)
+        world.delete("Campaign", campaign.id)
+        night = shell.batch(RunKind.NIGHTLY)
+        assert night.exit_code in (0, 4)
+        assert night.counts.removed == 0
+        assert set(world.service_members(campaign)) == set(before), "nobody is removed with a campaign"
+        restore(world, campaign)
+        if changed:
+            world.update("Lead", campaign.leads[0], Email="back@example.org")
+        again = shell.sync([campaign.id])
+        assert again.exit_code == 0
+        assert (again.counts.changed, again.counts.removed, again.counts.added) == (int(changed), 0, 0)
+        assert set(world.service_members(campaign)) == set(before)
+
+
+def restore(world: World, campaign: Campaign) -> None:
+    """Take the campaign, and with it its members, out of the recycle bin."""
+    world.records({"op": "undelete", "object": "Campaign", "id": campaign.id})
