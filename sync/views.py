@@ -188,7 +188,8 @@ class Waste:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """Salesforce calls of this store in ``window`` hours, by what they were for, most first; and what was wasted."""
+    """Salesforce calls of this store in ``window`` hours, by what they were for, most first; and what was wasted.
+    ``by_hour`` has a figure for each of those hours, the oldest first."""
 
     window: int
     total: int
@@ -196,6 +197,7 @@ class Spending:
     by_kind: tuple[Spender, ...]
     by_object: tuple[Spender, ...]
     waste: tuple[Waste, ...]
+    by_hour: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,118 +1,129 @@
-"""The API meter: the org's figure, ours, everyone else's, the thresholds, and what is to come.
+"""The API meter: the org's figure, ours hour by hour, who spent it, what was wasted, and what is to come.
 
-Imports Textual and the base screen; asking the org is a key, never a timer.
+Imports Textual, the pure view and the base screen; asking the org is a key, never a timer.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
 
 from textual.app import ComposeResult
 
-from console.present import Line, cells, count, crop, fit, instant, meter, percent, since
+from console.keys import Situation
+from console.messages import RowMoved, RowOpened
+from console.present import Line
+from console.screens import api_view as look
 from console.screens.base import ConsoleScreen, bindings_for
-from console.screens.topline_view import meter_tone
+from console.widgets.grid import Grid
 from console.widgets.paint import Lines
-from sync.views import LimitsView
-
-_THRESHOLDS = {
-    "warn": "warn",
-    "pause": "statistics in the background wait",
-    "stop": "all but opt-outs stop",
-    "resume": "all resumes below",
-}
-
-
-def _bar(label: str, part: int | None, whole: int | None, width: int, tone: str) -> Line:
-    share = part / whole if part is not None and whole else None
-    size = max(10, min(60, width - 52))
-    return (
-        ("   ", ""),
-        (fit(label, 18), ""),
-        ("▕", "faint"),
-        (meter(share, size), tone),
-        ("▏", "faint"),
-        (fit(count(part), 10, "right"), ""),
-        (fit(percent(part, whole), 8, "right"), "dim"),
-    )
-
-
-def _scale(limits: LimitsView, width: int) -> Line:
-    """Marks under the bar where the thresholds are."""
-    size = max(10, min(60, width - 52))
-    marks = [" "] * (size + 2)
-    for name, share in limits.thresholds:
-        if name != "resume":
-            marks[min(size, 1 + round(share * size))] = "▴"
-    return ((" " * 21, ""), ("".join(marks), "dim"))
-
-
-def lines(limits: LimitsView | None, now: datetime, width: int) -> tuple[Line, ...]:
-    """The whole screen."""
-    if limits is None or limits.used is None or not limits.limit:
-        ours = limits.ours if limits else 0
-        return (
-            (("   API calls", "strong"),),
-            (),
-            (("   The org has not told its meter yet: it comes with the first call.", "dim"),),
-            (("   ", ""), ("g", "key"), (" asks for it (1 call).", "")),
-            (),
-            (("   This store's own calls in the last 24 hours: ", "dim"), (count(ours), "")),
-        )
-    share = limits.used / limits.limit
-    left = limits.limit - limits.used
-    told = f"told {instant(limits.at)}, {since(limits.at, now)}" if limits.at else "never told"
-    out: list[Line] = [
-        (("   API calls of the org, rolling 24 hours", "strong"), (f"   {crop(told, max(10, width - 46))}", "dim")),
-        (),
-        _bar("used", limits.used, limits.limit, width, meter_tone(share) if share >= 0.8 else "accent"),
-        _scale(limits, width),
-        _bar(f"ours, {limits.window} h", limits.ours, limits.limit, width, "bar"),
-        _bar("everyone else", limits.others, limits.limit, width, "bar"),
-        _bar("left", left, limits.limit, width, "bar"),
-        (),
-    ]
-    out.append((("   Thresholds", "strong"),))
-    for name, at in limits.thresholds:
-        reached = share >= at if name != "resume" else False
-        tone = ("▲ ", "attention") if reached else ("  ", "")
-        out.append(
-            (
-                ("   ", ""),
-                tone,
-                (fit(f"{at:.0%}", 6, "right"), ""),
-                ("  ", ""),
-                (_THRESHOLDS.get(name, name), "dim"),
-                (f"  at {count(int(at * limits.limit))}", "faint"),
-            )
-        )
-    if limits.forecast:
-        out += [(), (("   Forecast", "strong"),)]
-        size = max(cells(name) for name, _ in limits.forecast)
-        for name, figure in limits.forecast:
-            out.append((("     ", ""), (fit(name, size + 2), "dim"), (fit(_figure(figure), 10, "right"), "")))
-    return tuple(out)
-
-
-def _figure(figure: float) -> str:
-    return count(round(figure)) if figure >= 10 or float(figure).is_integer() else f"{figure:.1f}"
+from sync.views import CampaignView, Spending, Waste
 
 
 class ApiScreen(ConsoleScreen):
-    """The meter."""
+    """The meter over the lists of spenders."""
 
     PLACE = "api"
-    AUTO_FOCUS = ""
     BINDINGS = bindings_for("api")
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.tab = look.TABS[0]
+        self.spending: Spending | None = None
+
     def body(self) -> ComposeResult:
-        """One block of lines."""
-        yield Lines(id="lines")
+        """Meter, tabs, list, remedy."""
+        yield Lines(id="head")
+        yield Lines(id="tabs", classes="gap")
+        yield Grid(self._line, id="grid")
+        yield Lines(id="chosen")
+
+    def on_mount(self) -> None:
+        """Read who spent."""
+        self.load(self._read(), "spending")
+
+    async def _read(self) -> None:
+        self.spending = await self.host.bridge.read(lambda backend: backend.spending())
+        self.refresh_all()
+
+    def run_went_on(self, job: int) -> None:
+        """A run ended: read anew."""
+        if self.host.bridge.writing is None:
+            self.load(self._read(), "spending")
+
+    # ------------------------------------------------------------ state to widgets
 
     def paint(self) -> None:
-        """From what all screens share."""
-        shared = self.host.shared
-        self.query_one("#lines", Lines).show(lines(shared.limits, shared.now, self.size.width))
+        """From what all screens share, and the spending."""
+        shared, width = self.host.shared, self.size.width
+        self.query_one("#head", Lines).show(look.head_lines(shared.limits, self.spending, shared.now, width))
+        self.query_one("#tabs", Lines).show((look.tab_line(self.tab, self.spending), ()))
+        grid = self.query_one(Grid)
+        grid.empty = look.nothing_lines(self.tab, self.spending is not None)
+        grid.show(self._count())
+        self._paint_chosen()
+
+    def _count(self) -> int:
+        if self.spending is None:
+            return 0
+        return len(self.spending.waste) if self.tab == "waste" else len(look.spenders(self.spending, self.tab))
+
+    def _line(self, index: int, width: int) -> Line:
+        assert self.spending is not None
+        if self.tab == "waste":
+            return look.waste_row(self.spending.waste[index], width)
+        return look.spender_row(look.spenders(self.spending, self.tab)[index], self.spending.total, width)
+
+    @property
+    def waste(self) -> Waste | None:
+        """The waste under the cursor."""
+        cursor = self.query_one(Grid).cursor
+        rows = self.spending.waste if self.spending else ()
+        return rows[cursor] if self.tab == "waste" and cursor < len(rows) else None
+
+    @property
+    def campaign(self) -> CampaignView | None:
+        """The campaign under the cursor."""
+        if self.waste is not None:
+            return self.host.campaign(self.waste.campaign_id or "")
+        rows, cursor = look.spenders(self.spending, self.tab), self.query_one(Grid).cursor
+        return self.host.campaign(rows[cursor].key) if self.tab == "campaigns" and cursor < len(rows) else None
+
+    def _paint_chosen(self) -> None:
+        self.query_one("#chosen", Lines).show((look.waste_line(self.waste, self.size.width),))
+
+    def situation(self) -> Situation:
+        """What the campaign under the cursor allows."""
+        return self.host.about(self.campaign, replace(self.host.situation(), rows=bool(self._count())))
+
+    # ------------------------------------------------------------ what happens
+
+    def on_row_moved(self, message: RowMoved) -> None:
+        """Another spender."""
+        self._paint_chosen()
+        self.paint_keys()
+
+    def on_row_opened(self, message: RowOpened) -> None:
+        """Into the campaign."""
+        if self.campaign is not None:
+            self.host.open_campaign(self.campaign.campaign.id)
+
+    def _go(self, step: int) -> None:
+        self.tab = look.TABS[(look.TABS.index(self.tab) + step) % len(look.TABS)]
+        self.query_one(Grid).cursor = 0
+        self.refresh_all()
+
+    def do_tab(self) -> None:
+        """The next list."""
+        self._go(1)
+
+    def do_tab_back(self) -> None:
+        """The list before."""
+        self._go(-1)
+
+    def do_clear_auto(self) -> None:
+        """Ask, then take auto-sync off."""
+        if self.campaign:
+            self.host.start_clear_auto(self.campaign)
 
     def do_ask_meter(self) -> None:
         """One call."""

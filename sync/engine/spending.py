@@ -6,7 +6,7 @@ Imports the store and the pure core; no request is made.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 from sync.budget import reached_at
 from sync.engine.governor import kept_gear_of, ladder_from
@@ -96,7 +96,22 @@ def spending(store: Store, settings: OrgSettings, today: date, window: int = 24)
     objects = tuple(Spender(key, key or "other", calls) for key, calls in store.ledger.spent_by("resource", window))
     waste = (*_closed(store, settings, today), *_in_vain(store, window))
     total = sum(each.calls for each in kinds)
-    return Spending(window, total, campaigns, kinds, objects, tuple(sorted(waste, key=lambda one: -one.calls)))
+    return Spending(
+        window,
+        total,
+        campaigns,
+        kinds,
+        objects,
+        tuple(sorted(waste, key=lambda one: -one.calls)),
+        _by_hour(store, window),
+    )
+
+
+def _by_hour(store: Store, window: int) -> tuple[int, ...]:
+    """Calls in each of the last hours by the clock, the oldest first; the last is the one that runs."""
+    told = dict(store.ledger.meter(window).by_hour)
+    running = store.database.clock.now().replace(minute=0, second=0, microsecond=0)
+    return tuple(told.get(running - timedelta(hours=back), 0) for back in range(window - 1, -1, -1))
 
 
 def _closed(store: Store, settings: OrgSettings, today: date) -> Iterator[Waste]:

@@ -757,7 +757,7 @@ class FakeBackend:
             67084,
             24,
             (("warn", 0.8), ("pause", 0.9), ("stop", 0.95), ("resume", 0.75)),
-            (("hourly run", 3.0), ("nightly run", 9.0), ("used at 01:00 UTC", 86400.0)),
+            (("hourly", 3.0), ("nightly", 9.0), ("tonight", 14.0)),
             NOW - 2 * MINUTE,
         )
 
@@ -778,6 +778,7 @@ class FakeBackend:
                     "closed, with auto-sync on: would take about 6 calls a night. Clear the box",
                 ),
             ),
+            by_hour=(60, 0, 0, 8, 9, 12, 300, 250, 180, 90, 60, 75, 410, 380, 290, 12, 60, 30, 20, 24, 900, 41, 12, 15),
         )  # fmt: skip
 
     def schedule(self) -> tuple[TimerView, ...]:

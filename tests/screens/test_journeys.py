@@ -276,6 +276,7 @@ async def test_a_run_goes_on_behind_other_screens_and_is_cancelled() -> None:
         await send(pilot, "c")
         assert "after the present batch" in note(app)
         backend.hold.set()
+        await until(lambda: app.bridge.writing is None, "the run to end")
         await settle(pilot)
         assert "○ cancelled" in text_of(app)
 
