@@ -34,7 +34,7 @@ async def test_who_spent_and_what_is_wasted() -> None:
         assert "ours, by the hour" in shown
         assert "at most 900 an hour, 15 in this" in shown
         assert "an hour 3 · a night 9 · tonight 14 · limit not in sight" in shown
-        await press(pilot, "w")
+        await press(pilot, "down", "w")
         assert "Only for a closed campaign" in note(app)
         await press(pilot, "tab")
         assert "nightly" in text_of(app)
