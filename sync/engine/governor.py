@@ -38,8 +38,11 @@ def meter_of(parts: Parts, *, reserved: int | None = None, spent: int = 0) -> Me
     ledger = parts.store.ledger
     told = ledger.told()
     held = parts.store.runs.reserved() if reserved is None else reserved
-    used, limit = (told.used, told.limit) if told is not None else (None, None)
-    return Meter(used, limit, ledger.ours(), held, spent)
+    ours = ledger.ours()
+    if told is None:
+        return Meter(None, None, ours, held, spent)
+    # The org's header may lag behind; less than we made ourselves it cannot have counted.
+    return Meter(max(told.used, ours), told.limit, ours, held, spent)
 
 
 def ladder_from(settings: OrgSettings) -> Ladder:

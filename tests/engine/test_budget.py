@@ -83,6 +83,7 @@ def test_the_ladder_of_a_whole_org_is_walked_and_kept(world: World) -> None:
         assert gear(world) == "normal"
 
 
+@pytest.mark.slow
 def test_at_a_pause_statistics_and_the_check_of_ids_wait(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 3)
@@ -123,6 +124,7 @@ def test_a_cap_of_this_console_refuses_before_the_first_write_but_for_opt_outs(w
         assert shell.batch(RunKind.HOURLY).counts.changed >= 1
 
 
+@pytest.mark.slow
 def test_a_run_cap_counts_what_the_run_has_spent(world: World) -> None:
     campaign = world.campaign(3)
     with world.shell(budget=BudgetSettings(run_cap=2)) as shell:
@@ -226,6 +228,7 @@ def test_the_ledger_tells_who_spent_what_and_what_was_wasted(world: World) -> No
         assert not [each for each in shell.spending().waste if each.rule == "closed-auto-sync"]
 
 
+@pytest.mark.slow
 def test_tonight_is_foretold_within_one(world: World) -> None:
     with world.shell() as shell:
         started(world, shell, 3)

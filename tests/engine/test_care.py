@@ -121,6 +121,7 @@ def test_what_this_console_keeps_back_is_a_condition_too(world: World) -> None:
         world.servers.control("POST", "/sharing", {"show": [hidden]})
 
 
+@pytest.mark.slow
 def test_with_the_service_down_what_is_known_here_is_told(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 2)
@@ -188,6 +189,7 @@ def test_a_tick_after_the_opt_in_opts_out_again(world: World) -> None:
         assert world.service_members(campaign)[lead]["active"] is False
 
 
+@pytest.mark.slow
 def test_an_opt_in_from_an_edition_that_can_never_come_says_so(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 2)
@@ -197,6 +199,7 @@ def test_an_opt_in_from_an_edition_that_can_never_come_says_so(world: World) -> 
         assert not any("opt in from Initial" in text for text in done.told)
 
 
+@pytest.mark.slow
 def test_an_opt_in_by_somebody_else_is_not_undone_by_the_old_tick(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 2)

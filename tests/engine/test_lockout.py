@@ -130,6 +130,7 @@ def test_a_member_row_that_two_persons_claim(world: World) -> None:
     assert_locked(world, campaign, "claimed-twice", again)
 
 
+@pytest.mark.slow
 def test_a_converted_lead_claims_nothing_twice(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 3)
@@ -169,6 +170,7 @@ def test_an_answer_of_the_service_about_another_record(world: World) -> None:
     assert_locked(world, campaign, "other-record", result)
 
 
+@pytest.mark.slow
 def test_an_answer_of_the_org_about_another_record(world: World) -> None:
     campaign = begun(world, 2)
     for lead in campaign.leads:
@@ -205,6 +207,7 @@ def test_another_service_under_the_same_configuration(world: World) -> None:
         assert shell.sync([campaign.id]).exit_code == 0
 
 
+@pytest.mark.slow
 def test_what_is_merely_wrong_locks_nothing(world: World) -> None:
     campaign = begun(world, 4)
     world.update("CampaignMember", campaign.members[0], Status="Registered")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import pytest
+
 from sync.engine.nightly import RECONCILE_AFTER, turn_of
 from sync.ids import CampaignId
 from sync.model import RunKind
@@ -39,6 +41,7 @@ def test_a_removal_that_the_counts_hide_is_found_by_id(world: World) -> None:
     assert (hidden in members, removed in members) == (True, False)
 
 
+@pytest.mark.slow
 def test_a_campaign_whose_ids_did_not_all_come_keeps_its_turn(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 4)

@@ -100,6 +100,7 @@ def pages_of_five(world: World) -> Iterator[None]:
     world.servers.control("POST", "/settings", {"page_rows": 2_000})
 
 
+@pytest.mark.slow
 def test_many_rows_of_several_campaigns_come_by_one_bulk_query(world: World, pages_of_five: None) -> None:
     with world.shell() as shell:
         campaigns = [started(world, shell, 6) for _ in range(2)]
@@ -113,6 +114,7 @@ def test_many_rows_of_several_campaigns_come_by_one_bulk_query(world: World, pag
     assert sum(path.endswith("/jobs/query") for path in paths) == 1, "one job for all campaigns"
 
 
+@pytest.mark.slow
 def test_what_waits_is_told_apart(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 3)

@@ -44,6 +44,8 @@ class Explained(RuleBasedStateMachine):
                 made += self.house.editions(campaign_id, "second")
             for each in made:
                 slot = each["slot"]
+                if each["role"] == "complete":  # never made ready: neither active nor tested
+                    continue
                 dates = {"start_date": f"2026-11-{19 + slot * 4}", "end_date": f"2026-11-{22 + slot * 4}"}
                 self.editions.append(self.house.ready(each, **(dates if kind == "scheduled" else {})))
         for who in PEOPLE:
@@ -143,15 +145,14 @@ def _settings(examples: int) -> settings:
 
 
 TestExplained = Explained.TestCase
-TestExplained.settings = _settings(4)
+TestExplained.settings = _settings(2)
 
 
 @pytest.mark.slow
 def test_every_condition_is_met_and_missed_on_the_way() -> None:
-    """The same, more often; each condition decided at least once (two of them the machine cannot break)."""
-    run_state_machine_as_test(Explained, settings=_settings(40))
-    never = {"edition_tested", "address_present"}
-    assert {each.rule for each in rules.CRITERIA} - never <= set(seen)
+    """The same, more often; each condition decided at least once (but the address, which the machine cannot take)."""
+    run_state_machine_as_test(Explained, settings=_settings(24))
+    assert {each.rule for each in rules.CRITERIA} - {"address_present"} <= set(seen)
     assert seen["due"] > 100
 
 
