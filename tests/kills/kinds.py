@@ -127,6 +127,12 @@ def _synced(sides: Sides, shell: Shell) -> Names:
     return {"run": shell.sync([campaign.id]).run}
 
 
+def _hour_done(sides: Sides, shell: Shell) -> Names:
+    """An hour that is to be taken back: levels, reasons, counters, statuses in the org."""
+    _busy(sides, shell)
+    return {"run": shell.batch(RunKind.HOURLY).run}
+
+
 def _all(names: Names) -> list[str]:
     return sorted(names.values())
 
@@ -140,5 +146,6 @@ KINDS: dict[str, Kind] = {
     "hourly": Kind(_busy, lambda shell, _names: shell.batch(RunKind.HOURLY)),
     "nightly": Kind(_edited(2), lambda shell, _names: shell.batch(RunKind.NIGHTLY)),
     "undo": Kind(_synced, lambda shell, names: shell.undo(names["run"])),
+    "undo-hourly": Kind(_hour_done, lambda shell, names: shell.undo(names["run"])),
     "refresh": Kind(_active, lambda shell, names: shell.refresh(_all(names))),
 }
