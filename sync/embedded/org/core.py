@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sync.clock import Clock
+from sync.embedded.org.contention import Contention
 from sync.embedded.org.dml import Writer
 from sync.embedded.org.errors import OrgError, invalid_type
 from sync.embedded.org.ids import encoder
@@ -71,6 +72,7 @@ class Org:
         self.identity = identity
         self.state = state
         self.queries = Queries(state.switches)
+        self.contention = Contention()
         self.described_at = clock.now().replace(microsecond=0)
 
     @property
@@ -119,8 +121,14 @@ class Org:
     def writing(self, call: Call) -> Iterator[Writer]:
         """A writer in a transaction of its own, or in a part of the Composite's transaction."""
         if call.pinned is None:
+            arrived, share = self.clock.monotonic(), self.state.switches.lock_contention
             with self.store.writing() as connection:
-                yield self._writer_for(call, connection)
+                made = self._writer_for(call, connection)
+                if share:
+                    made.locks = self.contention.locks(arrived, share)
+                yield made
+            if made.locks is not None:
+                self.contention.ended(self.clock.monotonic(), made.locks)
             return
         call.pinned.execute("SAVEPOINT part")
         try:

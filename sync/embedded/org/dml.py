@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from sync.embedded.org.contention import Locks
 from sync.embedded.org.errors import OrgError
 from sync.embedded.org.ids import encoder
 from sync.embedded.org.member_rules import MemberRules, Row, cross_reference
@@ -48,6 +49,7 @@ class Writer:
     """One request's writes. ``stamp`` is the second that every row of the request is stamped with.
 
     ``assigns``: the org's assignment rule gives leads an owner. ``allows_duplicates``: so a header of the request says.
+    ``locks``: the campaigns that it may not get, where requests contend for them.
     """
 
     connection: sqlite3.Connection
@@ -59,6 +61,7 @@ class Writer:
     holds: frozenset[tuple[str, int]] = frozenset()
     assigns: bool = False
     allows_duplicates: bool = False
+    locks: Locks | None = None
     members: MemberRules = field(init=False)
     _known: dict[tuple[str, int], bool] = field(default_factory=dict)
 
@@ -115,6 +118,8 @@ class Writer:
     def _before_insert(self, item: ObjectType, row: Row, key: int) -> None:
         if item.name == "CampaignMember":
             self.members.created(row)
+            if self.locks is not None:
+                self.locks.take(row["CampaignId"])
         elif item.name == "CampaignMemberStatus":
             row.setdefault("IsDefault", 0)
             row.setdefault("HasResponded", 0)
@@ -259,7 +264,7 @@ class Writer:
 
         Locks do not matter for ``reading``, nor conversion for ``deleting``.
         """
-        extra = {"Lead": ", IsConverted", "CampaignMember": ", LeadId, ContactId"}.get(item.name, "")
+        extra = {"Lead": ", IsConverted", "CampaignMember": ", LeadId, ContactId, CampaignId"}.get(item.name, "")
         found = self.connection.execute(f"SELECT IsDeleted{extra} FROM {item.name} WHERE Id = ?", (key,)).fetchone()
         if found is None:
             raise deleted_error() if self.store.was_given(item.name, key) else cross_reference()
@@ -275,6 +280,8 @@ class Writer:
                 "UNABLE_TO_LOCK_ROW",
                 (f"unable to obtain exclusive access to this record or 1 records: {encoder(item.prefix)(key)}"),
             )
+        if self.locks is not None and item.name == "CampaignMember" and not reading:
+            self.locks.take(found[3])
         if item.name == "Lead" and found[1] and not deleting:
             raise OrgError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
 

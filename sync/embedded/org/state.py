@@ -31,7 +31,8 @@ class Switches:
     - ``keep_lead_id``: a member given both a lead and a contact keeps both.
     - ``conversion_sets_contact``: converting a lead gives its members the contact's id.
     - ``deleted_lists_members``: the deleted resource lists members that were removed for good.
-    - ``lock_contention``: the share of the 200-row steps of parallel bulk batches that lose a campaign's lock.
+    - ``lock_contention``: the share of the 200-row steps of parallel bulk batches, and of the rows of requests that
+      overlap, that lose a campaign's lock.
     - ``multipart_most``: characters of data that a multipart job may carry.
 
     Set up by an admin:

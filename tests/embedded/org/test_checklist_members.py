@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from sync.clock import Clock
+from sync.embedded.org.collections import create
+from sync.embedded.org.core import Call
 from sync.embedded.org.ids import normalise, to_18
 from sync.embedded.org.state import DuplicateRule, ValidationRule
 from tests.embedded.org.conftest import Api
@@ -150,6 +156,48 @@ def test_rows_of_an_open_transaction_are_locked(api: Api, member: dict[str, str]
     )
     transactions.end(name, commit=False)
     assert api.collection("PATCH", [{"id": member["id"], "Status": "Sent"}])[0]["success"]
+
+
+class Arrivals:
+    """A clock that counts who asks for monotonic time, as each request does when it arrives."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.seen = threading.Semaphore(0)
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def monotonic(self) -> float:
+        self.seen.release()
+        return self._clock.monotonic()
+
+
+@pytest.mark.parametrize(("share", "same", "lost"), [(0.0, True, 0), (1.0, True, 3), (1.0, False, 0)])
+def test_overlapping_requests_contend_for_a_campaign(api: Api, share: float, same: bool, lost: int) -> None:
+    """Row locks: writing members locks their campaign; requests that overlap lose rows, where the switch says so."""
+    api.built.org.state.switches.lock_contention = share
+    org, leads = api.built.org, api.people(6)
+    first = api.campaign()
+    second = first if same else api.campaign(Name="Another")
+    calls = [
+        Call("POST", ("composite", "sobjects"), {}, {}, {"records": rows}, "66.0")
+        for rows in (
+            [{"attributes": {"type": "CampaignMember"}, "CampaignId": c, "LeadId": lead} for lead in part]
+            for c, part in ((first, leads[:3]), (second, leads[3:]))
+        )
+    ]
+    arrivals = Arrivals(org.clock)
+    with ThreadPoolExecutor(2) as pool:
+        with org.store.lock:
+            org.clock = arrivals
+            found = [pool.submit(create, org, call) for call in calls]
+            for _ in calls:
+                assert arrivals.seen.acquire(timeout=10)
+        errors = [row["errors"][0]["statusCode"] for one in found for row in one.result().body if row["errors"]]
+    assert errors == ["UNABLE_TO_LOCK_ROW"] * lost
+    alone = api.people(1, "Contact")
+    assert api.collection("POST", [{"CampaignId": first, "ContactId": alone[0]}])[0]["success"], "alone nobody contends"
 
 
 @pytest.mark.parametrize(("keep", "lead_kept"), [(False, False), (True, True)])
