@@ -129,6 +129,7 @@ _SIGNS = {
     "failed": ("✖", "trouble"),
     "paused": ("‖", "attention"),
     "partial": ("◐", "attention"),
+    "drifted": ("◐", "attention"),
 }
 
 

@@ -21,7 +21,7 @@ from sync.store.content import Content
 from sync.store.database import Database
 from sync.store.member_lists import MemberLists
 from sync.store.people import People
-from sync.store.runs import Runs
+from sync.store.runs import COUNTS, Runs
 from sync.store.schema import base_member, campaign, edition, run
 from sync.store.statistics import Curves
 from sync.store.warn import Known, warnings_of
@@ -96,7 +96,7 @@ class Views(MemberLists):
             last = {
                 row.run_id: row
                 for row in conn.execute(
-                    select(run.c.run_id, run.c.kind, run.c.state, run.c.ended, run.c.error).where(
+                    select(run.c.run_id, run.c.kind, run.c.state, run.c.ended, run.c.error, run.c.counts).where(
                         run.c.run_id.in_(select(campaign.c.last_run).where(*where))
                     )
                 )
@@ -175,6 +175,7 @@ def _view(
         accounts=int(record.metrics.get(ACCOUNTS) or 0),
         last_state=last_state,
         last_error=None if last is None else last.error,
+        last_drifted=0 if last is None else COUNTS.decode(last.counts).drifted,
     )
     state: CampaignState = header.state(today)
     return CampaignView(

@@ -23,7 +23,7 @@ class Known:
         locked, paused: the notes.
         rejected, held, invisible: members in that state.
         accounts: accounts that are members themselves.
-        last_state, last_error: the newest ended run.
+        last_state, last_error, last_drifted: the newest ended run, and how many rows it left because they had moved.
     """
 
     started: bool
@@ -37,6 +37,7 @@ class Known:
     accounts: int = 0
     last_state: RunState | None = None
     last_error: str | None = None
+    last_drifted: int = 0
 
 
 def warnings_of(
@@ -72,6 +73,11 @@ def _rows(known: Known) -> list[Warned]:
     out = []
     if known.rejected:
         out.append(Warned("rejected", f"{_members(known.rejected)} with a rejected status. See the run's failed rows."))
+    if known.last_drifted:
+        rows = "1 row" if known.last_drifted == 1 else f"{known.last_drifted:,} rows"
+        out.append(
+            Warned("drifted", f"{rows} moved while the last run wrote and were left. The next run decides anew.")
+        )
     if known.held:
         out.append(
             Warned("held", f"{_members(known.held)} with held values. Agree in the org, or predictive runs release.")

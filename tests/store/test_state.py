@@ -19,7 +19,7 @@ from sync.digest import click_digest, edition_digest, history_digest
 from sync.errors import ConfigError, FatalError
 from sync.model import ClickThrough, HistoryHour, PersonKind, PersonOptOut, RunKind, RunState, Statistics
 from sync.model import TestPerson as GlobalTester
-from sync.plan import Subject
+from sync.plan import PlanCounts, Subject
 from sync.ports import CampaignStats
 from sync.store import compare, migrate
 from sync.store.migrations.versions import v0001_first
@@ -297,6 +297,18 @@ def test_warnings_say_what_needs_a_person(store: Store) -> None:
     assert codes() == {"paused", "closed-auto-sync"}
     store.campaigns.land([campaign(1, type=None, type_label="Webinar", end_date=TODAY)])
     assert {"type", "ends-soon"} <= codes()
+
+
+def test_rows_that_moved_are_a_warning_until_the_next_run(store: Store) -> None:
+    def drifted() -> list[str]:
+        view = store.views.campaign(C1, today=TODAY)
+        assert view is not None
+        return [each.text for each in view.warnings if each.code == "drifted"]
+
+    for rows in (3, 0):
+        lease = store.runs.start(RunKind.MANUAL, campaign_id=C1)
+        store.runs.end(lease, RunState.PARTIAL if rows else RunState.DONE, counts=PlanCounts(drifted=rows))
+        assert [text[:6] for text in drifted()] == (["3 rows"] if rows else [])
 
 
 def test_members_of_both_sides_are_listed_with_what_differs(store: Store) -> None:
