@@ -123,7 +123,7 @@ def _hours(spending: Spending | None, width: int) -> tuple[Line, ...]:
     if spending is None or not sum(spending.by_hour):
         return ()
     curve = sparkline(spending.by_hour, 24)
-    words = f"  at most {count(max(spending.by_hour))} an hour, {count(spending.by_hour[-1])} in this one"
+    words = f"  at most {count(max(spending.by_hour))}, now {count(spending.by_hour[-1])}"
     return (crop_line((("   ", ""), (fit("ours, by the hour", 19), ""), (curve, "accent"), (words, "dim")), width),)
 
 

@@ -348,7 +348,7 @@ def overview_lines(
         )
     )
     drawn = any(curve_of(curve, name, now, 14) for name in ("sent", "opened", "clicked"))
-    heading = ((fit("   E-mails", 48), "strong"), ("last 14 days" if drawn else "", "head"))
+    heading = ((fit("   E-mails", 50), "strong"), ("last 14 days" if drawn else "", "head"))
     lines += [(), heading]
     for label, part, whole in (
         ("sent", view.sent, None),

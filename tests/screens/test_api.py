@@ -32,7 +32,7 @@ async def test_who_spent_and_what_is_wasted() -> None:
         shown = text_of(app)
         assert "Spring launch 2027                800   19.4%" in shown
         assert "ours, by the hour" in shown
-        assert "at most 900 an hour, 15 in this" in shown
+        assert "at most 900, now 15" in shown
         assert "an hour 3 · a night 9 · tonight 14 · limit not in sight" in shown
         await press(pilot, "down", "w")
         assert "Only for a closed campaign" in note(app)
