@@ -97,8 +97,8 @@ def _differences(campaign_id: str) -> tuple[CompoundSelect[Any], ...]:
 
 
 def count_differing(campaign_id: str) -> Select[Any]:
-    """How many members differ."""
-    keys = (select(each.subquery().c.person_id) for each in _differences(campaign_id))
+    """How many members differ. In order, because SQLite merges ordered walks and puts others into a temporary table."""
+    keys = (select(each.subquery().c.person_id) for each in differing_keys(campaign_id))
     return select(func.count()).select_from(union(*keys).subquery())
 
 

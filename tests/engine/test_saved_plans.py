@@ -165,6 +165,45 @@ def test_an_orphan_is_taken_in_by_its_number_only_and_counts_as_a_removal(world:
     assert len(world.service_members(campaign)) == 5
 
 
+def test_what_let_a_guard_pass_is_in_the_journal(world: World) -> None:
+    strict = {"guards": GuardLimits(delete_floor=0, delete_share=0.0)}
+    with world.shell(**strict) as shell:
+        campaign = world.campaign(4)
+        shell.new_edition(campaign.id)
+        said = []
+        for member, choice in zip(
+            campaign.members,
+            (
+                {},
+                {"allow": {"deletes": 1}, "reason": "left the company"},
+                {"confirm_name": campaign.name},
+                {"without_deletes": True},
+            ),
+            strict=True,
+        ):
+            world.delete("CampaignMember", member)
+            result = shell.sync([campaign.id], **choice)
+            journal = [event.body.verdict for event in shell.events(result.run) if isinstance(event.body, Guarded)]
+            said += [(result.exit_code, verdict.passed, verdict.figure, verdict.text) for verdict in journal]
+    assert [each[:3] for each in said] == [(5, False, 1), (5, False, 2), (0, True, 3), (0, True, 1)]
+    assert "--allow deletes=1 --reason TEXT" in said[0][3]
+    assert "confirmed with the campaign's name" in said[2][3].lower()
+    assert "without the removals" in said[3][3]
+
+
+def test_limits_of_one_campaign_hold_for_it_alone(world: World) -> None:
+    with world.shell() as shell:
+        campaigns = [world.campaign(4), world.campaign(4)]
+        for campaign in campaigns:
+            shell.new_edition(campaign.id)
+            world.delete("CampaignMember", campaign.members[0])
+    own = {campaigns[0].name: GuardLimits(delete_floor=0, delete_share=0.0)}
+    with world.shell(campaign_guards=own) as shell:
+        result = shell.sync([campaign.id for campaign in campaigns])
+    states = {each.campaign_id: each.state for each in result.campaigns}
+    assert states == {campaigns[0].id: RunState.REFUSED, campaigns[1].id: RunState.DONE}
+
+
 def test_the_command_line_chooses_rows(world: World, tmp_path: Path) -> None:
     from console.cli.parser import parse
 

@@ -307,6 +307,31 @@ def test_a_row_of_another_member_id_does_not_convert(house: House, upsert: Calla
     assert sorted(house.members()) == ["003C", "00QA"]
 
 
+def test_a_merged_lead_goes_on_as_the_other_with_its_history(house: House, upsert: Callable[..., Any]) -> None:
+    house.ready(house.editions()[0])
+    house.add("00QA")
+    house.mail_everybody()
+    house.event("00QA", "open")
+    (outcome,) = house.batch([upsert("00QB") | {"was": "00QA", "member_id": "00v00QA", "if_version": 3}])
+    assert (outcome["person_id"], outcome["outcome"], outcome["level"]) == ("00QB", "updated", "Opened")
+    assert list(house.members()) == ["00QB"]
+    assert house.prepare()["expected"] == 0, "what the old one got is not sent again"
+
+
+def test_two_merged_members_become_one_that_keeps_the_most(house: House, upsert: Callable[..., Any]) -> None:
+    house.add("00QA", level="Clicked", opens=1, clicks=4, reason="Complaint", active=False)
+    house.add("00QB", level="Opened", opens=3)
+    row = upsert("00QB") | {"was": "00QA"}
+    (stale,) = house.batch([row | {"if_version": 99}])
+    assert (stale["outcome"], sorted(house.members())) == ("stale", ["00QA", "00QB"])
+    house.batch([row])
+    (one,) = house.members().values()
+    assert (one["person_id"], one["level"], one["opens"], one["clicks"]) == ("00QB", "Clicked", 3, 4)
+    assert (one["reason"], one["active"]) == ("Complaint", False)
+    house.batch([{"op": "delete", "lead_id": "00QB"}])
+    assert house.add("00QB")[0]["active"] is False, "the complaint is the person's by now"
+
+
 def test_test_members_are_a_list_of_the_org(house: House) -> None:
     items = [{"person_id": p, "kind": "lead", "email": f"{p}@e.co", "first_name": None, "last_name": "T"} for p in "AB"]
     assert house.call("PUT", "/v1/test-members", {"items": items}) == {"count": 2, "added": 2, "removed": 0}
