@@ -163,7 +163,7 @@ def _run_cells(view: RunView) -> list[object]:
         view.run,
         kind,
         view.campaign_name or "all",
-        state(view.state.value),
+        state(view.state.value) + (" ⏸ held" if view.paused else ", stopping" if view.stopping else ""),
         instant(view.started),
         number(view.calls.salesforce),
         view.error or counted(view.counts, simulated=view.simulated),

@@ -52,6 +52,7 @@ def test_a_run_is_taken_back_and_its_holds_are_released(box: Box, campaign: str)
     assert f"undoes run {done['run']}" in people_say.out
 
 
+@pytest.mark.slow
 def test_what_stays_is_said_first(box: Box) -> None:
     made = str(box.new_campaign(3)["Id"])
     started = box.run("new-edition", made).summary
@@ -63,6 +64,7 @@ def test_what_stays_is_said_first(box: Box) -> None:
     assert (told.code, told.summary["removed"]) == (0, 3)
 
 
+@pytest.mark.slow
 def test_failed_rows_are_shown_by_cause_and_tried_again(box: Box, campaign: str) -> None:
     person, row = next((key, one) for key, one in sorted(box.org_members(campaign).items()) if one["LeadId"])
     member = box.service_members(campaign)[person]

@@ -75,6 +75,7 @@ def test_a_refused_row_is_isolated_and_the_board_says_why_until_it_is_mended(wor
         assert shell.batch(RunKind.HOURLY).counts.held == 0
 
 
+@pytest.mark.slow
 def test_retrying_a_row_that_is_refused_again_keeps_it_on_the_board(world: World, rules: Any) -> None:
     campaign = world.campaign(3)
     with world.shell() as shell:
@@ -104,6 +105,7 @@ def test_drift_of_the_status_leaves_what_the_service_owns_written(world: World) 
         assert shell.error_board() == ()
 
 
+@pytest.mark.slow
 def test_what_was_written_over_within_the_round_trip_is_on_the_board(world: World) -> None:
     campaign = world.campaign(3)
     with world.shell() as shell:
@@ -150,6 +152,7 @@ def test_a_converted_lead_is_refused_by_name_and_followed_after_a_sync(world: Wo
         assert shell.error_board() == ()
 
 
+@pytest.mark.slow
 def test_a_parent_that_was_deleted_stops_its_own_rows_only(world: World) -> None:
     gone, there = world.campaign(3), world.campaign(3)
     with world.shell() as shell:

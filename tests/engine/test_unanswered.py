@@ -71,6 +71,7 @@ def test_a_batch_to_the_org_without_an_answer_is_known_after_the_next_read(world
         assert world.org_members(campaign)[campaign.members[0]]["Status"] == "Sent"
 
 
+@pytest.mark.slow
 def test_an_undo_whose_answer_was_lost_is_held_all_the_same(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -122,6 +123,7 @@ def test_a_batch_of_a_dead_process_is_settled_by_whoever_takes_one_of_its_campai
         assert shell.run(batch.run).state is RunState.FAILED
 
 
+@pytest.mark.slow
 def test_a_header_and_a_list_of_test_members_without_an_answer_are_pushed_again(world: World) -> None:
     campaign = world.campaign(3)
     with world.shell() as shell:

@@ -136,6 +136,7 @@ def test_what_moved_since_is_left_alone_and_reported(world: World) -> None:
         assert [now[lead]["last_name"] for lead in campaign.leads[:2]] == ["Somebody", "Else"]
 
 
+@pytest.mark.slow
 def test_an_undo_is_undone(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -184,6 +185,7 @@ def test_an_undone_hour_gives_back_levels_and_statuses_until_something_new_happe
         assert (row["PAM__Level__c"], row["PAM__Opens__c"]) == ("Clicked", 2)
 
 
+@pytest.mark.slow
 def test_undoing_a_start_is_guarded_and_says_first_what_stays(world: World) -> None:
     campaign = world.campaign(15)
     with world.shell() as shell:
@@ -201,6 +203,7 @@ def test_undoing_a_start_is_guarded_and_says_first_what_stays(world: World) -> N
         assert world.service_members(campaign) == {}
 
 
+@pytest.mark.slow
 def test_a_batch_is_undone_whole_and_a_part_of_it_alone(world: World) -> None:
     first, second = world.campaign(3), world.campaign(3)
     with world.shell() as shell:
