@@ -11,7 +11,7 @@ from sync.embedded.org.errors import OrgError, malformed_json, not_found
 from sync.embedded.org.resources import body_of
 
 MOST = 25
-_ALLOWED = frozenset({"sobjects", "query", "queryall", "limits"})
+_ALLOWED = frozenset({"sobjects", "query", "queryall", "search", "limits"})
 _HALTED = OrgError("BATCH_PROCESSING_HALTED", "Batch processing halted per request", status=412)
 Take = Callable[[], bool]
 

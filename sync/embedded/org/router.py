@@ -17,6 +17,7 @@ from sync.embedded.org.quota import Quota
 from sync.embedded.org.relations import is_relation, relation
 from sync.embedded.org.replication import deleted, updated
 from sync.embedded.org.schema import Schema
+from sync.embedded.org.search import parameterized, search
 from sync.embedded.org.tree import tree
 
 OLDEST, NEWEST = 31, 68
@@ -67,6 +68,8 @@ class Router:
                 return _READ, resources.query_more
         if head == "composite":
             return self._composite(path, call.method)
+        if head in ("search", "parameterizedsearch") and len(path) == 1:
+            return _READ, search if head == "search" else parameterized
         if head == "graphql" and len(path) == 1:
             return _POST, lambda org, call: graphql(org, call, self._take_one)
         if head == "jobs" and len(path) >= 2:
@@ -156,7 +159,7 @@ def _record_count(org: Org, call: Call) -> Answer:
 
 def _resource_map(org: Org, call: Call) -> Answer:
     base = f"/services/data/v{call.version}"
-    names = ("sobjects", "query", "queryAll", "composite", "limits", "jobs", "graphql")
+    names = ("sobjects", "query", "queryAll", "search", "parameterizedSearch", "composite", "limits", "jobs", "graphql")
     body = {name: f"{base}/{name}" for name in names}
     return Answer(200, {**body, "identity": f"{call.instance_url}/id/{org.organization_id}/{org.user_id}"})
 
