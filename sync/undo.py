@@ -93,7 +93,8 @@ def invert(
 
 def _never(row: PlanRow, out: Inverse) -> bool:
     why = _NEVER.get(row.change)
-    if why is not None:
+    # A hold of an undo goes by what is taken back with it.
+    if why is not None and not (why is Stays.HOLD and row.rule == RULE):
         out.stays.append(why)
     return why is not None
 

@@ -189,7 +189,7 @@ def _as_row(row: JournalRow) -> PlanRow:
         before=row.before,
         after=row.after,
         reason="",
-        rule="",
+        rule=row.rule,
         member_id=row.member_id,
         values=row.data,
     )
