@@ -8,17 +8,17 @@ says is told: clearing it is a user's decision, and a tick that is older than th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+from sync.engine.box import answer_box
 from sync.engine.editions import find_edition
+from sync.engine.feed import read_service
 from sync.engine.gate import check_writable
 from sync.engine.live import LiveRun, present, start
 from sync.engine.parts import Parts
 from sync.engine.persons import find_person
 from sync.engine.sync_run import require_started
 from sync.errors import PredictiveError, UsageError
-from sync.ids import PersonId
-from sync.model import Campaign, Edition, PersonOptOut, RunKind, RunState, ServiceMember, Side
+from sync.model import Campaign, Edition, RunKind, RunState, ServiceMember, Side
 from sync.plan import Change, PlanCounts, PlanRow, Subject
 from sync.store.finding import Sighting
 from sync.store.journal import JournalRow, Landing
@@ -65,6 +65,8 @@ def opt_in(parts: Parts, campaign: Campaign, text: str, *, from_edition: str, re
 def _opt_in(live: LiveRun, campaign: Campaign, person: Sighting, edition: Edition, reason: str) -> OptedIn:
     parts = live.parts
     store = parts.store
+    # The feed leaves out what this client does: an opt-out of just now has to be known before the opt-in is.
+    read_service(live, (campaign.id,))
     before = parts.service.story(campaign.id, person.person_id)
     if before.member is None:
         raise UsageError(
@@ -99,7 +101,7 @@ def _opt_in(live: LiveRun, campaign: Campaign, person: Sighting, edition: Editio
         landing = Landing(service=() if after.member is None else (after.member,))
         journalled = JournalRow.of(row, "written", message=reason, data=data)
         store.journal.record_outcome(live.lease, batch, [journalled], landing=landing)
-        box = _remember(live, person.person_id)
+        box = answer_box(live, person.person_id, after.at)
     # The feed leaves out what this client caused; the person's other campaigns are read again by the next run.
     others = [key for key in store.members.campaigns_of(person.person_id) if key != campaign.id]
     for other in others:
@@ -119,25 +121,6 @@ def _opt_in(live: LiveRun, campaign: Campaign, person: Sighting, edition: Editio
         org_box=box,
         told=told,
     )
-
-
-def _remember(live: LiveRun, person_id: PersonId) -> bool | None:
-    """What the org's box says. If it is ticked, that tick is known and was answered: it is not taken to the service
-    again, neither by the next member sync nor by the hourly run. A new tick is."""
-    store = live.parts.store
-    ticked: bool | None = None
-    for each in store.members.campaigns_of(person_id):
-        rows = store.members.org_rows(each, (person_id,)).get(person_id, ())
-        if not rows:
-            continue
-        ticked = bool(ticked) or any(row.opted_out for row in rows)
-        base = store.members.base_rows(each, (person_id,)).get(person_id)
-        if base is not None and base.opted_out != rows[0].opted_out:
-            store.members.put_base((replace(base, opted_out=rows[0].opted_out, org_digest=""),))
-    store.people.land_service_optouts((PersonOptOut(person_id, False, live.parts.clock.now()),))
-    if ticked:
-        store.people.answer_tick(person_id)
-    return ticked
 
 
 def _label(person: Sighting, member: ServiceMember) -> str:

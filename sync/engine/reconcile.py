@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from sync.engine.box import answer_box
 from sync.engine.live import LiveRun, overlap
 from sync.errors import NotWhatItShouldBe, RemoteRejected
 from sync.failures import failure_of
+from sync.ids import CampaignId, PersonId
 from sync.model import Side
 from sync.ports import SendFate
 from sync.store.journal import UNKNOWN, Intent, JournalRow
@@ -60,7 +62,9 @@ def _lost(live: LiveRun, payload: dict[str, Any]) -> Iterator[JournalRow]:
 
 def _settle(live: LiveRun, intent: Intent, payload: dict[str, Any]) -> None:
     store = live.parts.store
-    if "send" in payload:
+    if "opt_in" in payload and intent.campaign_id is not None:
+        _opt_in(live, intent.campaign_id, PersonId(payload["opt_in"]))
+    elif "send" in payload:
         _send(live, str(payload["send"]), payload.get("expected", "?"))
     elif "test_people" in payload:
         store.people.set_test_people_pushed(None)
@@ -77,6 +81,20 @@ def _settle(live: LiveRun, intent: Intent, payload: dict[str, Any]) -> None:
             if record.watermark is not None and record.watermark > intent.at
         }
         store.campaigns.set_watermarks(marks)
+
+
+def _opt_in(live: LiveRun, campaign_id: CampaignId, person_id: PersonId) -> None:
+    """Ask whether an opt-in was done, and take it over as if its answer had come; it is not repeated."""
+    store = live.parts.store
+    found = live.parts.service.story(campaign_id, person_id)
+    done = found.member is not None and not found.member.opted_out and found.from_slot is not None
+    if done:
+        with store.transaction():
+            answer_box(live, person_id, found.at)
+    for each in {campaign_id, *store.members.campaigns_of(person_id)}:
+        store.facts.set(f"snapshot:{each}", None)
+    fate = "was done" if done else "was not done, and is not repeated"
+    live.note(f"the opt-in of {person_id} got no answer; it {fate}", level="warning", campaign_id=campaign_id)
 
 
 def _send(live: LiveRun, send_id: str, expected: object) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sync.errors import Locked, Refused, UsageError
+from sync.errors import Locked, PredictiveError, Refused, UsageError
+from sync.events import Noted
 from sync.model import RunKind
 from sync.story import MemberStory
 from tests.engine.test_batches import ready_to_send, started
@@ -172,6 +173,37 @@ def test_after_an_opt_in_nothing_before_its_edition_is_ever_mailed(world: World)
         (row,) = shell.store.journal.rows(run.run)
         assert (row.message, row.rule, row.label) == ("wrote to us", "operator", done.label)
         assert any(step.text.startswith("opted in again") for step in shell.why(campaign.id, lead).steps)
+
+
+def test_an_opt_out_of_just_now_is_not_ticked_after_the_opt_in(world: World) -> None:
+    """The feed tells of the opt-out and leaves the opt-in out, which this console did itself."""
+    with world.shell() as shell:
+        campaign = started(world, shell, 2)
+        lead = campaign.leads[0]
+        world.service("POST", f"/v1/people/{lead}:opt-out", {"scope": "global"})
+        assert shell.opt_in(campaign.id, lead, from_edition="1", reason="a slip of the mouse").active
+        shell.batch(RunKind.HOURLY)
+        assert not opted_out(world, lead)
+        assert world.service_members(campaign)[lead]["active"] is True
+
+
+@pytest.mark.slow
+def test_an_opt_in_whose_answer_was_lost_is_asked_about_and_not_repeated(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 2)
+        lead = campaign.leads[0]
+        world.service("POST", f"/v1/people/{lead}:opt-out", {"scope": "global"})
+        lost = {"kind": "drop_after", "side": "predictive", "match": "opt-in", "times": 9}
+        world.servers.control("POST", "/faults", lost)
+        with pytest.raises(PredictiveError):
+            shell.opt_in(campaign.id, lead, from_edition="1", reason="a slip of the mouse")
+        world.servers.control("DELETE", "/faults")
+        assert world.service_members(campaign)[lead]["active"] is True, "it had been done"
+        shell.batch(RunKind.HOURLY)
+        assert any("it was done" in note.text for note in world.told(Noted))
+        assert not opted_out(world, lead)
+        assert not world.store.journal.open_intents()
+        assert world.service_members(campaign)[lead]["active"] is True
 
 
 def test_a_tick_after_the_opt_in_opts_out_again(world: World) -> None:
