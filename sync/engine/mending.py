@@ -5,7 +5,7 @@ Base class of ``sync.bootstrap.Shell``. Imports the engine's steps and the store
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from sync.board import group_failures
 from sync.engine.board import unmended
@@ -109,17 +109,19 @@ class Mending(StoreReads):
         Raises:
             UsageError: there is no such run, or it has ended.
         """
-        return self._asked(run_id, self.store.asked.cancel(RunId(run_id)))
+        return self._ask(run_id, self.store.asked.cancel)
 
     def pause_run(self, run_id: str) -> RunId:
         """Ask a live run of any process to hold after its batch; it stays alive. Raises UsageError as above."""
-        return self._asked(run_id, self.store.asked.pause(RunId(run_id)))
+        return self._ask(run_id, self.store.asked.pause)
 
     def resume_run(self, run_id: str) -> RunId:
         """Let a held run go on. Raises UsageError as above."""
-        return self._asked(run_id, self.store.asked.resume(RunId(run_id)))
+        return self._ask(run_id, self.store.asked.resume)
 
-    def _asked(self, run_id: str, asked: RunId | None) -> RunId:
+    def _ask(self, run_id: str, ask: Callable[[RunId], RunId | None]) -> RunId:
+        self.store.runs.reap()  # nobody hears what is asked of a run whose process is gone
+        asked = ask(RunId(run_id))
         if asked is None:
             view = self.run(run_id)
             raise UsageError(

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from sync.errors import Locked
+from sync.errors import Locked, UsageError
 from sync.events import Event, Phase, Progress
 from sync.ids import RunId
-from sync.model import RunState
+from sync.model import RunKind, RunState
 from sync.views import RunResult, RunView
 from tests.engine.world import Campaign, World
 
@@ -85,6 +85,17 @@ def test_a_held_run_stays_alive_and_goes_on_where_it_was(world: World) -> None:
         assert (result.exit_code, result.state, result.counts.added) == (0, RunState.DONE, 2)
         assert not shell.run(held.run).paused
         assert len(world.service_members(second)) == 4
+
+
+def test_nothing_is_asked_of_a_run_whose_process_is_gone(world: World) -> None:
+    with world.shell() as shell:
+        runs = shell.store.runs
+        owner, runs.owner = runs.owner, f"{runs.owner.split(':')[0]}:4194303:1"
+        run = runs.start(RunKind.NIGHTLY).run
+        runs.owner = owner
+        for ask in (shell.cancel_run, shell.pause_run, shell.resume_run):
+            with pytest.raises(UsageError, match="does not live"):
+                ask(run)
 
 
 def _lease_until(world: World, run: RunId) -> float:
