@@ -6,8 +6,10 @@ Pure: imports values only. All rows of one record make one write; the platform's
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as AbcMapping
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -111,7 +113,8 @@ def patched_service(
     return ServiceMember(campaign_id=campaign, **(nothing | known))
 
 
-def api_names(mapping: Mapping) -> dict[str, str]:
+@lru_cache(maxsize=8)
+def api_names(mapping: Mapping) -> AbcMapping[str, str]:
     """Our member fields → API names; "" for what is switched off."""
     names = ("level", "reason", "synced", "active", "opens", "clicks", "completions", "bounces")
     return {"status": STATUS} | {name: getattr(mapping, f"member_{name}") for name in names}

@@ -30,6 +30,8 @@ from sync.salesforce.jobs import Job, Jobs, Waits, Watched, waits_for
 UPLOAD_SECONDS = 120.0
 """An upload may be a hundred megabytes; it takes longer than other requests."""
 
+_HERE, _ELSEWHERE = Waits(0.0001, 0.3, 0.1), Waits(0.002, 10.0)
+
 JobRow = tuple[str, str, Mapping[str, Any]]
 """Key, record id, values."""
 
@@ -54,7 +56,7 @@ class Bulk:
 
     def __init__(self, channel: Channel, version: str, waits: Waits | None = None) -> None:
         root = f"/services/data/v{version}/jobs/ingest"
-        self._jobs = Jobs(channel, root, waits or waits_for(channel.base_url))
+        self._jobs = Jobs(channel, root, waits or waits_for(channel.base_url, here=_HERE, elsewhere=_ELSEWHERE))
 
     def use(self, version: str) -> None:
         """Take another API version from now on."""

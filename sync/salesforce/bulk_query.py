@@ -20,6 +20,10 @@ RESULT_SECONDS = 120.0
 """A page of results is tens of megabytes; the only requests that may take longer than the others."""
 
 
+_HERE, _ELSEWHERE = Waits(0.00003, 2.0, 0.1), Waits(0.0002, 10.0)
+"""A query that is looked at too early costs a call more than it must; long enough for the first look to be the last."""
+
+
 class BulkQuery:
     """Reads by jobs.
 
@@ -31,7 +35,7 @@ class BulkQuery:
 
     def __init__(self, channel: Channel, version: str, waits: Waits | None = None) -> None:
         root = f"/services/data/v{version}/jobs/query"
-        self._jobs = Jobs(channel, root, waits or waits_for(channel.base_url, per_row=0.0002))
+        self._jobs = Jobs(channel, root, waits or waits_for(channel.base_url, here=_HERE, elsewhere=_ELSEWHERE))
         self._where = channel.base_url
 
     def use(self, version: str) -> None:

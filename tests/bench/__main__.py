@@ -6,7 +6,7 @@ What is not measured this time keeps the result it had, with the commit and the 
 import sys
 from collections.abc import Callable, Iterable
 
-from tests.bench import calls, console, merge, night, startup, week
+from tests.bench import calls, console, end_to_end, merge, night, startup, week
 from tests.bench.report import Measure, write
 
 SECTIONS: dict[str, Callable[[], Iterable[Measure]]] = {
@@ -15,6 +15,7 @@ SECTIONS: dict[str, Callable[[], Iterable[Measure]]] = {
     "calls": calls.measures,
     "night": night.measures,
     "week": week.measures,
+    "end": end_to_end.measures,
     "merge": merge.measures,
 }
 
