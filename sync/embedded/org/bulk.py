@@ -85,7 +85,12 @@ class Bulk:
 
     def _made(self, kind: str, name: str, given: Mapping[str, Any], version: str) -> Job:
         delimiter, ending = given.get("columnDelimiter", "COMMA"), given.get("lineEnding", "LF")
-        if delimiter not in DELIMITERS or ending not in ("LF", "CRLF") or given.get("contentType", "CSV") != "CSV":
+        if (
+            not isinstance(delimiter, str)
+            or delimiter not in DELIMITERS
+            or ending not in ("LF", "CRLF")
+            or given.get("contentType", "CSV") != "CSV"
+        ):
             raise OrgError("INVALIDJOB", "columnDelimiter, lineEnding or contentType is not supported")
         operation, now = given.get("operation"), self._org.seconds()
         if kind == "query":
@@ -93,7 +98,7 @@ class Bulk:
                 raise OrgError("INVALIDJOB", "A query job needs operation and query")
             compiled = compile_query(parse(given["query"]), self._org.view())
             return Job(name, kind, compiled.item, operation, version, now, delimiter, ending, soql=given["query"])
-        if operation not in OPERATIONS:
+        if not isinstance(operation, str) or operation not in OPERATIONS:
             raise OrgError("INVALIDJOB", f"Unknown operation: {operation}")
         item = self._org.schema.find(str(given.get("object")))
         if item is None:

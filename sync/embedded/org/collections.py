@@ -83,7 +83,7 @@ def _records(call: Call) -> tuple[list[Mapping[str, Any]], bool]:
     if not isinstance(rows, list) or not all(isinstance(r, Mapping) for r in rows):
         raise malformed_json("The request body has to hold an array of records")
     _too_many(len(rows))
-    kinds = [(r.get("attributes") or {}).get("type") for r in rows]
+    kinds = [_kind(r) for r in rows]
     if sum(1 for i, kind in enumerate(kinds) if not i or kind != kinds[i - 1]) > _MOST_CHUNKS:
         raise OrgError(
             "LIMIT_EXCEEDED",
@@ -196,7 +196,8 @@ def retrieve(org: Org, call: Call) -> Answer:
     else:
         ids = [i for i in call.query.get("ids", "").split(",") if i]
         fields = [f for f in call.query.get("fields", "").split(",") if f]
-    if not isinstance(ids, list) or not isinstance(fields, list) or not fields:
+    texts = isinstance(fields, list) and all(isinstance(name, str) for name in fields)
+    if not isinstance(ids, list) or not isinstance(fields, list) or not fields or not texts:
         raise OrgError("MISSING_ARGUMENT", "ids and fields are required")
     _too_many(len(ids), MOST_READ)
     keys = [(decode(i) or ("", -1)) if isinstance(i, str) else ("", -1) for i in ids]

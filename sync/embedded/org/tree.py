@@ -35,7 +35,8 @@ class _Tree:
         if not isinstance(rows, list):
             raise malformed_json("records has to be an array")
         for row in rows:
-            reference = (row.get("attributes") or {}).get("referenceId") if isinstance(row, Mapping) else None
+            attributes = row.get("attributes") if isinstance(row, Mapping) else None
+            reference = attributes.get("referenceId") if isinstance(attributes, Mapping) else None
             try:
                 self._check(item, reference, level)
                 own = {n: v for n, v in row.items() if not (isinstance(v, Mapping) and "records" in v)}
