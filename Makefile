@@ -7,12 +7,13 @@ DEV_STAMP := $(VENV)/.stamp-dev
 BENCH_STAMP := $(VENV)/.stamp-bench
 WORKERS ?= 2
 
-.PHONY: demo test test-all lint bench screenshots clean help
+.PHONY: demo test test-all soak lint bench screenshots clean help
 
 help:
 	@echo "make demo         set up what is needed to run, then open the demo (a tour when there is no terminal)"
 	@echo "make test         set up, then the quick tests (under 3 minutes on 2 cores)"
 	@echo "make test-all     the quick tests and the slow ones"
+	@echo "make soak         the state machine for long: SOAK_SEED (drawn), SOAK_EXAMPLES (1000), SOAK_STEPS (50)"
 	@echo "make lint         ruff, mypy, import contracts"
 	@echo "make bench        measure, write tests/bench/results.json and the README's tables (ONLY=calls: one section)"
 	@echo "make screenshots  write screenshots/ anew"
@@ -46,6 +47,9 @@ test: $(DEV_STAMP)
 
 test-all: $(DEV_STAMP)
 	$(BIN)/python -m pytest -q -n $(WORKERS)
+
+soak: $(DEV_STAMP)
+	SOAK_SEED=$${SOAK_SEED:-$$(date +%s)} $(BIN)/python -m pytest -q -s tests/machine/test_machine.py -k long_run
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .

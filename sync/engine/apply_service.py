@@ -244,7 +244,9 @@ class _Landing:
             self._base_gone.append((self._campaign_id, former))
         now = patched_service(before, write, outcome, self._campaign_id)
         self._put.append(now)
-        if now.opted_out and not (before is not None and before.opted_out):
+        # Who takes over the member of somebody who is out is out from now on, in the other campaigns too.
+        known = before is not None and before.opted_out and before.person_id == person
+        if now.opted_out and not known:
             self._told.append(person)
         here = self._org.get(person)
         if here:

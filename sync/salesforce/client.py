@@ -295,16 +295,24 @@ class SalesforceOrg:
         wanted = [PersonId(to18(one)) for one in dict.fromkeys(person_ids)]
         contacts = [one for one in wanted if one.startswith(CONTACT_PREFIX)]
         leads = [one for one in wanted if not one.startswith(CONTACT_PREFIX)]
-        selects = [self._queries.people("Lead", some) for some in chunks(leads, MOST_IDS)]
-        selects += [self._queries.people("Contact", some) for some in chunks(contacts, MOST_IDS)]
+        asked = [("Lead", some) for some in chunks(leads, MOST_IDS)]
+        asked += [("Contact", some) for some in chunks(contacts, MOST_IDS)]
         found: dict[PersonId, Person] = {}
-        for some in chunks(selects, packing.SLOTS_PER_CALL):
-            parts = [self._composite.query(f"q{i}", select, deleted_too=True) for i, select in enumerate(some)]
+        while asked:
+            some, asked = asked[: packing.SLOTS_PER_CALL], asked[packing.SLOTS_PER_CALL :]
+            parts = [
+                self._composite.query(f"q{i}", self._queries.people(sobject, ids), deleted_too=True)
+                for i, (sobject, ids) in enumerate(some)
+            ]
             answers = self._composite.send(parts, resource="people")
-            for part in parts:
-                for row in answers[part.reference].read(decode.PEOPLE).records:
-                    person = _person_of(row)
-                    found[person.person_id] = person
+            for part, (sobject, ids) in zip(parts, some, strict=True):
+                page = answers[part.reference].read(decode.PEOPLE)
+                found |= {person.person_id: person for person in map(_person_of, page.records)}
+                if not page.done:
+                    if not page.records:
+                        self.reader.learn(sobject, 0)
+                    # What a short page left out is asked for by itself; only then is nobody there.
+                    asked.append((sobject, [one for one in ids if one not in found]))
         return {one: found.get(one, Person(one, Presence.INVISIBLE)) for one in wanted}
 
     def describe_check(self) -> tuple[tuple[str, str], ...]:

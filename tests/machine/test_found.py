@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sync.model import RunKind
 from sync.store.database import Database
 from tests.machine.seam import Fate, Killed
 from tests.machine.stage import Stage
@@ -71,3 +72,29 @@ def test_the_error_of_a_commit_that_fails_is_the_one_that_is_told(tmp_path: Path
     with database.write(durable=True):
         pass
     database.close()
+
+
+def test_a_deleted_person_is_known_as_deleted_however_short_the_pages_are(stage: Stage) -> None:
+    """What a short page leaves out is asked for again, or the rest would count as invisible and be kept."""
+    campaign = stage.campaigns[0]
+    stage.sides.control("POST", "/settings", {"page_rows": 1})
+    stage.sides.delete("Lead", *campaign.leads[:3])
+    result = stage.shell.sync([campaign.id])
+    assert (result.counts.removed, result.counts.invisible) == (3, 0)
+    assert stage.sides.service_members(campaign.id).keys() == set(campaign.leads[3:])
+
+
+def test_who_takes_over_the_member_of_somebody_who_is_out_is_out_in_the_other_campaigns_too(stage: Stage) -> None:
+    """The service's feed leaves out what this client causes, so the state has to know it by itself."""
+    here, there = stage.campaigns
+    stays, goes = here.leads[0], there.leads[0]
+    stage.sides.update("Lead", goes, HasOptedOutOfEmail=True)
+    assert stage.shell.sync([there.id]).exit_code == 0
+    stage.sides.records({"op": "merge", "id": stays, "loser": goes})
+    assert stage.shell.sync([here.id, there.id]).exit_code == 0
+    assert stage.shell.batch(RunKind.HOURLY).exit_code == 0
+    (row,) = stage.sides.query(
+        f"SELECT PAM__Reason__c, PAM__Active__c FROM CampaignMember WHERE LeadId = '{stays}' "
+        f"AND CampaignId = '{here.id}'"
+    )
+    assert (row["PAM__Reason__c"], row["PAM__Active__c"]) == ("Opt Out Indirect", False)

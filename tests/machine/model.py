@@ -1,0 +1,147 @@
+"""The reference: what both sides should hold, kept by hand from what users did. Imports nothing of ``sync``.
+
+It knows people and memberships as the org's users see them, and of every two-sided value which agreements the engine
+may have reached: after a run that was disturbed it may have agreed or not, so there may be several. ``decide`` is the
+three-way rule in its shortest form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+TO_ORG, TO_SERVICE, EQUAL = "to the org", "to the service", "equal"
+
+
+def decide(org: str | None, service: str | None, agreed: str | None) -> str:
+    """Where a status goes: what one side changed goes to the other; changed on both, the org wins."""
+    if org == service:
+        return EQUAL
+    if agreed is not None and org == agreed:
+        return TO_ORG
+    return TO_SERVICE
+
+
+@dataclass(slots=True)
+class Person:
+    """A human being, whatever records the org keeps of it.
+
+    ``record`` is the id of the present lead or contact, ``records`` are all it ever had. ``box``: the opt-out box as
+    users left it. ``out``: opted out of everything in the service, by its own link. ``murky``: box and opt-out went to
+    and fro, so that either may be the end. ``hidden``: by sharing; ``was_hidden``: at some time. ``gone``: deleted, or
+    merged into another.
+    """
+
+    number: int
+    record: str
+    first: str
+    last: str
+    email: str
+    records: set[str] = field(default_factory=set)
+    box: bool = False
+    out: bool = False
+    murky: bool = False
+    hidden: bool = False
+    was_hidden: bool = False
+    gone: bool = False
+
+    @property
+    def is_lead(self) -> bool:
+        """Whether the present record is a lead."""
+        return self.record.startswith("00Q")
+
+
+@dataclass(slots=True)
+class Membership:
+    """A member row of the org. ``agreed`` are the statuses that the engine may take as agreed; None: none at all."""
+
+    member_id: str
+    person: int
+    status: str
+    agreed: set[str | None] = field(default_factory=lambda: {None})
+
+
+@dataclass(slots=True)
+class Camp:
+    """A campaign: its id, whether users have it active, its members by person."""
+
+    id: str
+    active: bool = True
+    members: dict[int, Membership] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Model:
+    """Everything that users did to the org, and what follows from it."""
+
+    people: dict[int, Person] = field(default_factory=dict)
+    camps: dict[str, Camp] = field(default_factory=dict)
+    mailed: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Mails by id: (person, edition)."""
+
+    # ------------------------------------------------------------ what users do
+
+    def person(self, record: str, first: str, last: str, email: str) -> Person:
+        """A new person."""
+        made = Person(len(self.people), record, first, last, email, {record})
+        self.people[made.number] = made
+        return made
+
+    def join(self, camp: str, person: int, member_id: str, status: str) -> None:
+        """A person becomes a member. What was agreed of an earlier membership may be remembered or not."""
+        before = self.camps[camp].members.get(person)
+        agreed: set[str | None] = {None} | (before.agreed if before else set())
+        self.camps[camp].members[person] = Membership(member_id, person, status, agreed)
+
+    def leave(self, camp: str, person: int) -> None:
+        """A membership is deleted."""
+        del self.camps[camp].members[person]
+
+    def converted(self, person: int, contact: str) -> None:
+        """A lead becomes a contact; its memberships go on."""
+        who = self.people[person]
+        who.record = contact
+        who.records.add(contact)
+        who.murky = who.murky or who.out
+
+    def merged(self, winner: int, loser: int) -> None:
+        """One record takes another in: its memberships go to the winner, but where the winner is a member itself."""
+        gone, stays = self.people[loser], self.people[winner]
+        gone.gone = True
+        stays.murky = stays.murky or gone.murky or gone.box or gone.out
+        for camp in self.camps.values():
+            theirs = camp.members.pop(loser, None)
+            if theirs is not None and winner not in camp.members:
+                camp.members[winner] = Membership(theirs.member_id, winner, theirs.status, {None} | theirs.agreed)
+
+    def deleted(self, person: int) -> None:
+        """A record is deleted, and its memberships with it."""
+        self.people[person].gone = True
+        for camp in self.camps.values():
+            camp.members.pop(person, None)
+
+    # ------------------------------------------------------------ who is who
+
+    def alive(self) -> list[Person]:
+        """People whose record there is."""
+        return [person for person in self.people.values() if not person.gone]
+
+    def owner(self, record: str) -> Person:
+        """Whose record this is, or was."""
+        return next(person for person in self.people.values() if record in person.records)
+
+    def memberships(self) -> Iterator[tuple[Camp, Membership, Person]]:
+        """Every membership with its campaign and its person."""
+        for camp in self.camps.values():
+            for membership in camp.members.values():
+                yield camp, membership, self.people[membership.person]
+
+    # ------------------------------------------------------------ what may come of a status
+
+    @staticmethod
+    def ends(membership: Membership, service: str | None) -> set[str | None]:
+        """The values that both sides may have after a sync and an hourly run, if the service has *service* now."""
+        ends: set[str | None] = set()
+        for agreed in membership.agreed:
+            ends.add(service if decide(membership.status, service, agreed) == TO_ORG else membership.status)
+        return ends
