@@ -13,6 +13,7 @@ from sync.events import RowFailed
 from sync.failures import failure_of
 from sync.ids import CampaignId
 from sync.plan import PlanRow
+from sync.store.database import chunks
 from sync.store.journal import DRIFTED, JournalRow
 
 CODE = "MOVED"
@@ -21,8 +22,12 @@ SINCE_THE_PLAN = "the value or what was agreed has moved since the plan was made
 
 def report_moved(live: LiveRun, rows: Sequence[PlanRow], message: str = SINCE_THE_PLAN) -> None:
     """Journal *rows* as drift under numbers of the run's own, and tell them."""
-    if not rows:
-        return
+    for some in chunks(rows):
+        live.breathe()
+        _report(live, some, message)
+
+
+def _report(live: LiveRun, rows: Sequence[PlanRow], message: str) -> None:
     remedy = failure_of(CODE).remedy
     first = live.number_rows(len(rows))
     entries = [JournalRow.of(row, DRIFTED, code=CODE, message=message, remedy=remedy) for row in rows]

@@ -26,7 +26,7 @@ from sync.engine.parts import Parts
 from sync.engine.planning import Wanted, make_plan
 from sync.engine.reading import Reading, read_campaigns
 from sync.engine.reconcile import reconcile
-from sync.errors import FatalError, PredictiveError, QuotaExhausted, Refused
+from sync.errors import Cancelled, FatalError, Locked, PredictiveError, QuotaExhausted, Refused, UsageError
 from sync.events import Phase, PlanMade
 from sync.ids import CampaignId
 from sync.model import Calls, Campaign, RunKind, RunState, Side, TestPerson
@@ -75,9 +75,13 @@ def _never_started(names: Sequence[str]) -> Refused:
     )
 
 
-def failed_to_plan(result: RunResult) -> FatalError:
-    """The error of a plan that could not be made."""
-    return FatalError(result.error or "the plan could not be made", left_undone="nothing was written")
+_ENDINGS: dict[int, type[PredictiveError]] = {130: Cancelled, 7: Locked, 5: Refused, 4: QuotaExhausted, 2: UsageError}
+
+
+def failed_to_plan(result: RunResult) -> PredictiveError:
+    """The error of a plan that could not be made, of the kind that the run ended with."""
+    kind = _ENDINGS.get(result.exit_code, FatalError)
+    return kind(result.error or "the plan could not be made; nothing was written", left_undone="")
 
 
 def require_started(parts: Parts, campaigns: Mapping[CampaignId, str]) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from sync.errors import Locked, UsageError
+from sync.errors import Cancelled, Locked, UsageError
 from sync.events import Event, Phase, Progress
 from sync.ids import RunId
 from sync.model import RunKind, RunState
@@ -85,6 +85,22 @@ def test_a_held_run_stays_alive_and_goes_on_where_it_was(world: World) -> None:
         assert (result.exit_code, result.state, result.counts.added) == (0, RunState.DONE, 2)
         assert not shell.run(held.run).paused
         assert len(world.service_members(second)) == 4
+
+
+def test_a_plan_that_is_stopped_ends_as_interrupted(world: World) -> None:
+    campaign = world.campaign(2)
+    stop = threading.Event()
+    with world.shell() as shell:
+        done = shell.new_edition(campaign.id)
+        stop.set()
+        for ask in (
+            lambda: shell.plan_undo(done.run, cancel=stop),
+            lambda: shell.make_plan([campaign.id], cancel=stop),
+        ):
+            with pytest.raises(Cancelled) as caught:
+                ask()
+            assert caught.value.exit_code == 130
+        assert world.store.runs.live() == ()
 
 
 def test_nothing_is_asked_of_a_run_whose_process_is_gone(world: World) -> None:
