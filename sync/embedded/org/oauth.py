@@ -106,7 +106,7 @@ class OAuth:
         known = self._known(client_id)
         if known == COMMAND_LINE and not required:
             return known
-        wrong = secret not in (None, "") and not hmac.compare_digest(secret or "", self.client.client_secret)
+        wrong = bool(secret) and not hmac.compare_digest((secret or "").encode(), self.client.client_secret.encode())
         if wrong or (required and not secret):
             raise OAuthError("invalid_client", "invalid client credentials", 401 if basic else 400)
         return known
@@ -192,8 +192,12 @@ class OAuth:
         Raises OAuthError when the client or its redirect address is wrong, so that there is nowhere to send it.
         """
         client_id, redirect = self._known(form.get("client_id")), form.get("redirect_uri", "")
-        parts = urlsplit(redirect)
-        if parts.scheme not in ("http", "https") or parts.hostname not in _LOOPBACK:
+        try:
+            parts = urlsplit(redirect)
+            loopback = parts.scheme in ("http", "https") and parts.hostname in _LOOPBACK
+        except ValueError:
+            loopback = False
+        if not loopback:
             raise OAuthError("redirect_uri_mismatch", "redirect_uri must match configuration")
         state = {"state": form["state"]} if "state" in form else {}
         mark = "&" if parts.query else "?"

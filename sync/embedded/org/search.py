@@ -104,6 +104,8 @@ def _answer(org: Org, call: Call, given: str, scope: str, objects: str | None, l
     if not words or len("".join(words).strip("*?")) < 2:
         raise _refused(f"search term must be longer than one character: {given}")
     listed = objects if objects is not None else ", ".join(o.name for o in org.schema.objects)
+    if limit and not limit.isdigit():
+        raise _refused(f"the limit has to be a whole number, not {limit}")
     most = min(int(limit), _MOST) if limit else _MOST
     records: list[dict[str, Any]] = []
     for text in _split(listed):

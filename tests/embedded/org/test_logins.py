@@ -146,6 +146,7 @@ def test_a_browser_comes_back_with_a_code_that_is_good_once(api: Api) -> None:
         ({"redirect_uri": "http://localhost:1/x"}, "redirect_uri_mismatch"),
         ({"client_id": "PlatformCLI"}, "redirect_uri_mismatch"),
         ({"client_secret": "wrong"}, "invalid_client"),
+        ({"client_secret": "é"}, "invalid_client"),
     ],
 )
 def test_codes_that_are_not_exchanged(api: Api, changes: dict[str, str], error: str) -> None:
@@ -162,7 +163,7 @@ def test_authorizations_that_are_refused(api: Api) -> None:
     assert authorized(api, code_challenge="")["error"] == "invalid_request"
     assert authorized(api, code_challenge_method="plain")["error"] == "invalid_request"
     assert authorized(api, response_type="token")["error"] == "unsupported_response_type"
-    for wrong in ({"client_id": "nobody"}, {"redirect_uri": "https://example.com/cb"}):
+    for wrong in ({"client_id": "nobody"}, {"redirect_uri": "https://example.com/cb"}, {"redirect_uri": "http://[x"}):
         query = {"response_type": "code", "client_id": api.built.client.client_id, "redirect_uri": REDIRECT, **wrong}
         assert api.http.get("/services/oauth2/authorize", params=query).status_code == 400
     api.built.org.state.switches.pkce_required = False

@@ -61,3 +61,8 @@ def test_without_returning_every_object_is_looked_through(found: Api) -> None:
 )
 def test_refused_searches(found: Api, sosl: str, code: str) -> None:
     assert found.error("GET", "/search", 400, params={"q": sosl})[0] == code
+
+
+def test_a_limit_that_is_none(found: Api) -> None:
+    params = {"q": "zyx", "sobject": "Lead", "overallLimit": "few"}
+    assert found.error("GET", "/parameterizedSearch", 400, params=params)[0] == "MALFORMED_SEARCH"
