@@ -37,7 +37,7 @@ def meter_of(parts: Parts, *, reserved: int | None = None, spent: int = 0) -> Me
     """The API allowance as last told; *reserved* by other runs, by all live ones when None."""
     ledger = parts.store.ledger
     told = ledger.told()
-    held = parts.store.runs.reserved() if reserved is None else reserved
+    held = parts.store.reservations.outstanding() if reserved is None else reserved
     ours = ledger.ours()
     if told is None:
         return Meter(None, None, ours, held, spent)
@@ -97,13 +97,13 @@ def check_budget(live: LiveRun, needed: int, choice: Choice, *, essential: bool 
         verdicts.append(verdict)
         return verdict.passed or free
 
-    granted = parts.store.runs.reserve(live.lease, needed, fits)
+    granted = parts.store.reservations.reserve(live.lease, needed, fits)
     if not granted and _is_old(parts):
         # Where all calls stopped, nothing tells any more that the meter went down: one call asks.
         with suppress(QuotaExhausted):
             parts.org.list_campaigns()
         shift(parts, live)
-        granted = parts.store.runs.reserve(live.lease, needed, fits)
+        granted = parts.store.reservations.reserve(live.lease, needed, fits)
     if not granted:
         verdict = verdicts[-1]
         return GuardVerdict(BUDGET, False, verdict.figure, verdict.limit or 0, verdict.text)

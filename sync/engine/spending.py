@@ -54,7 +54,7 @@ def limits(store: Store, settings: OrgSettings, today: date) -> LimitsView:
         forecast=tuple(forecast),
         at=meter.at,
         gear=ladder_from(settings).gear(used, limit, kept_gear_of(store)).value,
-        reserved=store.runs.reserved(),
+        reserved=store.reservations.outstanding(),
         reached_at=reached,
     )
 

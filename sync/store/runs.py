@@ -20,11 +20,11 @@ from sync.clock import Clock
 from sync.codec import Codec
 from sync.errors import Locked
 from sync.ids import CampaignId, RunId
-from sync.model import Calls, RunKind, RunState, Side
+from sync.model import Calls, RunKind, RunState
 from sync.plan import PlanCounts
 from sync.store.database import Database
 from sync.store.owner import is_alive, this_process
-from sync.store.schema import call, campaign, run
+from sync.store.schema import campaign, run
 from sync.views import RunView
 
 LEASE = timedelta(seconds=30)
@@ -310,33 +310,6 @@ class Runs:
             row = conn.execute(select(run).where(run.c.claim == claim, run.c.state == _ALIVE)).first()
         return Locked("another run has it") if row is None else _locked(row, campaign_name)
 
-    # ------------------------------------------------------------ the API budget
-
-    def reserve(self, lease: Lease, calls: int, fits: Callable[[int, int], bool]) -> bool:
-        """Set *calls* further Salesforce calls aside for a run, in place of what it had; False when they do not fit.
-
-        One process at a time is here, and what *fits* reads it reads in the same transaction: two that look at the
-        last calls cannot both have them.
-
-        Args:
-            lease: the run.
-            calls: how many it may still make.
-            fits: told how many calls other live runs may still make, and how many this run made so far.
-        """
-        with self._database.write() as conn:
-            self._database.one_at_a_time(conn, "reserve")
-            self.check(conn, lease)
-            spent = _spent(conn, lease.run)
-            if not fits(_outstanding(conn, lease.run), spent):
-                return False
-            conn.execute(update(run).where(run.c.run_id == lease.run).values(reserved=spent + calls))
-            return True
-
-    def reserved(self) -> int:
-        """Salesforce calls that live runs have set aside and not made yet."""
-        with self._database.read() as conn:
-            return _outstanding(conn, None)
-
     # ------------------------------------------------------------ reading
 
     def get(self, run_id: RunId) -> RunView | None:
@@ -405,30 +378,6 @@ def view_of(row: Row[Any]) -> RunView:
         undoes=row.undoes,
         undone_by=row.undone_by,
     )
-
-
-def _spent(conn: Connection, run_id: str) -> int:
-    """Salesforce calls of a run and its children, as far as the org counts them."""
-    children = select(run.c.run_id).where(run.c.parent == run_id)
-    statement = (
-        select(func.count())
-        .select_from(call)
-        .where(
-            or_(call.c.run_id == run_id, call.c.run_id.in_(children)),
-            call.c.side == Side.SALESFORCE.value,
-            call.c.counted == true(),
-        )
-    )
-    return int(conn.execute(statement).scalar_one())
-
-
-def _outstanding(conn: Connection, but: str | None) -> int:
-    """What live runs, *but* one, may still spend. A run's mark is how many calls it may have made at its end."""
-    conditions = [run.c.state == _ALIVE, run.c.reserved > 0]
-    if but is not None:
-        conditions.append(run.c.run_id != but)
-    marks = conn.execute(select(run.c.run_id, run.c.reserved).where(*conditions)).all()
-    return sum(max(0, mark - _spent(conn, key)) for key, mark in marks)
 
 
 def _refuse_locked_out(conn: Connection, campaign_id: CampaignId | None, name: str | None) -> None:

@@ -26,6 +26,7 @@ from sync.store.migrate import HEAD
 from sync.store.people import People
 from sync.store.plans import Plans
 from sync.store.pulse import Pulse
+from sync.store.reservations import Reservations
 from sync.store.runs import Runs
 from sync.store.schedule import Schedule
 from sync.store.views import Views
@@ -64,6 +65,7 @@ class Store:
         self.people = People(self.database, self.facts)
         self.runs = Runs(self.database, self.campaigns.recount, owner)
         self.asked = Asked(self.database, self.runs)
+        self.reservations = Reservations(self.database, self.runs)
         self.journal = journal(self.database, self.members, self.runs)
         self.journal_lists = JournalLists(self.database)
         self.plans = Plans(self.database)

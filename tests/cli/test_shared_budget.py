@@ -42,7 +42,7 @@ def test_processes_that_start_at_once_stay_within_one_quota(poor_box: Box, home:
     assert set(codes) <= {0, 4, 5}, [ended.talk for ended in ends]
     assert codes[0] == 0, "somebody got through"
     with open_store(load_settings(Path(box.line["config"]), env={}).org().state_url) as store:
-        assert store.runs.reserved() == 0
+        assert store.reservations.outstanding() == 0
         assert not store.runs.live()
     if codes[-1] != 0:
         assert used <= QUOTA * STOP + CAMPAIGNS, "at most one asking call each beyond the line"

@@ -259,7 +259,7 @@ def test_calls_reserved_by_a_live_run_are_not_granted_twice(world: World) -> Non
         assert told is not None
         other = world.store.runs.start(RunKind.MANUAL)
         room = int(told.limit * 0.95) - told.used
-        assert world.store.runs.reserve(other, room, lambda reserved, spent: True)
+        assert world.store.reservations.reserve(other, room, lambda reserved, spent: True)
         refused = shell.sync([campaign.id])
         assert (refused.exit_code, refused.calls.salesforce) == (5, 0)
         assert "reserved" in (refused.error or "")

@@ -31,7 +31,7 @@ def _spend(path: str, number: int, barrier: Barrier, results: Any, protected: bo
                 return judge(NEEDED, meter, Ladder()).passed
 
             barrier.wait(30)  # all processes look at the same moment
-            granted += store.runs.reserve(lease, NEEDED, fits)
+            granted += store.reservations.reserve(lease, NEEDED, fits)
         results.put(granted * NEEDED)
         barrier.wait(30)  # nobody's reservations end before all are counted
 

@@ -76,7 +76,7 @@ def test_an_expired_lease_is_taken_over_and_the_sleeper_is_fenced_off(store: Sto
         lambda: store.journal.record_intent(child, 1, Side.SALESFORCE, []),
         lambda: store.journal.record_outcome(child, 1, [JournalRow.of(plan_row(1), "written")]),
         lambda: store.runs.set_plan(sleeper, "p"),
-        lambda: store.runs.reserve(sleeper, 1, lambda reserved, spent: True),
+        lambda: store.reservations.reserve(sleeper, 1, lambda reserved, spent: True),
     ):
         with pytest.raises(LeaseLost):
             late()
@@ -146,12 +146,12 @@ def test_two_runs_cannot_both_reserve_the_last_calls(store: Store) -> None:
     def of_a_hundred(calls: int) -> Callable[[int, int], bool]:
         return lambda reserved, spent: reserved + calls <= 100
 
-    assert store.runs.reserve(one, 60, of_a_hundred(60))
-    assert not store.runs.reserve(other, 60, of_a_hundred(60))
-    assert store.runs.reserve(one, 70, of_a_hundred(70)), "its own reservation is replaced"
+    assert store.reservations.reserve(one, 60, of_a_hundred(60))
+    assert not store.reservations.reserve(other, 60, of_a_hundred(60))
+    assert store.reservations.reserve(one, 70, of_a_hundred(70)), "its own reservation is replaced"
     store.runs.end(one, RunState.DONE)
-    assert store.runs.reserve(other, 60, of_a_hundred(60))
-    assert store.runs.reserved() == 60
+    assert store.reservations.reserve(other, 60, of_a_hundred(60))
+    assert store.reservations.outstanding() == 60
 
 
 def test_what_a_run_has_spent_is_not_reserved_any_more(store: Store) -> None:
@@ -163,15 +163,15 @@ def test_what_a_run_has_spent_is_not_reserved_any_more(store: Store) -> None:
         told.append((reserved, spent))
         return True
 
-    assert store.runs.reserve(one, 10, always)
+    assert store.reservations.reserve(one, 10, always)
     for _ in range(4):
         store.ledger.record(
             CallRecord(store.database.clock.now(), Side.SALESFORCE, "GET", "/x", 200, 0.1, True, run=one.run)
         )
-    store.runs.reserve(other, 1, always)
-    store.runs.reserve(one, 3, always)
+    store.reservations.reserve(other, 1, always)
+    store.reservations.reserve(one, 3, always)
     assert told == [(0, 0), (6, 0), (1, 4)]
-    assert store.runs.reserved() == 1 + 3
+    assert store.reservations.outstanding() == 1 + 3
 
 
 def test_an_ended_run_shows_what_it_did(store: Store) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from sync.embedded.service import bodies, campaigns, editions, feed, members, people, schema, story, wire
+from sync.embedded.service import bodies, campaigns, editions, feed, members, people, schema, story, wire, wire_story
 from sync.embedded.service.instants import iso, plausible
 from sync.embedded.service.operation import CURSOR, Call, Operation, Parameter, Result, cursor_of, limit_parameter
 from sync.embedded.service.problems import invalid, not_found
@@ -238,7 +238,7 @@ OPERATIONS: tuple[Operation, ...] = (
               request=bodies.EditionPatch, refusals=(400, 404, 409, 422)),
     Operation("list_members", "GET", _C + "/members", "read", list_members, wire.MemberPage, "Members, by person id.",
               query=(CURSOR, limit_parameter(2000, 10_000)), refusals=(404, 422)),
-    Operation("member_story", "GET", _C + "/members/{person_id}/story", "own", member_story, wire.MemberStory,
+    Operation("member_story", "GET", _C + "/members/{person_id}/story", "own", member_story, wire_story.MemberStory,
               "One member: mails, record, and why each edition is mailed or not.", query=(_AT,), refusals=(404, 422)),
     Operation("batch_members", "POST", _C + "/members:batch", "write", batch_members, wire.Outcomes,
               "Write and delete up to 5,000 members.", request=bodies.MembersBatch, refusals=(400, 404, 409, 422)),

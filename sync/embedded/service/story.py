@@ -14,7 +14,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection, and_, or_, select
 
-from sync.embedded.service import rules, schema, sending, wire
+from sync.embedded.service import rules, schema, sending, wire, wire_story
 from sync.embedded.service.instants import iso, local_date
 from sync.embedded.service.records import CampaignRow, EditionState, MailState, MemberState, member_wire
 
@@ -34,7 +34,7 @@ class Sending:
     limit: int
 
 
-def tell(conn: Connection, campaign: CampaignRow, person_id: str, sending_now: Sending) -> wire.MemberStory:
+def tell(conn: Connection, campaign: CampaignRow, person_id: str, sending_now: Sending) -> wire_story.MemberStory:
     """The story of a person in a campaign, member or not."""
     member = _member(conn, campaign.campaign_id, person_id)
     live = member if member is not None and not member.deleted else None
@@ -42,7 +42,7 @@ def tell(conn: Connection, campaign: CampaignRow, person_id: str, sending_now: S
     rows = conn.execute(select(table).where(table.c.campaign_id == campaign.campaign_id).order_by(table.c.slot))
     editions = [EditionState(*row) for row in rows]
     mails = _mails(conn, campaign.campaign_id, person_id)
-    return wire.MemberStory(
+    return wire_story.MemberStory(
         person_id=person_id,
         member=None if live is None else member_wire(live),
         removed=member is not None and member.deleted,
@@ -65,7 +65,7 @@ def _member(conn: Connection, campaign_id: str, person_id: str) -> MemberState |
     return None if row is None else MemberState(*row)
 
 
-def _suppressions(conn: Connection, campaign_id: str, person_id: str) -> Iterator[wire.Suppression]:
+def _suppressions(conn: Connection, campaign_id: str, person_id: str) -> Iterator[wire_story.Suppression]:
     table = schema.suppressions.c
     rows = conn.execute(
         select(table.campaign_id, table.kind, table.reason, table.at)
@@ -73,7 +73,7 @@ def _suppressions(conn: Connection, campaign_id: str, person_id: str) -> Iterato
         .order_by(table.at)
     )
     for where, kind, reason, at in rows:
-        yield wire.Suppression("campaign" if where else "global", kind, reason, at)
+        yield wire_story.Suppression("campaign" if where else "global", kind, reason, at)
 
 
 def _mails(conn: Connection, campaign_id: str, person_id: str) -> dict[str, MailState]:
@@ -91,7 +91,7 @@ def _mailing(
     person_id: str,
     mail: MailState | None,
     now: Sending,
-) -> wire.Mailing:
+) -> wire_story.Mailing:
     blocks = rules.blocked_by(campaign.facts, edition.facts, now.at, has_address=now.has_address)
     breaches: Breaches = {block.rule: block.text for block in blocks}
     if member is None:
@@ -101,7 +101,7 @@ def _mailing(
     if not breaches and not _has_room(conn, edition, person_id, now):
         breaches["hourly_limit"] = "This hour's mails are used up before this member's turn."
     facts = _facts(conn, campaign, edition, member, mail, now)
-    return wire.Mailing(
+    return wire_story.Mailing(
         edition_id=edition.edition_id,
         slot=edition.slot,
         name=edition.name,
@@ -146,7 +146,7 @@ def _has_room(conn: Connection, edition: EditionState, person_id: str, now: Send
     return any(due.edition.edition_id == edition.edition_id and person_id in due.people for due in judgement.due)
 
 
-def _conditions(role: wire.Role, breaches: Breaches, facts: Mapping[str, str]) -> Iterator[wire.Condition]:
+def _conditions(role: wire.Role, breaches: Breaches, facts: Mapping[str, str]) -> Iterator[wire_story.Condition]:
     told: set[str] = set()
     for criterion in rules.CRITERIA:
         broken = [rule for rule in breaches if rule in criterion.breaches]
@@ -155,10 +155,10 @@ def _conditions(role: wire.Role, breaches: Breaches, facts: Mapping[str, str]) -
         told.update(broken)
         fact = facts.get(criterion.rule, "")
         value = " ".join(breaches[rule] for rule in broken) or fact
-        yield wire.Condition(criterion.rule, criterion.text, value, not broken)
+        yield wire_story.Condition(criterion.rule, criterion.text, value, not broken)
     for rule, text in breaches.items():
         if rule not in told:
-            yield wire.Condition(rule, text or rule, "", holds=False)
+            yield wire_story.Condition(rule, text or rule, "", holds=False)
 
 
 def _facts(
@@ -212,7 +212,7 @@ def _mail_wire(mail: MailState) -> wire.Mail:
     return wire.Mail(*values[:9], *values[10:])
 
 
-def _recorded(conn: Connection, campaign_id: str, person_id: str) -> Iterator[wire.Recorded]:
+def _recorded(conn: Connection, campaign_id: str, person_id: str) -> Iterator[wire_story.Recorded]:
     """What the feed still holds of the member and of the person, oldest first."""
     table = schema.changes.c
     mark = f'"{person_id}"'.encode()
@@ -230,5 +230,5 @@ def _recorded(conn: Connection, campaign_id: str, person_id: str) -> Iterator[wi
         else:
             value = msgspec.json.decode(data, type=wire.PersonChange)
         if value.person_id == person_id:
-            found.append(wire.Recorded(at, kind, op, client, value))
+            found.append(wire_story.Recorded(at, kind, op, client, value))
     yield from found[-_RECORDED:]
