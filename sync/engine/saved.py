@@ -115,7 +115,8 @@ def apply_saved(parts: Parts, plan_id: str, choice: Choice, *, reread: bool = Fa
         unsettled = reconcile(live)
         people = None
         moved: list[PlanRow] = []
-        if not unsettled and not reread and parts.clock.now() - plan.made_at <= LOOKED_AT:
+        looked_at = parts.clock.now() - parts.store.plans.kept_at(plan_id)
+        if not unsettled and not reread and looked_at <= LOOKED_AT:
             headers = [record.campaign for record in map(parts.store.campaigns.get, claims.held) if record]
         else:
             reading = read_again(live, claims, plan)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,12 @@ class Plans:
         if found is None:
             raise UsageError(f"there is no plan {plan_id!r}", remedy="make a plan, or load its file")
         return codec.decode_plan(found)
+
+    def kept_at(self, plan_id: str) -> datetime:
+        """When a plan was begun here, by this machine's clock: how long it was looked at is told by the same clock."""
+        with self._database.read() as conn:
+            at: datetime = conn.execute(select(plan.c.kept_at).where(plan.c.plan_id == plan_id)).scalar_one()
+            return at
 
     def rows(
         self,
