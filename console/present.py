@@ -35,6 +35,9 @@ NONE = "–"
 """Shown where there is no figure, so that nothing is mistaken for zero."""
 
 _KEEP_FORMAT = frozenset("\u200c\u200d")
+_PRESENTATION = frozenset("\ufe0e\ufe0f")
+"""Asks for a picture instead of a sign; terminals differ in how wide that is, and a row would move."""
+
 _STATES: dict[RunState, tuple[str, str, str]] = {
     RunState.RUNNING: ("◐", "running", "accent"),
     RunState.DONE: ("✔", "done", "good"),
@@ -59,7 +62,7 @@ def clean(text: str) -> str:
         category = unicodedata.category(char)
         if category in ("Cc", "Zl", "Zp"):
             out.append(" ")
-        elif category == "Cs" or (category == "Cf" and char not in _KEEP_FORMAT):
+        elif char in _PRESENTATION or category == "Cs" or (category == "Cf" and char not in _KEEP_FORMAT):
             continue
         else:
             out.append(char)

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.css.query import NoMatches
+from textual.events import Key as KeyPressed
 from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import Screen
@@ -29,6 +30,10 @@ from sync.errors import PredictiveError
 
 if TYPE_CHECKING:
     from console.app import ConsoleApp
+
+
+PROMPTS = ("prompt", "filter")
+"""Keys after which one types on at once."""
 
 
 def bindings_for(*places: str) -> list[BindingType]:
@@ -216,6 +221,27 @@ class ConsoleScreen(Screen[None]):
             return
         self.host.back()
 
+    @property
+    def open_prompt(self) -> Prompt | None:
+        """The prompt that is open or opening."""
+        return next((prompt for prompt in self.query(Prompt) if not prompt.left), None)
+
+    def on_key(self, event: KeyPressed) -> None:
+        """Open a prompt at once, and let it have what was typed ahead of it; all other keys go their way."""
+        prompt = self.open_prompt
+        if prompt is not None:
+            char = event.character if event.is_printable else "\r" if event.key == "enter" else None
+            if char and (event.is_printable or not prompt.ready):
+                event.stop()
+                event.prevent_default()
+                prompt.more(char)
+            return
+        found = next((key for key in self.key_list() if key.id in PROMPTS and event.key in key.keys), None)
+        if found is not None:
+            event.stop()
+            event.prevent_default()
+            self.perform(found.id)
+
     # ------------------------------------------------------------ filter and command
 
     def do_filter(self) -> None:
@@ -241,7 +267,7 @@ class ConsoleScreen(Screen[None]):
 
     def ask_line(self, sign: str, text: str, hint: str, suggest: Callable[[str], str | None] | None = None) -> None:
         """Open a prompt above the key bar."""
-        if not self.query(Prompt):
+        if self.open_prompt is None:
             self.mount(Prompt(sign, text, hint, suggest), before="#keys")
 
     def on_filter_changed(self, message: FilterChanged) -> None:
@@ -258,7 +284,9 @@ class ConsoleScreen(Screen[None]):
 
     def close_line(self) -> None:
         """Take the prompt away."""
-        self.query(Prompt).remove()
+        for prompt in self.query(Prompt):
+            prompt.left = True
+            prompt.remove()
         target: Widget | None = next(iter(self.query(Grid)), None)
         if target is not None:
             target.focus()

@@ -205,3 +205,9 @@ def test_from_sixty_columns_to_two_hundred(terminal: Any, stored: Path, tmp_path
         calm(shown)
         assert "The big one" in shown.text
     assert not CLEARS.search(bytes(shown.raw[begun:]))
+
+
+def test_what_is_typed_ahead_of_a_prompt_is_not_lost(terminal: Any, stored: Path, tmp_path: Path) -> None:
+    shown = opened(terminal("--config", str(stored), home=tmp_path))
+    shown.send(":settings\r")
+    shown.wait(lambda now: "Settings" in now.text and "read_only" in now.text)

@@ -85,10 +85,10 @@ async def test_without_a_clipboard_the_copy_is_a_file_at_once(tmp_path: Path) ->
     app = console(FakeBackend(), outside=Outside(env={"TERM": "linux"}, exports=tmp_path))
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
-        await press(pilot, "4", "Y")
+        await press(pilot, "?", "Y")
         assert "has no clipboard" in text(app)
     (file,) = tmp_path.iterdir()
-    assert "API calls of the org" in file.read_text(encoding="utf-8")
+    assert "Synchronize: Reads both sides" in file.read_text(encoding="utf-8")
 
 
 def other_org() -> FakeBackend:
