@@ -24,7 +24,7 @@ class Busy(FakeBackend):
 
     rate = 100
 
-    def batch(self, kind: RunKind, *, simulate: bool = False, cancel: Any = None) -> RunResult:
+    def batch(self, kind: RunKind, *, simulate: bool = False, cancel: Any = None, **_: Any) -> RunResult:
         """Progress of one step, *rate* times a second."""
         run, began, done = RunId("r-bench"), SystemClock().now(), 0
         self.on_event(Event(1, began, RunStarted(run, kind, None, None, None, simulate)))
