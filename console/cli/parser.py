@@ -7,6 +7,7 @@ except ``--help`` and ``--version``.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -17,6 +18,17 @@ from sync.errors import UsageError
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog}: {message}", remedy=f"see {self.prog} --help")
+
+
+def _width() -> int:
+    """Columns for help; argparse's own way of asking loads the archive formats of shutil, a tenth of the whole."""
+    try:
+        return max(20, (int(os.environ.get("COLUMNS", "")) or os.get_terminal_size(1).columns) - 2)
+    except (ValueError, OSError):
+        try:
+            return max(20, os.get_terminal_size(1).columns - 2)
+        except OSError:
+            return 78
 
 
 class _Version(argparse.Action):
@@ -111,7 +123,7 @@ def _build(name: str | None) -> tuple[_Parser, dict[str, _Parser]]:
         usage="predictive [options] [COMMAND …]",
         description="Operator console and sync engine for Salesforce campaigns. Without a command: open the console.",
         epilog=_overview() if name is None else None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=_width()),
         parents=[common],
         allow_abbrev=False,
     )
@@ -124,6 +136,7 @@ def _build(name: str | None) -> tuple[_Parser, dict[str, _Parser]]:
             name,
             description=f"{command.help[0].upper()}{command.help[1:]}.",
             epilog=command.about or None,
+            formatter_class=lambda prog: argparse.HelpFormatter(prog, width=_width()),
             parents=[common],
             allow_abbrev=False,
         )
