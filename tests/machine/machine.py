@@ -374,7 +374,8 @@ class Machine(RuleBasedStateMachine):
 
     def _weather_ends(self, fate: Fate) -> None:
         rules = self.sides.control("GET", "/faults")["faults"]
-        rows = sum(each["kind"] == "row" for each in rules) - len(self.sides.built.org.state.row_faults)
+        planted = sum(each["kind"] == "row" for each in rules)
+        rows = planted - sum(each.times != 0 for each in self.sides.built.org.state.row_faults)
         hit = rows > 0
         EXERCISED["fault row"] += rows
         for each in rules:
