@@ -230,6 +230,9 @@ def _widen(made: World, members: int) -> None:
             for n in range(members)
         )
         _insert(org, "CampaignMember", names, copies)
+        # The servers' connections read the new statistics when the schema has changed.
+        for statement in ("ANALYZE", "CREATE TABLE _grown (Id INTEGER)", "DROP TABLE _grown"):
+            org.execute(statement)
     with closing(_open(made.folder / "service.sqlite")) as service, service:
         campaign_of = encoder("701")
         keys = {campaign_of(campaign): place for campaign, place in places.items()}

@@ -14,7 +14,7 @@ from tests.bench.report import Measure
 def measures() -> Iterator[Measure]:
     """Nothing changed; people touched; all compared."""
     size = f"{CAMPAIGNS} campaigns of {MEMBERS:,} members"
-    with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as made:
+    with tempfile.TemporaryDirectory() as folder, world(Path(folder), CAMPAIGNS, MEMBERS) as made:
         yield line_of(f"nightly, {size}, nothing changed", made.box.run("batch", "nightly"), 3)
         made.touch_people(0.05)
         touched = made.box.run("batch", "nightly")
