@@ -533,8 +533,6 @@ class Machine(RuleBasedStateMachine):
             assert names == (who.first, who.last, who.email, membership.member_id, None), f"{key}: {names}"
             if who.was_hidden:
                 continue  # what was refused while nobody could see the record waits for a person, and is listed
-            if who.left:
-                continue  # what was refused of a former member row is remembered of the person
             assert ours["status"] == theirs["status"], f"{key}: {ours['status']} and {theirs['status']}"
             assert ours["status"] in ends[key[0], who.number], f"{key}: {ours['status']} of {ends[key[0], who.number]}"
             for name in ("level", "reason", "active", *COUNTERS):

@@ -28,8 +28,7 @@ class Person:
 
     ``record`` is the id of the present lead or contact, ``records`` are all it ever had. ``box``: the opt-out box as
     users left it. ``out``: opted out of everything in the service, by its own link. ``murky``: box and opt-out went to
-    and fro, so that either may be the end. ``hidden``: by sharing; ``was_hidden``: at some time; ``left``: a
-    campaign, at some time. ``gone``: deleted, or
+    and fro, so that either may be the end. ``hidden``: by sharing; ``was_hidden``: at some time. ``gone``: deleted, or
     merged into another.
     """
 
@@ -44,7 +43,6 @@ class Person:
     murky: bool = False
     hidden: bool = False
     was_hidden: bool = False
-    left: bool = False
     gone: bool = False
 
     @property
@@ -98,7 +96,6 @@ class Model:
     def leave(self, camp: str, person: int) -> None:
         """A membership is deleted."""
         del self.camps[camp].members[person]
-        self.people[person].left = True
 
     def converted(self, person: int, contact: str) -> None:
         """A lead becomes a contact; its memberships go on."""
