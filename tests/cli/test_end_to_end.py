@@ -368,6 +368,7 @@ def test_interrupted_then_continued(box: Box, first: Row, number: int) -> None:
     assert len(box.listed(f"/v1/campaigns/{campaign}/editions")) == 5
 
 
+@pytest.mark.slow
 def test_a_campaign_that_another_run_has_is_locked(box: Box, first: Row) -> None:
     campaign = first["Id"]
     started(box, campaign)

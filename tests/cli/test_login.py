@@ -93,6 +93,7 @@ def approved(address: str) -> str:
     return httpx.get(address, follow_redirects=False, timeout=20).headers["Location"]
 
 
+@pytest.mark.slow
 def test_the_browser_comes_back_and_the_login_is_kept_and_used(person: Person) -> None:
     person.box.control("POST", "/settings", {"rotate_refresh_tokens": True})
     process = person.start("login")
@@ -125,6 +126,7 @@ def test_over_ssh_the_address_is_pasted(person: Person) -> None:
     assert '"type":"login"' in out.replace(" ", "")
 
 
+@pytest.mark.slow
 def test_a_login_of_the_command_line_is_taken_over_once(person: Person) -> None:
     host = urlsplit(person.box.line["salesforce"]["instance_url"]).netloc
     wrong = person.run("login", "--sf", given="force://PlatformCLI::5Aep@other.my.salesforce.com")

@@ -77,9 +77,8 @@ def test_the_servers_end_with_a_sandbox_that_was_killed(home: Path) -> None:
         pytest.fail("the servers outlived the sandbox")
 
 
-@pytest.mark.parametrize(
-    "campaigns", [pytest.param("2", id="two"), pytest.param("12", id="every-kind", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("campaigns", ["2", "12"])
 def test_synced_leaves_nothing_to_do(home: Path, campaigns: str) -> None:
     box = Box.start(home, "--campaigns", campaigns, "--members", "15", "--synced")
     try:
@@ -97,6 +96,7 @@ def test_synced_leaves_nothing_to_do(home: Path, campaigns: str) -> None:
         box.stop()
 
 
+@pytest.mark.slow
 def test_the_tour_without_a_terminal(home: Path) -> None:
     told = spawned("demo", home=home, timeout=120)
     assert told.code == 0, (told.out[-3000:], told.talk)

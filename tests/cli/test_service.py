@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.cli.sides import PREDICTIVE, environment, predictive
 from tests.embedded.service.test_smtp import Post, post
@@ -62,6 +63,7 @@ def ready_to_send(client: httpx.Client) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.slow
 def test_it_keeps_its_state_and_shares_it_with_no_other_process(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with running(tmp_path, "--state", str(state)) as (line, client):

@@ -52,9 +52,8 @@ def last_run(box: Box) -> Row:
     return next(line for line in box.run("runs", newest["run"]).lines if line["type"] == "run")
 
 
-@pytest.mark.parametrize(
-    "number", [pytest.param(signal.SIGINT, id="ctrl-c"), pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_finishes_the_batch_in_flight_and_says_so(box: Box, number: signal.Signals) -> None:
     campaign = with_someone_new(box)
     with syncing(box, campaign, seconds=1.5) as process:

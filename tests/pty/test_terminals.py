@@ -61,7 +61,8 @@ WALK = (
 """Keys through every kind of screen, and a word that is seen after each."""
 
 
-@pytest.mark.parametrize("term", ["xterm-256color", pytest.param("linux", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("term", ["xterm-256color", "linux"])
 def test_nothing_flickers(terminal: Any, stored: Path, tmp_path: Path, term: str) -> None:
     shown = opened(terminal("--config", str(stored), home=tmp_path, term=term))
     calm(shown)
@@ -195,6 +196,7 @@ def test_without_colour_only_greys_are_sent(terminal: Any, stored: Path, tmp_pat
     assert all(red == green == blue for red, green, blue in colours)
 
 
+@pytest.mark.slow
 def test_from_sixty_columns_to_two_hundred(terminal: Any, stored: Path, tmp_path: Path) -> None:
     shown = opened(terminal("--config", str(stored), home=tmp_path))
     calm(shown)
@@ -207,6 +209,7 @@ def test_from_sixty_columns_to_two_hundred(terminal: Any, stored: Path, tmp_path
     assert not CLEARS.search(bytes(shown.raw[begun:]))
 
 
+@pytest.mark.slow
 def test_what_is_typed_ahead_of_a_prompt_is_not_lost(terminal: Any, stored: Path, tmp_path: Path) -> None:
     shown = opened(terminal("--config", str(stored), home=tmp_path))
     shown.send(":settings\r")
