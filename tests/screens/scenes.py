@@ -12,7 +12,8 @@ from textual.pilot import Pilot
 from console.app import ConsoleApp
 from console.outside import Outside
 from console.theme import DARK
-from tests.screens.fakes import FakeBackend, StillClock, many_campaigns
+from tests.screens.fakes import FakeBackend
+from tests.screens.made import StillClock, many_campaigns
 from tests.screens.waiting import half_way, press, send, settle
 
 Drive = Callable[[Pilot[Any], FakeBackend], Awaitable[None]]

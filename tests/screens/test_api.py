@@ -9,7 +9,8 @@ import pytest
 
 from console.screens.api_view import head_lines
 from sync.views import Spending
-from tests.screens.fakes import NOW, FakeBackend, campaign_id
+from tests.screens.fakes import FakeBackend
+from tests.screens.made import NOW, campaign_id
 from tests.screens.scenes import console
 from tests.screens.test_journeys import note, text_of
 from tests.screens.waiting import press, settle

@@ -17,7 +17,8 @@ from console.cli.crash import keep
 from console.outside import Door, Outside
 from sync.model import RunState
 from sync.secrets import Secret
-from tests.screens.fakes import NOW, FakeBackend, eight_campaigns, view
+from tests.screens.fakes import FakeBackend
+from tests.screens.made import NOW, eight_campaigns, view
 from tests.screens.scenes import console
 from tests.screens.waiting import frame, handled, press, settle, until
 

@@ -24,7 +24,7 @@ from console.viewstate import Shared
 from sync.errors import ConfigError
 from sync.model import RunKind, RunState
 from sync.views import LimitsView, TimerView, Warned
-from tests.screens.fakes import NOW, eight_campaigns
+from tests.screens.made import NOW, eight_campaigns
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
 

@@ -15,7 +15,8 @@ from sync.errors import FatalError, Refused
 from sync.events import Event, Noted, Phase, Progress
 from sync.ids import RunId
 from sync.model import Calls
-from tests.screens.fakes import NOW, FakeBackend
+from tests.screens.fakes import FakeBackend
+from tests.screens.made import NOW
 from tests.screens.waiting import until
 
 RUN = RunId("r1")

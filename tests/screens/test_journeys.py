@@ -17,7 +17,8 @@ from console.widgets.grid import Grid
 from sync.errors import ServerDown
 from sync.model import RunState
 from sync.views import Difference
-from tests.screens.fakes import FakeBackend, campaign_id, many_campaigns
+from tests.screens.fakes import FakeBackend
+from tests.screens.made import campaign_id, many_campaigns
 from tests.screens.scenes import console
 from tests.screens.waiting import frame, half_way, press, send, settle, until
 

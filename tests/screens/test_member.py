@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from console.screens.member import MemberScreen
-from tests.screens.fakes import FakeBackend, campaign_id
+from tests.screens.fakes import FakeBackend
+from tests.screens.made import campaign_id
 from tests.screens.scenes import console
 from tests.screens.test_journeys import note, text_of, typed
 from tests.screens.waiting import press, settle

@@ -18,7 +18,8 @@ from console.present import cells
 from console.theme import ANSI, DRESSES, LIGHT, tones
 from console.widgets.grid import Grid
 from sync.views import CampaignView
-from tests.screens.fakes import FakeBackend, eight_campaigns, many_campaigns, view
+from tests.screens.fakes import FakeBackend
+from tests.screens.made import eight_campaigns, many_campaigns, view
 from tests.screens.scenes import SCENES, console
 from tests.screens.waiting import frame, press, settle
 

@@ -14,7 +14,8 @@ from console.screens.plan import PlanScreen
 from sync.board import group_failures
 from sync.ids import RunId
 from sync.model import RunState
-from tests.screens.fakes import NOW, FakeBackend, failed_board, run_views
+from tests.screens.fakes import FakeBackend
+from tests.screens.made import NOW, failed_board, run_views
 from tests.screens.scenes import console
 from tests.screens.test_journeys import note, text_of, typed
 from tests.screens.waiting import half_way, press, send, settle, until

@@ -9,7 +9,8 @@ import pytest
 from console.screens.compare_view import compare_lines, instant_of, last_of
 from console.screens.run import RunScreen
 from sync.model import RunKind
-from tests.screens.fakes import NOW, FakeBackend, run_views
+from tests.screens.fakes import FakeBackend
+from tests.screens.made import NOW, run_views
 from tests.screens.scenes import console
 from tests.screens.test_journeys import note, text_of, typed
 from tests.screens.waiting import press, settle

@@ -20,7 +20,8 @@ from sync.events import Phase
 from sync.ids import RunId
 from sync.model import RunKind, RunState, Side
 from sync.plan import Change
-from tests.screens.fakes import NOW, FakeBackend, eight_campaigns, many_campaigns, script
+from tests.screens.fakes import FakeBackend
+from tests.screens.made import NOW, eight_campaigns, many_campaigns, script
 
 RUN = RunId("r1")
 
