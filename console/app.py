@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.screen import Screen
 
 from console.bridge import Job
+from console.commandwork import CommandWork
 from console.messages import EngineEvents, JobEnded
 from console.outside import Door, Outside
 from console.screens.base import ConsoleScreen
 from console.screens.overview import OverviewScreen
 from console.viewstate import closed_with, ended_early, told
-from console.work import Work
 from sync.clock import Clock
 from sync.views import RunResult
 
@@ -40,7 +40,7 @@ SILENT = timedelta(seconds=1)
 """A run that told nothing for so long is painted by the clock, so that its elapsed time goes on."""
 
 
-class ConsoleApp(Work):
+class ConsoleApp(CommandWork):
     """The operator console; its arguments are ``Host``'s."""
 
     CSS_PATH = "styles/console.tcss"

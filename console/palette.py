@@ -20,7 +20,7 @@ from console.keys import EVERYWHERE, KEYS
 from console.present import clean, crop
 
 if TYPE_CHECKING:
-    from console.work import Work
+    from console.commandwork import CommandWork
 
 
 Words = tuple[str, ...]
@@ -39,7 +39,7 @@ class Command:
     """
 
     name: str
-    do: Callable[[Work, Words], None]
+    do: Callable[[CommandWork, Words], None]
     campaigns: bool = False
     takes: Words = ()
     own: str = ""
@@ -63,13 +63,13 @@ class Command:
         return set(words) <= set(self.takes)
 
 
-def _view(app: Work, ids: tuple[str, ...], act: str) -> None:
+def _view(app: CommandWork, ids: tuple[str, ...], act: str) -> None:
     view = app.campaign(ids[0]) if ids else None
     if view is not None:
         getattr(app, act)(view)
 
 
-def _batch(app: Work, words: tuple[str, ...]) -> None:
+def _batch(app: CommandWork, words: tuple[str, ...]) -> None:
     kind = next((word for word in words if word in ("hourly", "nightly")), "")
     if not kind:
         app.do_batch()
@@ -77,7 +77,7 @@ def _batch(app: Work, words: tuple[str, ...]) -> None:
     app.start_batch(f"simulate {kind}" if "--simulate" in words else kind)
 
 
-def _open(app: Work, ids: tuple[str, ...]) -> None:
+def _open(app: CommandWork, ids: tuple[str, ...]) -> None:
     if ids:
         app.open_campaign(ids[0])
 
@@ -184,8 +184,8 @@ class ConsoleCommands(Provider):
     """Palette: what the keys of this screen do, the views, and campaigns by name."""
 
     @property
-    def _host(self) -> Work:
-        return cast("Work", self.app)
+    def _host(self) -> CommandWork:
+        return cast("CommandWork", self.app)
 
     def _entries(self) -> list[tuple[str, str, Callable[[], None]]]:
         host = self._host

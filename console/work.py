@@ -7,16 +7,14 @@ of the first paint.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from console.around import Around
-from console.keys import Situation
-from console.present import count, hhmm, instant, plural
+from console.present import hhmm, instant, plural
 from console.viewstate import RunProgress
 from sync.errors import PredictiveError
 from sync.model import RunKind
-from sync.views import CampaignView, RunResult, RunView, TimerView
+from sync.views import RunResult, RunView, TimerView
 
 if TYPE_CHECKING:
     import threading
@@ -25,31 +23,12 @@ if TYPE_CHECKING:
     from console.backend import Backend
     from console.bridge import Job
     from console.failureboard import Selection
-    from console.palette import Command
     from console.screens.dialogs import Choice
     from sync.plan import Plan
-
-EDITIONS_OF = {"adaptive": 5, "scheduled": 1, "drip": 1}
 
 
 class Work(Around):
     """The app's verbs; every public method answers a key, a command or a timer."""
-
-    # ------------------------------------------------------------ facts for the key table
-
-    def about(self, view: CampaignView | None, now: Situation) -> Situation:
-        """*now* with what is true of *view*."""
-        if view is None:
-            return now
-        return replace(
-            now,
-            campaign=True,
-            started=view.started,
-            closed=view.state == "closed",
-            auto_sync=view.campaign.auto_sync,
-            type_known=view.campaign.type is not None,
-            locked=view.locked or "",
-        )
 
     # ------------------------------------------------------------ where to
 
@@ -231,54 +210,6 @@ class Work(Around):
 
         self.go(("member", campaign_id, person_id), lambda: MemberScreen(campaign_id, person_id, name))
 
-    def start_pause_one(self, view: CampaignView) -> None:
-        """Timers leave the campaign out, with a note; or take it again."""
-        from console.screens.dialogs import AskText
-
-        campaign = view.campaign
-        if view.paused:
-            self.small(
-                "Resume",
-                lambda b, cancel: b.resume_schedule(campaign.id),
-                lambda _: f"Timers take {campaign.name} again.",
-            )
-            return
-
-        def pause(note: str | None) -> None:
-            if note and note.strip():
-                text = note.strip()
-                self.small(
-                    "Pause",
-                    lambda b, cancel: b.pause_schedule(text, campaign.id),
-                    lambda _: f"Hourly and nightly leave {campaign.name} out until P is pressed again.",
-                )
-
-        about = "The hourly and the nightly run leave it out; Synchronize by hand still works."
-        self.push_screen(
-            AskText(f"Pause the timers for {campaign.name}", (about, "A note for whoever looks next:"), does="pause"),
-            pause,
-        )
-
-    def start_unlock(self, view: CampaignView) -> None:
-        """Show why the campaign is locked, ask for a reason, lift it."""
-        from console.screens.dialogs import AskText
-
-        campaign = view.campaign
-
-        def unlock(reason: str | None) -> None:
-            if reason and reason.strip():
-                text = reason.strip()
-                self.small(
-                    "Unlock",
-                    lambda b, cancel: b.unlock(campaign.id, text),
-                    lambda _: f"{campaign.name} is unlocked; v compares both sides afresh.",
-                )
-
-        why = f"Locked: {view.locked}."
-        self.push_screen(
-            AskText(f"Unlock {campaign.name}", (why, "What you found and did, for the journal:"), does="unlock"), unlock
-        )
-
     def do_view_errors(self) -> None:
         """What failed, by type."""
         from console.screens.errors import ErrorsScreen
@@ -307,85 +238,6 @@ class Work(Around):
                 confirm_name=confirm_name,
                 cancel=cancel,
             ),
-        )
-
-    def start_new_edition(self, view: CampaignView) -> None:
-        """Say what New Edition does, then do it."""
-        campaign = view.campaign
-        editions = EDITIONS_OF[campaign.type.value] if campaign.type else 1
-        made = f"Predictive makes {plural(editions, 'edition')}, inactive and empty: nothing is mailed by this."
-        label = f"make {plural(editions, 'edition')}"
-        if view.started and editions > 1:
-            made = "Its five editions exist and are never made twice; an unfinished start is taken up again."
-            label = "do it"
-        elif view.started:
-            made += " It was done before: this makes one more."
-        self.ask(
-            f"New Edition for {campaign.name}?",
-            (
-                f"{plural(view.total, 'member')} with header and test members go to Predictive.",
-                made,
-                "Salesforce gets the edition rows and each member's synced marker.",
-            ),
-            (("y", label, "y"),),
-            lambda answer: (
-                self.start_run(
-                    f"{campaign.name} › New Edition", lambda b, cancel: b.new_edition(campaign.id, cancel=cancel)
-                )
-                if answer == "y"
-                else None
-            ),
-        )
-
-    def start_refresh(self, view: CampaignView, *more: CampaignView) -> None:
-        """Refresh; it only brings in what the service decided, so it is not asked about."""
-        ids = tuple(each.campaign.id for each in (view, *more))
-        title = plural(len(ids), "campaign") if more else view.campaign.name
-        self.start_run(f"{title} › Refresh", lambda b, cancel: b.refresh(ids, cancel=cancel))
-
-    def start_verify(self, view: CampaignView, *more: CampaignView) -> None:
-        """Verify the named campaigns, or all of them."""
-        from console.screens.dialogs import Choice
-
-        views = (view, *more)
-        chosen = tuple(each.campaign.id for each in views)
-        named = plural(len(views), "marked campaign") if more else view.campaign.name
-        started = sum(known.started for known in self.shared.campaigns)
-
-        def verify(which: str) -> None:
-            ids = chosen if which == "one" else None
-            title = f"{named} › Verify" if ids else "All campaigns › Verify"
-            if which:
-                self.start_run(title, lambda b, cancel: b.verify(ids, cancel=cancel))
-
-        self.choose(
-            "Compare both sides afresh; nothing is written.",
-            (
-                Choice("o", "one", named, f"about {plural(sum(2 + v.total // 10000 for v in views), 'call')}"),
-                Choice(
-                    "a", "all", f"all {count(started)} campaigns with editions", "about a dozen calls by one Bulk query"
-                ),
-            ),
-            verify,
-        )
-
-    def start_clear_auto(self, view: CampaignView) -> None:
-        """Ask, then take auto-sync off a closed campaign."""
-        campaign = view.campaign
-
-        def clear(answer: str) -> None:
-            if answer == "y":
-                self.small(
-                    f"{campaign.name} › auto-sync off",
-                    lambda b, cancel: b.clear_auto_sync(campaign.id),
-                    lambda _: f"Auto-sync of {campaign.name} is off.",
-                )
-
-        self.ask(
-            f"Take auto-sync off {campaign.name}?",
-            ("The campaign is closed. Its box PAM__Auto_Sync__c is cleared in Salesforce: 1 call.",),
-            (("y", "clear it", "y"),),
-            clear,
         )
 
     def start_load(self) -> None:
@@ -460,63 +312,6 @@ class Work(Around):
                     self.front.say(words, "✔", "good")
 
         self.beside(wait(), f"small-{job.number}")
-
-    def command(self, line: str) -> None:
-        """What was typed at the ``:`` prompt."""
-        from console.palette import COMMANDS, meant
-
-        found, name, words = meant(line, self.extra_commands)
-        if found is not None and not found.understands(words):
-            self.front.say(f"{found.usage}: {found.text}.", "·", "attention")
-        elif found is not None and found.campaigns:
-            self.beside(self._with_campaigns(found, words), "command", exclusive=True)
-        elif found is not None:
-            found.do(self, words)
-        elif name in self.extra_commands:
-            run = self.extra_commands[name]
-            self.small(line, lambda backend, cancel: run(words), lambda text: self._printed(line, text))
-        else:
-            known = ", ".join(sorted({*(command.name for command in COMMANDS), *self.extra_commands}))
-            self.front.say(f"No command is called {name}. Commands: {known}.", "·", "attention")
-
-    def _printed(self, line: str, text: str) -> str:
-        """What a command printed: a line is a note, more is a screen of its own."""
-        if "\n" not in text:
-            return text or f"{line}: done."
-        from console.screens.text import TextScreen
-
-        self.push_screen(TextScreen(line, text))
-        return ""
-
-    async def _with_campaigns(self, found: Command, words: tuple[str, ...]) -> None:
-        names = words if len(words) > 1 and self._all_known(words) else (" ".join(words),)
-        try:
-            ids = tuple([await self._id_of(name) for name in names])
-        except PredictiveError as error:
-            self.front.say_error(error)
-            return
-        if found.name in ("sync", "plan") and self.bridge.writing is not None:
-            self.front.say(f"{self.bridge.writing.title} is running; 0 shows it.", "·", "attention")
-            return
-        if found.name in ("new-edition", "refresh") and self.situation().read_only:
-            self.front.say("The console is read-only.", "·", "attention")
-            return
-        found.do(self, ids)
-
-    async def _id_of(self, name: str) -> str:
-        """Id of a campaign by id or exact name; one that the list lacks is asked for beside the reads."""
-        for view in self.shared.campaigns:
-            if name in (view.campaign.id, view.campaign.id[:15]):
-                return view.campaign.id
-        named = [view.campaign.id for view in self.shared.campaigns if view.campaign.name == name]
-        if len(named) == 1:
-            return named[0]
-        job = self.bridge.act(f"Look for {name}", lambda b, cancel: b.resolve(name), writes=False)
-        return (await self.bridge.result(job)).id
-
-    def _all_known(self, words: tuple[str, ...]) -> bool:
-        known = {name for view in self.shared.campaigns for name in (view.campaign.name, view.campaign.id)}
-        return all(word in known for word in words)
 
     def look_at_timers(self) -> None:
         """Is a timer due? The store tells; only one process gets the tick."""
