@@ -75,6 +75,11 @@ def _logged(folder: Path) -> Path:
     return path
 
 
+def plain_home(put: Callable[[str, str], object]) -> None:
+    """Folders are shown below a home that is nobody's; *put* sets a variable of the environment."""
+    put("HOME", "/home/ops")
+
+
 def outside() -> Outside:
     """A log and the example configuration, which is read from where the tests run."""
     folder = Path(tempfile.mkdtemp(prefix="predictive-scene-"))

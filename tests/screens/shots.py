@@ -7,11 +7,12 @@ left out and said so.
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.screens.scenes import SCENES, shoot
+from tests.screens.scenes import SCENES, plain_home, shoot
 
 TARGET = Path(__file__).resolve().parents[2] / "screenshots"
 SIZES = ((80, 24), (120, 36))
@@ -51,6 +52,7 @@ def picture(svg: str, family: str) -> bytes | None:
 async def main(names: list[str]) -> int:
     """Write the shots of *names*, all of them without any."""
     TARGET.mkdir(exist_ok=True)
+    plain_home(os.environ.__setitem__)
     family = font()
     if family is None:
         print("no known monospaced font: SVG only", file=sys.stderr)

@@ -1,44 +1,57 @@
-"""Pictures of the screens, kept as SVG and compared cell by cell."""
+"""How the screens look: a picture of each at 120×36, every scene as text at 80×24 and 60×20, one in 16 colours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from console.app import ConsoleApp
-from tests.screens.scenes import SCENES, console
-from tests.screens.waiting import settle
+from console.theme import ANSI, DARK
+from tests.screens.scenes import ORGS, SCENES, console, outside
+from tests.screens.waiting import frame, settle
 
-NARROW = (
-    "overview",
-    "empty",
+SCREENS = (
+    "overview-200",
     "campaign",
     "members",
-    "plan",
-    "guard",
-    "run",
-    "run-ended",
-    "simulated",
-    "schedule",
-    "errors",
     "member",
-    "metrics",
+    "plan",
+    "run-ended",
+    "runs",
+    "journal",
+    "errors",
+    "schedule",
+    "api",
+    "doctor",
+    "settings",
+    "log",
     "help",
 )
-WIDE = ("overview-200", "campaign", "plan", "run-ended", "api")
-PICTURES = [(name, (80, 24)) for name in NARROW] + [(name, (120, 36)) for name in WIDE]
+PICTURES = [*((name, DARK) for name in SCREENS), ("overview", ANSI)]
+FRAMES = [(name, size) for name in SCENES for size in ((80, 24), (60, 20))]
 
 
-@pytest.mark.parametrize(("name", "size"), PICTURES, ids=[f"{name}-{size[0]}x{size[1]}" for name, size in PICTURES])
-async def test_screen_looks_as_kept(
-    name: str, size: tuple[int, int], same_picture: Callable[[ConsoleApp], None]
-) -> None:
+@pytest.mark.parametrize(("name", "dress"), PICTURES, ids=[f"{name}-{dress}" for name, dress in PICTURES])
+async def test_screen_looks_as_kept(name: str, dress: str, same_picture: Callable[[ConsoleApp], None]) -> None:
     make, drive = SCENES[name]
     backend = make()
-    app = console(backend)
-    async with app.run_test(size=size) as pilot:
+    app = console(backend, dress=dress, outside=outside(), **ORGS.get(name, {}))
+    async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)
         await drive(pilot, backend)
         same_picture(app)
+        backend.hold.set()
+
+
+@pytest.mark.parametrize(("name", "size"), FRAMES, ids=[f"{name}-{size[0]}x{size[1]}" for name, size in FRAMES])
+async def test_scene_reads_as_kept(name: str, size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
+    make, drive = SCENES[name]
+    backend = make()
+    app = console(backend, outside=outside(), **ORGS.get(name, {}))
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await drive(pilot, backend)
+        assert "\n".join(line.rstrip() for line in frame(app)) == snapshot
         backend.hold.set()
