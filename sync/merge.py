@@ -17,7 +17,7 @@ from sync.mapping import Mapping
 from sync.model import BaseMember, OrgMember, RunKind, ServiceMember, Side
 from sync.plan import Change, Scalar
 from sync.rules import Rule
-from sync.status import Direction, decide_status
+from sync.status import Direction, agreed_of_row, decide_status
 
 PERSON_FIELDS = (
     ("first_name", Change.NAME),
@@ -80,9 +80,9 @@ def merge(
     """
     if org is None:
         return _without_org(service, base, context)
-    draft = Draft(org, service)
     if invisible:
-        return _invisible(draft, service, context)
+        return _invisible(Draft(service or org, service), service, context)
+    draft = Draft(org, service)
     if service is None:
         if is_held(base, MEMBER, org.member_id):
             draft.facts.add(Fact.HELD)
@@ -306,7 +306,8 @@ def _status(
 ) -> None:
     if Rule.STATUS not in context.rules:
         return
-    decision = decide_status(org.status, service.status, base, context.labels, context.rules)
+    agreed = agreed_of_row(base, org.member_id)
+    decision = decide_status(org.status, service.status, agreed, context.labels, context.rules)
     if decision.waits:
         draft.facts.add(Fact.HELD)
         return

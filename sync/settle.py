@@ -14,6 +14,7 @@ from sync.draft import COUNTERS
 from sync.holds import MEMBER, still_held
 from sync.merge import OUR_HOLDS, PERSON_FIELDS, SEEDED
 from sync.model import BaseMember, OrgMember, ServiceMember, Side, StatusState
+from sync.status import agreed_of_row
 
 
 def equal(org: OrgMember, service: ServiceMember, off: frozenset[str]) -> bool:
@@ -51,11 +52,12 @@ def settle(
     done = equal(org, service, off) and not invisible
     holds = still_held(base, org, service, frozenset(restored) - {"status"})
     held = "status" in restored and org.status != service.status
-    agreed = base.status if base else None
+    of_row = agreed_of_row(base, org.member_id)
+    agreed = of_row.status if of_row else None
     if held:
         agreed = service.status if restored["status"] is Side.PREDICTIVE else org.status
     waits = _waits(org, service, agreed, off | {name for name, _ in holds})
-    state = StatusState.HELD if held else _status_state(org, service, base, rejected)
+    state = StatusState.HELD if held else _status_state(org, service, of_row, rejected)
     return BaseMember(
         campaign_id=org.campaign_id,
         person_id=org.person_id,

@@ -2,16 +2,18 @@
 
 Pure. Changed in the org only → to the service; in the service only → to the org; both to the same value → agreed;
 both differently, or different without a base → Salesforce wins. A value that was rejected or held is not planned
-again until a side changes. The platform swaps an unknown status for the default without an error, so a status is
+again until a side changes. All of this is about one member row: of somebody who was removed and added again nothing
+was agreed yet. The platform swaps an unknown status for the default without an error, so a status is
 checked against the campaign's own labels before it is written anywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from sync.ids import MemberId
 from sync.model import BaseMember, StatusLabel, StatusState
 from sync.rules import EVERY_RULE, Rule, Rules
 
@@ -49,6 +51,14 @@ def known_status(status: str | None, labels: Sequence[StatusLabel]) -> bool:
     return not labels or any(label.label == status for label in labels)
 
 
+def agreed_of_row(base: BaseMember | None, member_id: MemberId) -> BaseMember | None:
+    """The base as far as its status is about this member row: who left and came back has a new row, and what was
+    agreed or refused of the former one says nothing about it."""
+    if base is None or base.member_id == member_id:
+        return base
+    return replace(base, status=None, org_status=None, service_status=None, status_state=StatusState.PENDING)
+
+
 def decide_status(
     org: str | None,
     service: str | None,
@@ -60,7 +70,7 @@ def decide_status(
 
     Args:
         org, service: the value on either side; equal values of a member about to be added are checked only.
-        base: what was agreed; None when nothing was.
+        base: what was agreed of this member row (:func:`agreed_of_row`); None when nothing was.
         labels: the campaign's labels.
         rules: the rules that are held.
     """

@@ -288,7 +288,9 @@ def _mirrors(
             agreed = base.get(mirror.person_id)
             if agreed is not None and agreed.invisible:
                 continue
-            merged = merge(mirror, service.get(mirror.person_id), agreed, context)
+            # What was agreed of the primary row holds for its mirrors.
+            mirrored = replace(agreed, member_id=mirror.member_id) if agreed is not None else None
+            merged = merge(mirror, service.get(mirror.person_id), mirrored, context)
             rows = [row for row in merged.rows if row.side is Side.SALESFORCE and row.subject is Subject.MEMBER]
             rows = [row for row in rows if only is None or only.takes(row)]
             for group in grouped(rows):
@@ -365,9 +367,9 @@ def _goes_on(
     members = live.parts.store.members
     org = members.org_rows(campaign_id, (person,)).get(person, (None,))[0]
     here = members.service_rows(campaign_id, (person,)).get(person)
-    if here is None:
-        return Differing(org, service, base)
     agreed = members.base_rows(campaign_id, (person,)).get(person)
+    if here is None:
+        return Differing(org, service, agreed if agreed is not None and agreed.invisible else base)
     return Differing(org, here, agreed, known_as=service)
 
 

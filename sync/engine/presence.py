@@ -3,7 +3,8 @@
 Imports ports, model and the store. Expected are the member rows last seen in the org; the org's own count of the same
 poll is the witness. If they differ, up or down, all ids are read with a count in the same call, and only a read whose
 distinct ids equal that count says that an id is missing. A missing id is a removal only if the person is not a member
-under another id and the person's record is still readable, or is known as deleted or merged; else it is invisible.
+under another id and the person's record is still readable, or is known as deleted; else it is invisible. Of a converted
+lead or a merged record that is asked of the record it went on as, because its member row went along.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from dataclasses import replace
 
 from sync.engine.live import LiveRun
 from sync.ids import CampaignId, MemberId, PersonId
-from sync.model import OrgMember
+from sync.model import BaseMember, OrgMember
 from sync.packing import ROWS_PER_PAGE, SLOTS_PER_CALL, least_read_calls
-from sync.ports import IdRead, Presence
+from sync.ports import IdRead, Person, Presence
 from sync.rules import Rule
 
 Land = Callable[[LiveRun, Collection[OrgMember]], None]
@@ -122,8 +123,23 @@ def _mark(live: LiveRun, campaign_id: CampaignId, persons: Collection[PersonId],
     members.put_base(replace(base, invisible=invisible, org_digest="") for base in bases)
 
 
+def _agree_on_hidden(live: LiveRun, campaign_id: CampaignId, hidden: Mapping[MemberId, PersonId]) -> None:
+    """Give those a base of whom none was made: a run that landed them ended before. What was agreed of the member row
+    under a former person holds for it."""
+    members = live.parts.store.members
+    known = members.base_rows(campaign_id, tuple(set(hidden.values())))
+    new = {member: person for member, person in hidden.items() if person not in known}
+    former = members.base_by_member(campaign_id, tuple(new)) if new else {}
+    members.put_base(
+        replace(former[member], person_id=person)
+        if member in former
+        else BaseMember(campaign_id, person, member, "", "", None, None, None)
+        for member, person in new.items()
+    )
+
+
 def _go_on_as(live: LiveRun, campaign_id: CampaignId, merged: Mapping[PersonId, PersonId]) -> None:
-    """Whoever was merged into another member is that member now: what was agreed of them points to its row."""
+    """Whoever went on as another member is that member now: what was agreed of them points to its row."""
     members = live.parts.store.members
     winners = members.org_rows(campaign_id, tuple(set(merged.values())))
     agreed = members.base_rows(campaign_id, tuple(merged)).values()
@@ -134,36 +150,59 @@ def _go_on_as(live: LiveRun, campaign_id: CampaignId, merged: Mapping[PersonId, 
     )
 
 
+def _now(live: LiveRun, persons: Collection[PersonId]) -> dict[PersonId, Person]:
+    """What is known of the record that each person has by now: the end of a chain of conversions and merges, each
+    round of which takes a call."""
+    found: dict[PersonId, Person] = {}
+    ahead = set(persons)
+    while ahead:
+        found |= live.parts.org.read_people(tuple(sorted(ahead)))
+        live.least += 1
+        ahead = {after for each in found.values() if (after := _after(each)) is not None} - found.keys()
+    return {person: _end(found, person) for person in persons}
+
+
+def _after(person: Person) -> PersonId | None:
+    return person.converted_to or person.merged_into
+
+
+def _end(found: Mapping[PersonId, Person], person: PersonId) -> Person:
+    here, passed = found[person], {person}
+    while (after := _after(here)) is not None and after not in passed:
+        here = found[after]
+        passed.add(after)
+    return here
+
+
 def _judge_missing(
     live: LiveRun, campaign_id: CampaignId, missing: Mapping[MemberId, PersonId], present: set[PersonId]
 ) -> None:
     members = live.parts.store.members
     elsewhere = {member for member, person in missing.items() if person in present}
     doubtful = {member: person for member, person in missing.items() if member not in elsewhere}
-    people = live.parts.org.read_people(tuple(sorted(set(doubtful.values())))) if doubtful else {}
-    live.least += min(1, len(doubtful))
+    people = _now(live, set(doubtful.values()))
     gone = set(elsewhere)
-    hidden: set[PersonId] = set()
+    hidden: dict[MemberId, PersonId] = {}
     for member, person in doubtful.items():
-        found = people.get(person)
-        proven = found is not None and found.presence is not Presence.INVISIBLE
-        if proven or Rule.UNSEEN_IS_NOT_GONE not in live.parts.rules:
+        if people[person].presence is not Presence.INVISIBLE or Rule.UNSEEN_IS_NOT_GONE not in live.parts.rules:
             gone.add(member)
         else:
-            hidden.add(person)
+            hidden[member] = person
     merged = {
-        person: found.merged_into
+        person: people[person].person_id
         for person in doubtful.values()
-        if (found := people.get(person)) is not None and found.merged_into is not None
+        if people[person].presence is not Presence.INVISIBLE and people[person].person_id != person
     }
     if merged and Rule.PEOPLE_MERGED in live.parts.rules:
         _go_on_as(live, campaign_id, merged)
     if gone:
         members.forget_org(campaign_id, tuple(gone))
     if hidden:
-        _mark(live, campaign_id, hidden, invisible=True)
+        persons = set(hidden.values())
+        _agree_on_hidden(live, campaign_id, hidden)
+        _mark(live, campaign_id, persons, invisible=True)
         live.note(
-            f"{len(hidden)} members can no longer be seen in Salesforce and are not proven to be removed: they are "
+            f"{len(persons)} members can no longer be seen in Salesforce and are not proven to be removed: they are "
             "kept and not mailed. Check View All on campaigns, leads and contacts for the integration user",
             level="warning",
             campaign_id=campaign_id,

@@ -235,7 +235,7 @@ def _put_aside(base: BaseMember | None, name: str, owners: object) -> bool:
 
 
 def _status_kind(org: OrgMember, service: ServiceMember, base: BaseMember | None) -> str:
-    if base is None:
+    if base is None or base.member_id != org.member_id:
         return DIFFERENCE
     if base.status_state in (StatusState.HELD, StatusState.REJECTED):
         stuck = (org.status, service.status) == (base.org_status, base.service_status)

@@ -304,6 +304,11 @@ class Members:
         found = map(base_of, self._look(base_member, BASE_FIELDS, campaign_id, "person_id", person_ids))
         return {row.person_id: row for row in found}
 
+    def base_by_member(self, campaign_id: CampaignId, member_ids: Collection[MemberId]) -> dict[MemberId, BaseMember]:
+        """Base rows by member id, under whatever person they were agreed. Walks the campaign."""
+        found = map(base_of, self._look(base_member, BASE_FIELDS, campaign_id, "member_id", member_ids))
+        return {row.member_id: row for row in found if row.member_id is not None}
+
     def stream_org(self, campaign_id: CampaignId) -> Iterator[OrgMember]:
         """All landed org rows of a campaign, by member id, streamed."""
         statement = (

@@ -457,7 +457,9 @@ class Machine(RuleBasedStateMachine):
             membership.status = ours
             if now is None or ours != theirs:
                 continue
-            if camp.id in calm and kind in ("manual", "hourly"):
+            # An hour does not read the org's members: of a row that no sync has seen yet it can agree on nothing.
+            seen = kind == "manual" or (kind == "hourly" and None not in membership.agreed)
+            if camp.id in calm and seen:
                 membership.agreed = {ours}
             else:
                 membership.agreed |= {ours}

@@ -88,10 +88,8 @@ class Model:
         return made
 
     def join(self, camp: str, person: int, member_id: str, status: str) -> None:
-        """A person becomes a member. What was agreed of an earlier membership may be remembered or not."""
-        before = self.camps[camp].members.get(person)
-        agreed: set[str | None] = {None} | (before.agreed if before else set())
-        self.camps[camp].members[person] = Membership(member_id, person, status, agreed)
+        """A person becomes a member. Nothing is agreed of a new membership, whatever was of an earlier one."""
+        self.camps[camp].members[person] = Membership(member_id, person, status)
 
     def leave(self, camp: str, person: int) -> None:
         """A membership is deleted."""

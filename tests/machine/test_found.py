@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sync.errors import PredictiveError
+from sync.merge import INVISIBLE_HOLD
 from sync.model import RunKind
 from sync.store.database import Database
 from tests.machine.seam import Fate, Killed
@@ -98,3 +100,83 @@ def test_who_takes_over_the_member_of_somebody_who_is_out_is_out_in_the_other_ca
         f"AND CampaignId = '{here.id}'"
     )
     assert (row["PAM__Reason__c"], row["PAM__Active__c"]) == ("Opt Out Indirect", False)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["converted since the last sync", "known as the contact"])
+@pytest.mark.parametrize("hidden", ["the contact", "the contact it was merged into", "both records"])
+def test_whoever_went_on_as_a_hidden_record_is_kept_and_not_mailed(stage: Stage, hidden: str, known: bool) -> None:
+    """That the former record can be read, or is known as merged, says nothing about the member: it went along."""
+    campaign = stage.campaigns[0]
+    lead, other = campaign.leads[0], stage.sides.create("Contact", LastName="Other", Email="other@x.org")
+    (contact,) = stage.sides.records({"op": "convert", "id": lead})
+    if known:
+        assert stage.shell.sync([campaign.id]).exit_code == 0
+    now = contact
+    if hidden == "the contact it was merged into":
+        stage.sides.records({"op": "merge", "id": other, "loser": contact})
+        now = other
+    hides = [now, lead] if hidden == "both records" else [now]
+    stage.sides.control("POST", "/sharing", {"hide": hides})
+    for _ in range(2):
+        stage.clock.advance(3600)
+        counts = stage.shell.sync([campaign.id]).counts
+        assert (counts.removed, counts.invisible) == (0, 1)
+        member = stage.sides.service_members(campaign.id)[contact if known else lead]
+        assert member["hold"] == INVISIBLE_HOLD
+    stage.sides.control("POST", "/sharing", {"show": hides})
+    stage.clock.advance(3600)
+    assert stage.shell.sync([campaign.id]).exit_code == 0
+    assert stage.sides.service_members(campaign.id)[now]["hold"] is None
+
+
+def test_a_member_of_a_converted_lead_is_removed_once_its_contact_is_known_to_be_deleted(stage: Stage) -> None:
+    campaign = stage.campaigns[0]
+    (contact,) = stage.sides.records({"op": "convert", "id": campaign.leads[0]})
+    stage.sides.delete("Contact", contact)
+    result = stage.shell.sync([campaign.id])
+    assert (result.counts.removed, result.counts.invisible) == (1, 0)
+    assert stage.sides.service_members(campaign.id).keys() == set(campaign.leads[1:])
+
+
+def test_what_was_refused_of_a_former_member_row_is_forgotten_with_it(stage: Stage) -> None:
+    """Whoever was removed and comes back has a new row, of which nothing was agreed: Salesforce wins."""
+    campaign = stage.campaigns[0]
+    lead = campaign.leads[0]
+    stage.sides.delete("CampaignMember", campaign.members[0])
+    stage.sides.activity(campaign.id, lead, status="Responded")
+    stage.shell.batch(RunKind.HOURLY)
+    stage.sides.create("CampaignMember", CampaignId=campaign.id, LeadId=lead, Status="Sent")
+    assert stage.shell.sync([campaign.id]).exit_code == 0
+    assert stage.shell.batch(RunKind.HOURLY).exit_code == 0
+    (row,) = stage.sides.query(
+        f"SELECT Status FROM CampaignMember WHERE LeadId = '{lead}' AND CampaignId = '{campaign.id}'"
+    )
+    assert (row["Status"], stage.sides.service_members(campaign.id)[lead]["status"]) == ("Sent", "Sent")
+
+
+@pytest.mark.parametrize("new", [False, True], ids=["converted", "new"])
+def test_who_is_hidden_after_a_run_that_ended_halfway_is_not_mailed_either(stage: Stage, new: bool) -> None:
+    """The run has landed the member row of a person with whom nothing was agreed before it failed."""
+    campaign = stage.campaigns[0]
+    if new:
+        now = stage.sides.lead(FirstName="Ada", LastName="New", Email="new@x.org")
+        stage.sides.create("CampaignMember", CampaignId=campaign.id, LeadId=now)
+    else:
+        (now,) = stage.sides.records({"op": "convert", "id": campaign.leads[0]})
+    stage.sides.control("POST", "/faults", {"side": "predictive", "kind": "status", "status": 500, "times": 1000})
+    with suppress(PredictiveError):
+        stage.shell.sync([campaign.id])
+    stage.sides.control("DELETE", "/faults")
+    stage.sides.control("POST", "/sharing", {"hide": [now]})
+    stage.clock.advance(3600)
+    counts = stage.shell.sync([campaign.id]).counts
+    assert (counts.removed, counts.invisible, counts.added) == (0, 1, 0)
+    members = stage.sides.service_members(campaign.id)
+    assert now not in members
+    held = [] if new else [campaign.leads[0]]
+    assert [lead for lead in campaign.leads if members[lead]["hold"] == INVISIBLE_HOLD] == held
+    stage.sides.control("POST", "/sharing", {"show": [now]})
+    stage.clock.advance(3600)
+    assert stage.shell.sync([campaign.id]).exit_code == 0
+    members = stage.sides.service_members(campaign.id)
+    assert (members[now]["hold"], len(members)) == (None, len(campaign.leads) + new)
