@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.stamp-run
 DEV_STAMP := $(VENV)/.stamp-dev
 BENCH_STAMP := $(VENV)/.stamp-bench
-WORKERS ?= 2
+# One more than the cores of a small machine: many tests wait for processes.
+WORKERS ?= 3
 
 .PHONY: demo test test-all soak lint bench screenshots clean help
 

@@ -30,7 +30,11 @@ SCREENS = (
     "help",
 )
 PICTURES = [*((name, DARK) for name in SCREENS), ("overview", ANSI)]
-FRAMES = [(name, size) for name in SCENES for size in ((80, 24), (60, 20))]
+FRAMES = [
+    pytest.param(name, size, id=f"{name}-{size[0]}x{size[1]}", marks=[pytest.mark.slow] * (size[0] < 80))
+    for name in SCENES
+    for size in ((80, 24), (60, 20))
+]
 
 
 @pytest.mark.parametrize(("name", "dress"), PICTURES, ids=[f"{name}-{dress}" for name, dress in PICTURES])
@@ -45,7 +49,7 @@ async def test_screen_looks_as_kept(name: str, dress: str, same_picture: Callabl
         backend.hold.set()
 
 
-@pytest.mark.parametrize(("name", "size"), FRAMES, ids=[f"{name}-{size[0]}x{size[1]}" for name, size in FRAMES])
+@pytest.mark.parametrize(("name", "size"), FRAMES)
 async def test_scene_reads_as_kept(name: str, size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
     make, drive = SCENES[name]
     backend = make()
