@@ -13,21 +13,21 @@ from console.keys import Situation
 from console.messages import RowMoved, RowOpened
 from console.present import Line
 from console.screens import api_view as look
-from console.screens.base import ConsoleScreen, bindings_for
+from console.screens.base import TabbedScreen, bindings_for
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from sync.views import CampaignView, Spending, Waste
 
 
-class ApiScreen(ConsoleScreen):
+class ApiScreen(TabbedScreen):
     """The meter over the lists of spenders."""
 
     PLACE = "api"
+    TABS = look.TABS
     BINDINGS = bindings_for("api")
 
     def __init__(self) -> None:
         super().__init__()
-        self.tab = look.TABS[0]
         self.spending: Spending | None = None
 
     def body(self) -> ComposeResult:
@@ -106,19 +106,6 @@ class ApiScreen(ConsoleScreen):
         """Into the campaign."""
         if self.campaign is not None:
             self.host.open_campaign(self.campaign.campaign.id)
-
-    def _go(self, step: int) -> None:
-        self.tab = look.TABS[(look.TABS.index(self.tab) + step) % len(look.TABS)]
-        self.query_one(Grid).cursor = 0
-        self.refresh_all()
-
-    def do_tab(self) -> None:
-        """The next list."""
-        self._go(1)
-
-    def do_tab_back(self) -> None:
-        """The list before."""
-        self._go(-1)
 
     def do_clear_auto(self) -> None:
         """Ask, then take auto-sync off."""

@@ -322,3 +322,26 @@ class ConsoleScreen(Screen[None]):
                     self.host.let_go()
 
         self.run_worker(guarded(), group=group, exclusive=True, exit_on_error=True)
+
+
+class TabbedScreen(ConsoleScreen):
+    """A screen whose one grid shows one of several lists; each begins at its top. Subclasses name ``TABS``."""
+
+    TABS: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tab = self.TABS[0]
+
+    def _go(self, step: int) -> None:
+        self.tab = self.TABS[(self.TABS.index(self.tab) + step) % len(self.TABS)]
+        self.query_one(Grid).cursor = 0
+        self.refresh_all()
+
+    def do_tab(self) -> None:
+        """The next list."""
+        self._go(1)
+
+    def do_tab_back(self) -> None:
+        """The list before."""
+        self._go(-1)

@@ -13,14 +13,14 @@ from console.keys import Situation
 from console.messages import RowMoved
 from console.present import Line
 from console.screens import member_view as look
-from console.screens.base import ConsoleScreen, bindings_for
+from console.screens.base import TabbedScreen, bindings_for
 from console.screens.dialogs import AskText, Choice
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from sync.story import EditionStory, MemberStory
 
 
-class MemberScreen(ConsoleScreen):
+class MemberScreen(TabbedScreen):
     """The story of one member.
 
     Args:
@@ -30,6 +30,7 @@ class MemberScreen(ConsoleScreen):
     """
 
     PLACE = "member"
+    TABS = look.TABS
     BINDINGS = bindings_for("member")
 
     def __init__(self, campaign_id: str, person_id: str, name: str) -> None:
@@ -37,7 +38,6 @@ class MemberScreen(ConsoleScreen):
         self._campaign_id = campaign_id
         self._person_id = person_id
         self._called = name
-        self.tab = look.TABS[0]
         self.story: MemberStory | None = None
 
     def body(self) -> ComposeResult:
@@ -126,19 +126,6 @@ class MemberScreen(ConsoleScreen):
     def on_row_moved(self, message: RowMoved) -> None:
         """Tell about another row."""
         self._paint_chosen()
-
-    def _go(self, step: int) -> None:
-        self.tab = look.TABS[(look.TABS.index(self.tab) + step) % len(look.TABS)]
-        self.query_one(Grid).cursor = 0
-        self.refresh_all()
-
-    def do_tab(self) -> None:
-        """The next tab."""
-        self._go(1)
-
-    def do_tab_back(self) -> None:
-        """The tab before."""
-        self._go(-1)
 
     def do_ask_again(self) -> None:
         """Ask the service anew."""
