@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 NULL = "#N/A"
 """What sets a field to null."""
+
+_QUOTED = re.compile(r"[^\w#/:@.+-]")
+"""Cells without any of these are written as they are."""
 
 Row = tuple[str, Mapping[str, Any]]
 """A record's id and the values to set, by API name (``Parent__r.External__c`` for a reference by external id)."""
@@ -36,9 +40,52 @@ def as_csv(rows: Iterable[Row]) -> str:
     return out.getvalue()
 
 
+class Size:
+    """How long the CSV of rows is that come one by one; none is kept."""
+
+    __slots__ = ("_cells", "_names", "_rows")
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+        self._rows = 0
+        self._cells = 0
+
+    def add(self, record_id: str, values: Mapping[str, Any]) -> None:
+        """Count one row in."""
+        self.add_row(tuple(values), row_cells(record_id, values))
+
+    def add_row(self, names: Sequence[str], cells: int) -> None:
+        """Count one row in, by the names it sets and the length of its cells."""
+        self._names.update(dict.fromkeys(names))
+        self._rows += 1
+        self._cells += cells
+
+    @property
+    def characters(self) -> int:
+        """How many characters :func:`as_csv` would give."""
+        lines = self._rows + 1
+        return _line(["Id", *self._names]) + self._cells + lines * (len(self._names) + 1)
+
+
+def row_cells(record_id: str, values: Mapping[str, Any]) -> int:
+    """Characters of a row's cells, without what stands between them."""
+    return _line([record_id, *map(cell, values.values())])
+
+
+def _line(cells: Sequence[str]) -> int:
+    if not any(_QUOTED.search(each) for each in cells):
+        return sum(map(len, cells))
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(cells)
+    return len(out.getvalue()) - len(cells)
+
+
 def characters(rows: Iterable[Row]) -> int:
     """How many characters :func:`as_csv` gives."""
-    return len(as_csv(rows))
+    size = Size()
+    for record_id, values in rows:
+        size.add(record_id, values)
+    return size.characters
 
 
 def cell(value: Any) -> str:

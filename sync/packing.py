@@ -20,7 +20,8 @@ deterministic, therefore the cost that it predicts is the number of calls it mak
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
 
 from sync.bulk_csv import characters
 from sync.packed import (
@@ -75,6 +76,8 @@ __all__ = [
     "TWO_OWNERS",
     "BulkJob",
     "Collection",
+    "Lane",
+    "Lanes",
     "Packed",
     "PackedBulk",
     "PackedCall",
@@ -82,11 +85,13 @@ __all__ = [
     "Retrieve",
     "Target",
     "bulk_read_calls",
+    "compose",
     "composite_read_calls",
+    "composites_left",
     "cost_of",
     "id_read_calls",
     "least_read_calls",
-    "lower_bound",
+    "least_write_calls",
     "pack",
     "read_calls",
     "rest_calls",
@@ -143,8 +148,9 @@ class _Lane:
     def peek(self) -> Iterator[PackedRow]:
         return (PackedRow(tuple(pending.writes)) for pending in self._queue if not pending.gone)
 
-    def writes(self) -> Iterator[OrgWrite]:
-        return (write for pending in self._queue if not pending.gone for write in pending.writes)
+    @property
+    def like(self) -> PackedRow | None:
+        return next(self.peek(), None)
 
     def take(self, most: int) -> list[PackedRow]:
         rows: list[PackedRow] = []
@@ -157,17 +163,39 @@ class _Lane:
         return rows
 
 
-class _Buffer:
-    """The look-ahead: rows sorted into lanes, writes of one record put together."""
+class Lane(Protocol):
+    """Records of one kind, waiting to be packed."""
 
-    def __init__(self, writes: Iterable[OrgWrite]) -> None:
-        self._source = iter(writes)
-        self._places: dict[Target, tuple[_Pending, _Lane]] = {}
+    count: int
+
+    @property
+    def like(self) -> PackedRow | None:
+        """One that stands for all of them; may be None when there is none."""
+
+    def take(self, most: int) -> list[PackedRow]:
+        """The next *most* of them, or fewer."""
+
+
+_L = TypeVar("_L", bound=Lane)
+_K = TypeVar("_K")
+
+
+class Lanes(Generic[_L]):
+    """Records that wait, sorted by how they may be written.
+
+    Attributes:
+        checked: by object, what is read before it is written. upserts: by object and external field.
+        shared: by object, plain updates of a field with two owners. updates: by object, the other updates.
+        exhausted: nothing more will come.
+    """
+
+    def __init__(self, lane: Callable[[], _L]) -> None:
+        self._lane = lane
         self.exhausted = False
-        self.checked: dict[str, _Lane] = {}
-        self.upserts: dict[tuple[str, str], _Lane] = {}
-        self.shared: dict[str, _Lane] = {}
-        self.updates: dict[str, _Lane] = {}
+        self.checked: dict[str, _L] = {}
+        self.upserts: dict[tuple[str, str], _L] = {}
+        self.shared: dict[str, _L] = {}
+        self.updates: dict[str, _L] = {}
 
     @property
     def count(self) -> int:
@@ -178,6 +206,70 @@ class _Buffer:
     def _plain(self) -> int:
         """Updates waiting that need no reading before."""
         return sum(lane.count for lanes in (self.shared, self.updates) for lane in lanes.values())
+
+    def lane_of(self, write: OrgWrite) -> _L:
+        """Where a write belongs."""
+        if write.operation is OrgOperation.UPSERT:
+            return self._there(self.upserts, (write.sobject, write.external_field or ""))
+        if write.expect:
+            return self._there(self.checked, write.sobject)
+        return self._there(self.shared if TWO_OWNERS & write.values.keys() else self.updates, write.sobject)
+
+    def _there(self, lanes: dict[_K, _L], key: _K) -> _L:
+        found = lanes.get(key)
+        if found is None:
+            found = lanes[key] = self._lane()
+        return found
+
+    def next_checked(self, shared: set[str], free: int, most: int) -> list[PackedRow]:
+        """Up to *most* checked rows; people before members, because an opt-out is urgent.
+
+        Args:
+            shared: objects that are retrieved anyway.
+            free: how many further objects may be retrieved.
+        """
+        rows: list[PackedRow] = []
+        for sobject in sorted(self.checked, key=lambda name: (name == MEMBER, name)):
+            lane = self.checked[sobject]
+            if not lane.count or len(rows) >= most or (sobject not in shared and free == 0):
+                continue
+            rows += lane.take(most - len(rows))
+            free -= sobject not in shared
+        return rows
+
+    def next_collections(self, slots: int) -> list[Collection]:
+        """Up to *slots* collections of plain rows; a partly filled one only when nothing more can join it."""
+        out: list[Collection] = []
+        for (sobject, external_field), lane in self.upserts.items():
+            while len(out) < slots and self._worth(lane.count):
+                rows = tuple(lane.take(ROWS_PER_COLLECTION))
+                out.append(Collection(OrgOperation.UPSERT, rows, sobject, external_field))
+        while len(out) < slots and self._worth(self._plain):
+            out.append(Collection(OrgOperation.UPDATE, tuple(self.next_updates(ROWS_PER_COLLECTION))))
+        return out
+
+    def next_updates(self, most: int) -> list[PackedRow]:
+        """Up to *most* plain updates, object by object."""
+        rows: list[PackedRow] = []
+        for lane in (*self.shared.values(), *self.updates.values()):
+            rows += lane.take(most - len(rows))
+        return rows
+
+    def _worth(self, count: int) -> bool:
+        return count > 0 and (self.exhausted or count >= ROWS_PER_COLLECTION)
+
+    def worth_a_job(self) -> bool:
+        """True when so many plain updates of an object wait that a job is cheaper."""
+        return any(lane.count >= BULK_FROM for lane in self.updates.values())
+
+
+class _Buffer(Lanes[_Lane]):
+    """The look-ahead: rows sorted into lanes, writes of one record put together."""
+
+    def __init__(self, writes: Iterable[OrgWrite]) -> None:
+        super().__init__(_Lane)
+        self._source = iter(writes)
+        self._places: dict[Target, tuple[_Pending, _Lane]] = {}
 
     def fill(self, target: int = LOOK_AHEAD) -> None:
         """Read on until *target* records wait or the source ends."""
@@ -196,18 +288,12 @@ class _Buffer:
         while not self.exhausted:
             self.fill(self.count + LOOK_AHEAD)
         found = [(name, lane.take(lane.count)) for name, lane in self.updates.items() if lane.count >= BULK_FROM]
-        self._forget()
+        self.forget()
         return found
-
-    def waiting(self) -> Iterator[OrgWrite]:
-        """Every write that waits, as it was given."""
-        lanes = [*self.checked.values(), *self.upserts.values(), *self.shared.values(), *self.updates.values()]
-        for lane in lanes:
-            yield from lane.writes()
 
     def _put(self, write: OrgWrite) -> None:
         target = target_of(write)
-        sobject, external_field, _ = target
+        sobject = write.sobject
         known = self._places.get(target)
         if known is not None and not known[0].gone:
             pending, lane = known
@@ -219,64 +305,14 @@ class _Buffer:
             pending = _Pending([*pending.writes, write])
         else:
             pending = _Pending([write])
-        if external_field:
-            lane = self.upserts.setdefault((sobject, external_field), _Lane())
-        elif write.expect:
-            lane = self.checked.setdefault(sobject, _Lane())
-        elif TWO_OWNERS & write.values.keys():
-            lane = self.shared.setdefault(sobject, _Lane())
-        else:
-            lane = self.updates.setdefault(sobject, _Lane())
+        lane = self.lane_of(write)
         lane.put(pending)
         self._places[target] = (pending, lane)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Let go of places whose record has been packed."""
         if len(self._places) > 2 * LOOK_AHEAD:
             self._places = {target: place for target, place in self._places.items() if not place[0].gone}
-
-    def next_checked(self, shared: set[str], free: int, most: int) -> list[PackedRow]:
-        """Up to *most* checked rows; people before members, because an opt-out is urgent.
-
-        Args:
-            shared: objects that are retrieved anyway.
-            free: how many further objects may be retrieved.
-        """
-        rows: list[PackedRow] = []
-        for sobject in sorted(self.checked, key=lambda name: (name == MEMBER, name)):
-            lane = self.checked[sobject]
-            if not lane.count or len(rows) >= most or (sobject not in shared and free == 0):
-                continue
-            rows += lane.take(most - len(rows))
-            free -= sobject not in shared
-        self._forget()
-        return rows
-
-    def next_collections(self, slots: int) -> list[Collection]:
-        """Up to *slots* collections of plain rows; a partly filled one only when nothing more can join it."""
-        out: list[Collection] = []
-        for (sobject, external_field), lane in self.upserts.items():
-            while len(out) < slots and self._worth(lane.count):
-                rows = tuple(lane.take(ROWS_PER_COLLECTION))
-                out.append(Collection(OrgOperation.UPSERT, rows, sobject, external_field))
-        while len(out) < slots and self._worth(self._plain):
-            out.append(Collection(OrgOperation.UPDATE, tuple(self.next_updates(ROWS_PER_COLLECTION))))
-        self._forget()
-        return out
-
-    def next_updates(self, most: int) -> list[PackedRow]:
-        """Up to *most* plain updates, object by object."""
-        rows: list[PackedRow] = []
-        for lane in (*self.shared.values(), *self.updates.values()):
-            rows += lane.take(most - len(rows))
-        return rows
-
-    def _worth(self, count: int) -> bool:
-        return count > 0 and (self.exhausted or count >= ROWS_PER_COLLECTION)
-
-    def worth_a_job(self) -> bool:
-        """True when so many plain updates of an object wait that a job is cheaper."""
-        return any(lane.count >= BULK_FROM for lane in self.updates.values())
 
     def short_job(self) -> BulkJob | None:
         """A job created with its data that spends fewer calls than Composites would, if there is one."""
@@ -285,16 +321,44 @@ class _Buffer:
         for sobject, lane in self.updates.items():
             if lane.count < MULTIPART_FROM:
                 continue
-            mine = {id(write) for write in lane.writes()}
-            together = list(self.waiting())
-            rest = [write for write in together if id(write) not in mine]
-            if cost_of(rest, bulk=False) + MULTIPART_CALLS >= cost_of(together, bulk=False):
+            if composites_left(self, without=lane) + MULTIPART_CALLS >= composites_left(self):
                 continue
             rows = tuple(lane.peek())
             if _fits(rows):
                 lane.take(lane.count)
                 return BulkJob(sobject, rows, multipart=True)
         return None
+
+
+class _Number:
+    """As many records as a lane holds, none of them kept apart."""
+
+    __slots__ = ("count", "like")
+
+    def __init__(self, lane: Lane | None = None) -> None:
+        self.count = lane.count if lane is not None else 0
+        self.like = lane.like if lane is not None else None
+
+    def take(self, most: int) -> list[PackedRow]:
+        taken = min(most, self.count)
+        self.count -= taken
+        return [self.like] * taken if self.like is not None else []
+
+
+def composites_left(lanes: Lanes[_L], *, without: _L | None = None) -> int:
+    """Composites that everything which waits would take, but for one lane's records."""
+    copy: Lanes[_Number] = Lanes(_Number)
+    copy.checked = {key: _Number(lane) for key, lane in lanes.checked.items()}
+    copy.upserts = {key: _Number(lane) for key, lane in lanes.upserts.items()}
+    copy.shared = {key: _Number(lane) for key, lane in lanes.shared.items()}
+    copy.updates = {key: _Number(lane) for key, lane in lanes.updates.items() if lane is not without}
+    copy.exhausted = True
+    calls = 0
+    current: list[PackedRow] = []
+    while current or copy.count:
+        _, current = compose(copy, current)
+        calls += 1
+    return calls
 
 
 def _fits(rows: Iterable[PackedRow]) -> bool:
@@ -329,7 +393,8 @@ def pack(writes: Iterable[OrgWrite], *, bulk: bool = True) -> Iterator[Packed]:
                 continue
         if not current and buffer.count == 0:
             return
-        call, current = _compose(buffer, current)
+        call, current = compose(buffer, current)
+        buffer.forget()
         yield call
 
 
@@ -337,9 +402,9 @@ def _job(sobject: str, rows: Sequence[PackedRow]) -> BulkJob:
     return BulkJob(sobject, tuple(rows), multipart=_fits(rows))
 
 
-def _compose(buffer: _Buffer, current: list[PackedRow]) -> tuple[PackedCall, list[PackedRow]]:
+def compose(buffer: Lanes[_L], current: list[PackedRow]) -> tuple[PackedCall, list[PackedRow]]:
     """One Composite: a last look at *current*'s rows, the rows, their read-back, the read-ahead of the next batch, and
-    plain rows."""
+    plain rows; and the next batch."""
     needed = -(-len(current) // ROWS_PER_COLLECTION)
     # The platform stores another status than the one sent when it does not know it: members are always read back.
     must_read_back = {MEMBER} if any(row.first.sobject == MEMBER for row in current) else set()
@@ -358,7 +423,7 @@ def _compose(buffer: _Buffer, current: list[PackedRow]) -> tuple[PackedCall, lis
     return PackedCall(tuple(collections), retrieves, looks), upcoming
 
 
-def _current_collections(buffer: _Buffer, current: list[PackedRow]) -> list[Collection]:
+def _current_collections(buffer: Lanes[_L], current: list[PackedRow]) -> list[Collection]:
     """*current* in collections of 200, the last one filled up with plain updates."""
     out = []
     for start in range(0, len(current), ROWS_PER_COLLECTION):
@@ -386,33 +451,27 @@ def cost_of(writes: Iterable[OrgWrite], *, bulk: bool = True) -> int:
     return sum(call.cost for call in pack(writes, bulk=bulk))
 
 
-def lower_bound(writes: Sequence[OrgWrite], *, bulk: bool = True) -> int:
-    """The fewest calls that any engine could write these records with.
+def least_write_calls(checked: int, plain: int, jobless: int, job_characters: int, *, bulk: bool = True) -> int:
+    """The fewest calls that any engine could write so many records with.
 
     A Composite takes 1,000 rows; records with ``expect`` cannot be written by the call that reads them first, and take
     two of its five slots for the last look and the read-back; a Bulk job takes any number of rows without a field of
     two owners for four calls, for two when its data is short.
+
+    Args:
+        checked: records that are read before they are written. plain: the others.
+        jobless: those of the plain ones that no job takes.
+        job_characters: CSV of all that a job takes.
+        bulk: whether there are jobs.
     """
-    checked: set[Target] = set()
-    plain: set[Target] = set()
-    jobless: set[Target] = set()
-    for write in writes:
-        target = target_of(write)
-        (checked if write.expect else plain).add(target)
-        if write.expect or write.operation is OrgOperation.UPSERT or TWO_OWNERS & write.values.keys():
-            jobless.add(target)
-    plain -= checked
     if not checked and not plain:
         return 0
-    with_reading = 1 + -(-len(checked) // CHECKED_PER_CALL) if checked else 0
-    together = max(with_reading, -(-(len(checked) + len(plain)) // ROWS_PER_CALL))
-    if not bulk or not plain - jobless:
+    with_reading = 1 + -(-checked // CHECKED_PER_CALL) if checked else 0
+    together = max(with_reading, -(-(checked + plain) // ROWS_PER_CALL))
+    if not bulk or plain == jobless:
         return together
-    rest = len(plain & jobless)
-    beside = max(with_reading, -(-(len(checked) + rest) // ROWS_PER_CALL))
-    bulky = [write for write in writes if target_of(write) not in jobless]
-    short = characters((write.record_id or "", write.values) for write in bulky) <= MULTIPART_CHARACTERS
-    return min(together, beside + (MULTIPART_LEAST if short else BULK_LEAST))
+    beside = max(with_reading, -(-(checked + jobless) // ROWS_PER_CALL))
+    return min(together, beside + (MULTIPART_LEAST if job_characters <= MULTIPART_CHARACTERS else BULK_LEAST))
 
 
 def composite_read_calls(rows: int) -> int:

@@ -229,6 +229,16 @@ class OrgOutcome:
     overwritten: Mapping[str, Any] = field(default_factory=dict)
 
 
+class WriteMeter(Protocol):
+    """Counts calls of writes that pass by; keeps none of them."""
+
+    def add(self, write: OrgWrite) -> None:
+        """A record with all that is written to it. Raises ValueError when it names no record."""
+
+    def cost(self) -> tuple[int, int]:
+        """The calls that writing everything spends, and the fewest that any engine could; asked once, at the end."""
+
+
 class Org(Protocol):
     """The Salesforce side. Every method may raise ServerDown, NotWhatItShouldBe, WrongCredentials, QuotaExhausted."""
 
@@ -262,8 +272,8 @@ class Org(Protocol):
     def headers(self, campaign_ids: Sequence[CampaignId], opted_out_since: datetime | None) -> Headers:
         """The hourly run's one call before anything is sent."""
 
-    def cost_of(self, writes: Sequence[OrgWrite]) -> tuple[int, int]:
-        """Calls that ``write`` would spend, and the lower bound; pure arithmetic, no call."""
+    def meter(self) -> WriteMeter:
+        """A meter of the calls that ``write`` would spend; pure arithmetic, no call."""
 
     def write(
         self,

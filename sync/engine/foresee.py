@@ -22,16 +22,15 @@ ESTIMATE = "an estimate"
 """How the note begins that tells such figures from planned ones."""
 
 
-def foresee(parts: Parts, due: Sequence[PreparedItem], tallies: Mapping[CampaignId, Tally]) -> tuple[OrgWrite, ...]:
+def foresee(parts: Parts, due: Sequence[PreparedItem], tallies: Mapping[CampaignId, Tally]) -> Iterator[OrgWrite]:
     """Count what *due* mails will cause into the campaigns' tallies.
 
-    Returns:
+    Yields:
         Stand-ins for the writes, one for each record, for the cost only; they must never be sent.
     """
     by_campaign: dict[CampaignId, list[PreparedItem]] = {}
     for item in due:
         by_campaign.setdefault(item.campaign_id, []).append(item)
-    writes: list[OrgWrite] = []
     for campaign_id, items in by_campaign.items():
         tally = tallies.get(campaign_id)
         if tally is None:
@@ -42,10 +41,10 @@ def foresee(parts: Parts, due: Sequence[PreparedItem], tallies: Mapping[Campaign
         if level:
             tally.facts[Fact.CHANGED] += members
             tally.rows[Side.SALESFORCE, Change.LEVEL] += members
-            writes += (_write(MEMBER_OBJECT, campaign_id, level, f"due-{campaign_id}-{at}") for at in range(members))
+            for at in range(members):
+                yield _write(MEMBER_OBJECT, campaign_id, level, f"due-{campaign_id}-{at}")
         for item in items:
-            writes += _content(parts, item, tally)
-    return tuple(writes)
+            yield from _content(parts, item, tally)
 
 
 def _content(parts: Parts, item: PreparedItem, tally: Tally) -> Iterator[OrgWrite]:

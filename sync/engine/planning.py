@@ -5,13 +5,14 @@ Imports the pure core, ports and the store. Nothing is written to either side, n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 
 from sync.budget import cost, service_batches
 from sync.digest import header_digest, mapping_digest, test_people_digest
-from sync.draft import INBOUND, MergeContext, Merged, Rejection, member_label
+from sync.draft import INBOUND, MergeContext, Merged, member_label
 from sync.engine import content
 from sync.engine.fixed_type import type_verdict
 from sync.engine.foresee import estimate_note, foresee
@@ -34,10 +35,14 @@ from sync.model import (
     TestPerson,
 )
 from sync.plan import Change, GuardVerdict, Plan, PlanCounts, PlanRow, Subject, numbered
-from sync.ports import OrgWrite, PreparedItem
+from sync.ports import OrgWrite, PreparedItem, WriteMeter
 from sync.rules import Rule
 from sync.store.database import chunks
 
+NOTES = 200
+"""Notes on single members that are told."""
+
+_NOTES_OF_PLAN = 100
 _MIRRORS = 500
 """Mirrors that are looked at together."""
 
@@ -105,18 +110,37 @@ class Wanted:
 
 @dataclass(slots=True)
 class Draw:
-    """A plan while it is being drawn up."""
+    """A plan while it is being drawn up: counts, and no rows, however many there are.
 
+    Attributes:
+        meter: of the calls that the org's rows will take.
+        tallies: counts by campaign. notes: the first of them, for people.
+        service_rows: records by campaign. single_calls: further requests to the service.
+        rows, offered: as in ``Plan``. canaries: test members that are gone.
+        ticked: people whose opt-out box has a row already.
+    """
+
+    meter: WriteMeter
     tallies: dict[CampaignId, Tally] = field(default_factory=dict)
-    rejections: list[tuple[CampaignId, str, str, Rejection]] = field(default_factory=list)
     notes: list[tuple[CampaignId, str]] = field(default_factory=list)
-    writes: list[OrgWrite] = field(default_factory=list)
     service_rows: dict[CampaignId, int] = field(default_factory=dict)
     single_calls: int = 0
     rows: int = 0
     offered: int = 0
     canaries: list[str] = field(default_factory=list)
     ticked: set[str] = field(default_factory=set)
+
+    def count(self, writes: Iterable[OrgWrite]) -> int:
+        """Let writes pass the meter; how many they were."""
+        passed = 0
+        for write in writes:
+            self.meter.add(write)
+            passed += 1
+        return passed
+
+    def note(self, campaign_id: CampaignId, texts: Iterable[str]) -> None:
+        """Keep what is to be said, as long as somebody would read it."""
+        self.notes += ((campaign_id, text) for text in islice(texts, max(0, NOTES - len(self.notes))))
 
 
 def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
@@ -127,7 +151,7 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
     """
     parts = live.parts
     org_id, service_id = parts.org_identity().org_id, parts.service_id()
-    draw = Draw()
+    draw = Draw(parts.org.meter())
 
     def rows() -> Iterator[PlanRow]:
         for row in (wanted.rows or _rows)(live, wanted, draw):
@@ -136,11 +160,10 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
             yield numbered(row, draw.rows)
 
     def header() -> Plan:
-        draw.writes += wanted.further
-        foreseen = foresee(parts, wanted.due, draw.tallies) if wanted.due else ()
-        draw.writes += foreseen
+        draw.count(wanted.further)
+        foreseen = draw.count(foresee(parts, wanted.due, draw.tallies))
         batches = service_batches(draw.service_rows.values()) + draw.single_calls
-        writes = parts.org.cost_of(draw.writes)
+        writes = draw.meter.cost()
         to_come = Calls(writes[0], batches) + wanted.extra
         plan_cost = cost(
             live.calls(),
@@ -181,8 +204,8 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
             retries=wanted.retries,
             notes=(
                 *wanted.notes,
-                *((estimate_note(len(foreseen)),) if foreseen else ()),
-                *(text for _, text in draw.notes[:100]),
+                *((estimate_note(foreseen),) if foreseen else ()),
+                *(text for _, text in draw.notes[:_NOTES_OF_PLAN]),
             ),
         )
 
@@ -233,7 +256,7 @@ def _rows(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
                     continue
                 tally.row(row)
                 tally.editions_updated += row.change is Change.EDITION
-                draw.writes.append(write)
+                draw.meter.add(write)
                 yield row
         live.breathe()
     yield from _tick_rows(live, wanted, draw)
@@ -260,11 +283,7 @@ def _member_rows(live: LiveRun, wanted: Wanted, campaign: Campaign, tally: Tally
             merged = replace(merged, rows=tuple(row for row in merged.rows if only.takes(row)), notes=())
         merged = _once_per_person(merged, draw)
         tally.take(merged)
-        draw.notes += ((campaign.id, note) for note in merged.notes)
-        subject = org or service
-        if merged.rejections and subject is not None:
-            label = member_label(subject)
-            draw.rejections += ((campaign.id, subject.person_id, label, each) for each in merged.rejections)
+        draw.note(campaign.id, merged.notes)
         for group in grouped(merged.rows):
             cost_of_group(live, group, draw)
         yield from merged.rows
@@ -319,7 +338,7 @@ def cost_of_group(live: LiveRun, group: tuple[PlanRow, ...], draw: Draw) -> None
     org = tuple(row for row in group if row.side is Side.SALESFORCE)
     write = org_write(org, live.parts.mapping, None) if org else None
     if write is not None:
-        draw.writes.append(write)
+        draw.meter.add(write)
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,5 +473,5 @@ def _tick_rows(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
         )
         write = org_write((row,), live.parts.mapping, None)
         if write is not None:
-            draw.writes.append(write)
+            draw.meter.add(write)
         yield row

@@ -201,7 +201,7 @@ def draw_plan(claims: Claims, wanted: Wanted) -> Plan:
     with live.phase(Phase.COMPARE) as done:
         plan, drawn = make_plan(live, new_plan_id(), wanted)
         done[0] = plan.rows
-    for campaign_id, text in drawn.notes[:200]:
+    for campaign_id, text in drawn.notes:
         live.note(text, level="warning", campaign_id=campaign_id)
     claims.plan_id, claims.cost = plan.plan_id, plan.cost
     cost = plan.cost

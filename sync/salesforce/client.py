@@ -13,6 +13,7 @@ from sync.http.channel import Budget, Channel, Secret, Session
 from sync.http.transport import Transport
 from sync.ids import CONTACT_PREFIX, CampaignId, MemberId, PersonId, looks_like_id, to18
 from sync.mapping import Mapping as Names
+from sync.metering import WriteMeter
 from sync.model import Campaign, OrgMember, Side, StatusLabel
 from sync.ports import (
     Headers,
@@ -321,9 +322,9 @@ class SalesforceOrg:
 
     # -------------------------------------------------------- writing
 
-    def cost_of(self, writes: Sequence[OrgWrite]) -> tuple[int, int]:
-        """See ``Org.cost_of``."""
-        return packing.cost_of(writes, bulk=self._bulk), packing.lower_bound(writes, bulk=self._bulk)
+    def meter(self) -> WriteMeter:
+        """See ``Org.meter``."""
+        return WriteMeter(bulk=self._bulk)
 
     def write(
         self,

@@ -27,6 +27,7 @@ from sync.salesforce.jobs import Waits
 from sync.salesforce.soql import Select
 from tests.adapters.conftest import Sides
 from tests.adapters.support import Hidden, Records, StillClock
+from tests.measured import measured
 
 BASE = "https://acme.my.salesforce.com"
 ROOT = "/services/data/v66.0/jobs/ingest"
@@ -274,7 +275,7 @@ def test_very_many_markers_go_as_one_job_and_locked_rows_once_more() -> None:
     outcomes: dict[str, OrgOutcome] = {}
     with Transport(Records(), clock, sleep=clock.sleep, network=httpx.MockTransport(network)) as transport:
         org = SalesforceOrg(transport, instance_url=BASE, mapping=Mapping(), access_token=Hidden("00Dx!y"))
-        assert org.cost_of(writes) == (5, 4)
+        assert measured(org.meter(), writes) == (5, 4)
         org.write(
             writes,
             before=lambda batch: None,

@@ -15,6 +15,7 @@ from sync.model import OrgMember, PersonKind
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
 from sync.salesforce.client import SalesforceOrg
 from tests.adapters.conftest import Sides
+from tests.measured import measured
 
 SYNCED = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 
@@ -81,7 +82,7 @@ def test_six_hundred_statuses_cost_two_calls_and_are_read_back(sides: Sides) -> 
     members = members_of(sides, 0, 600)
     label = next(one.label for one in sides.first_campaign().labels if one.has_responded)
     writes = [status(member, label) for member in members]
-    assert sides.org.cost_of(writes) == (2, 2)
+    assert measured(sides.org.meter(), writes) == (2, 2)
     before, journal = sides.spent(), Journal()
     journal.write(sides.org, writes)
     assert sides.spent() - before == 2
@@ -154,7 +155,7 @@ def test_thousands_of_rows_cost_what_was_said(sides: Sides) -> None:
     members = members_of(sides, 0, 1_700)
     writes = [marker(member, PAM__Opens__c=3) for member in members]
     writes += [status(member, member.status or "Sent") for member in members[:900]]
-    predicted, least = sides.org.cost_of(writes)
+    predicted, least = measured(sides.org.meter(), writes)
     before, journal = sides.spent(), Journal()
     journal.write(sides.org, writes)
     assert sides.spent() - before == predicted
@@ -305,6 +306,6 @@ def test_a_cancel_stops_between_calls(sides: Sides) -> None:
 
 
 def test_nothing_to_write_costs_nothing(sides: Sides) -> None:
-    assert sides.org.cost_of([]) == (0, 0)
+    assert measured(sides.org.meter(), []) == (0, 0)
     Journal().write(sides.org, [])
     assert sides.spent() == 0

@@ -10,6 +10,7 @@ from sync.model import OrgMember
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
 from sync.salesforce.jobs import Waits
 from tests.adapters.conftest import Sides
+from tests.measured import measured
 
 SIZES = st.fixed_dictionaries(
     {
@@ -76,7 +77,7 @@ class Rows:
         """Write them and hold the count against what was said."""
         writes = self.writes(sizes)
         org = self.sides.new_org(waits=Waits(per_row=0.0, least=0.2))
-        predicted, least = org.cost_of(writes)
+        predicted, least = measured(org.meter(), writes)
         before, outcomes = self.sides.spent(), list[OrgOutcome]()
         org.write(
             writes,

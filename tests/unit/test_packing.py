@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 
@@ -11,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync import packing
-from sync.bulk_csv import characters
-from sync.packing import TWO_OWNERS, PackedBulk, PackedCall, cost_of, lower_bound, pack, target_of
+from sync.bulk_csv import Row, as_csv, characters
+from sync.metering import WriteMeter
+from sync.packing import TWO_OWNERS, PackedBulk, PackedCall, cost_of, pack, target_of
 from sync.ports import OrgOperation, OrgWrite
+from tests.measured import measured
 
 MARKER = {"PAM__Synced__c": "2026-11-23T01:00:00Z"}
 
@@ -93,7 +96,7 @@ def test_each_write_once_within_the_limits_and_at_the_cost_said(writes: list[Org
         targets = [target_of(row.first) for row in call.rows]
         assert len(targets) == len(set(targets)), "one record twice in a call"
     assert cost_of(writes, bulk=False) == len(calls)
-    assert lower_bound(writes, bulk=False) <= len(calls)
+    assert measured(WriteMeter(bulk=False), writes)[1] <= len(calls)
 
 
 @settings(max_examples=15, deadline=None)
@@ -109,6 +112,50 @@ def test_what_has_two_owners_is_read_in_the_call_before_and_statuses_are_read_ba
         assert statuses <= {i for read in call.looks for i in read.ids}, "written without a last look"
         before = {i for read in call.retrieves for i in read.reads_ahead}
     assert not before
+
+
+_BIG = st.sampled_from([0, 1, 199, 2_999, 3_100, 4_400, 5_000, 5_001, 6_000, 7_300, 12_001])
+
+
+@pytest.mark.slow
+@settings(max_examples=15, deadline=None)
+@given(st.tuples(_BIG, _BIG, _BIG, _BIG, _BIG), st.booleans(), st.integers(0, 9))
+def test_a_meter_says_what_the_packer_makes(sizes: tuple[int, ...], bulk: bool, seed: int) -> None:
+    """At every border of a job, in any order, with rows of several objects and lengths."""
+    plain, other, checked, shared, edition = sizes
+    writes = [
+        *levels(plain, "Sent"),
+        *(replace(update(n), sobject="Edition__c") for n in range(other)),
+        *(update(n + 100_000, checked=True) for n in range(checked)),
+        *boxes(shared),
+        *(upsert(n, "PAM__Click_Through__c") for n in range(edition)),
+    ]
+    writes = list({target_of(write): write for write in writes}.values())
+    random.Random(seed).shuffle(writes)
+    assert measured(WriteMeter(bulk=bulk), writes)[0] == cost_of(writes, bulk=bulk)
+
+
+@pytest.mark.slow
+def test_a_meter_keeps_nothing_of_what_it_counts() -> None:
+    def peak(count: int) -> int:
+        meter = WriteMeter()
+        tracemalloc.start()
+        try:
+            for number in range(count):
+                meter.add(update(number))
+                meter.add(update(number + 100_000, checked=True))
+            assert meter.cost()[0] > 0
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(10_000) < peak(5_000) + 200_000
+
+
+@pytest.mark.parametrize("text", ["", "plain", "a,b", 'say "so"', "two\nlines", " #N/A", "ü"])
+def test_the_length_of_a_csv_is_known_without_making_it(text: str) -> None:
+    rows: list[Row] = [("1", {"A": text}), ("2", {"B": None, "A": True}), ("3", {}), ("4", {"Odd, name": text})]
+    assert characters(rows) == len(as_csv(rows))
 
 
 @settings(max_examples=15, deadline=None)
@@ -131,8 +178,8 @@ def test_order_is_kept_within_an_object_and_kind(writes: list[OrgWrite]) -> None
 )  # fmt: skip
 def test_calls_for_members(plain: int, checked: int, calls: int) -> None:
     writes = [*(update(n) for n in range(plain)), *(update(n + 9_000, checked=True) for n in range(checked))]
-    assert cost_of(writes) == calls
-    assert calls - lower_bound(writes) <= 1
+    assert cost_of(writes) == measured(WriteMeter(), writes)[0] == calls
+    assert calls - measured(WriteMeter(), writes)[1] <= 1
 
 
 def test_a_status_and_a_level_of_one_member_share_a_row() -> None:
@@ -163,8 +210,8 @@ def test_very_many_rows_without_two_owners_become_one_job() -> None:
     assert isinstance(job, PackedBulk)
     assert len(job.rows) == 10_000
     assert not any(write.expect for write in job.writes)
-    assert cost_of(writes) == packing.BULK_CALLS + len(rest) == 7
-    assert lower_bound(writes) == 6
+    assert cost_of(writes) == measured(WriteMeter(), writes)[0] == packing.BULK_CALLS + len(rest) == 7
+    assert measured(WriteMeter(), writes)[1] == 6
     assert cost_of(writes, bulk=False) > cost_of(writes)
 
 
@@ -182,7 +229,7 @@ def test_a_field_with_two_owners_is_in_no_job_however_many_there_are() -> None:
     ]
     for writes in (boxes(6_000), statuses, [w for pair in zip(boxes(6_000), statuses, strict=True) for w in pair]):
         assert all(isinstance(call, PackedCall) for call in pack(writes))
-        assert cost_of(writes) == lower_bound(writes) == -(-len(writes) // 1_000)
+        assert cost_of(writes) == measured(WriteMeter(), writes)[1] == -(-len(writes) // 1_000)
 
 
 def test_a_row_that_gets_a_field_with_two_owners_leaves_the_job() -> None:
@@ -216,8 +263,8 @@ def levels(count: int, text: str) -> list[OrgWrite]:
 def test_short_data_rides_in_the_request_that_creates_the_job(count: int, text: str, calls: int, least: int) -> None:
     writes = levels(count, text)
     packed = list(pack(writes))
-    assert cost_of(writes) == calls
-    assert lower_bound(writes) == min(least, -(-count // 1_000))
+    assert cost_of(writes) == measured(WriteMeter(), writes)[0] == calls
+    assert measured(WriteMeter(), writes)[1] == min(least, -(-count // 1_000))
     short = [job for call in packed if isinstance(call, PackedBulk) for job in call.jobs if job.multipart]
     assert all(characters((r.first.record_id or "", r.values) for r in job.rows) <= 100_000 for job in short)
 
