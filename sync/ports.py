@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sync.ids import CampaignId, EditionId, MemberId, PersonId
 from sync.mapping import refuse_against_owner
@@ -124,17 +124,24 @@ class Poll:
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class IdRead:
-    """All member ids of a campaign with the person of each, and the org's count from the same call.
-
-    ``complete``: every page came and the distinct ids equal the count. Only then may an id be called missing.
-    """
+class MemberKey(NamedTuple):
+    """A member row by its ids."""
 
     campaign_id: CampaignId
-    ids: Mapping[MemberId, PersonId]
-    count: int
-    complete: bool
+    member_id: MemberId
+    person_id: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class IdRead:
+    """All member ids of some campaigns with the person of each, and the org's count of each campaign from the same
+    call. Only where every page came and the distinct ids equal the count may an id be called missing.
+
+    ``pages`` is lazy and may spend further calls; the rows come in any order.
+    """
+
+    counts: Mapping[CampaignId, int]
+    pages: Iterator[Sequence[MemberKey]]
 
 
 class Presence(StrEnum):
@@ -255,7 +262,7 @@ class Org(Protocol):
         """One Composite of five queries, and further calls only as the pages are read."""
 
     def read_ids(self, campaign_ids: Sequence[CampaignId]) -> Iterator[IdRead]:
-        """Member ids of campaigns for the delete rule; many small campaigns share a call."""
+        """Member ids of campaigns for the delete rule; many small campaigns share a read, and a call."""
 
     def read_members(self, campaign_id: CampaignId) -> Iterator[tuple[OrgMember, ...]]:
         """Every member of one campaign, afresh, in id order; 10,000 rows a call."""

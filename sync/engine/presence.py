@@ -9,14 +9,14 @@ lead or a merged record that is asked of the record it went on as, because its m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 from sync.engine.live import LiveRun
 from sync.ids import CampaignId, MemberId, PersonId
 from sync.model import BaseMember, OrgMember
 from sync.packing import ROWS_PER_PAGE, SLOTS_PER_CALL, least_read_calls
-from sync.ports import IdRead, Person, Presence
+from sync.ports import Person, Presence
 from sync.rules import Rule
 
 Land = Callable[[LiveRun, Collection[OrgMember]], None]
@@ -46,27 +46,42 @@ def settle_absence(
         return {}
     failed: dict[CampaignId, str] = {}
     again: list[CampaignId] = []
+    ids = live.parts.store.id_reads
     for campaign_id in [key for key in suspicious if key in whole]:
-        seen = members.known_member_ids(campaign_id, seen_by=live.run)
-        if len(seen) == counts[campaign_id]:
+        ids.clear((campaign_id,))
+        ids.lay_landed(campaign_id, live.run)
+        if ids.count(campaign_id) == counts[campaign_id]:
             suspicious.remove(campaign_id)
-            _conclude(live, IdRead(campaign_id, seen, len(seen), True), land_rows)
+            _conclude(live, campaign_id, land_rows)
     if suspicious:
         live.least += _least_id_calls(sum(counts[key] for key in suspicious))
-    for read in live.parts.org.read_ids(suspicious) if suspicious else ():
-        live.step()
-        if read.complete:
-            _conclude(live, read, land_rows)
+    for campaign_id, came, count in _read(live, suspicious):
+        if came == count:
+            _conclude(live, campaign_id, land_rows)
         else:
-            again.append(read.campaign_id)
+            again.append(campaign_id)
     # Members may have come and gone between two pages: once more, then it is left.
-    for read in live.parts.org.read_ids(again) if again else ():
-        live.step()
-        if read.complete:
-            _conclude(live, read, land_rows)
+    for campaign_id, came, count in _read(live, again):
+        if came == count:
+            _conclude(live, campaign_id, land_rows)
         else:
-            failed[read.campaign_id] = f"{len(read.ids)} member ids came, the org counts {read.count}"
+            failed[campaign_id] = f"{came} member ids came, the org counts {count}"
     return failed
+
+
+def _read(live: LiveRun, campaign_ids: Collection[CampaignId]) -> Iterator[tuple[CampaignId, int, int]]:
+    """Read the ids of campaigns and lay them down: of each how many came and how many the org counts. Equal figures are
+    a complete read, of which conclusions may be drawn until the next campaign is asked for."""
+    ids = live.parts.store.id_reads
+    for read in live.parts.org.read_ids(tuple(campaign_ids)) if campaign_ids else ():
+        ids.clear(tuple(read.counts))
+        for page in read.pages:
+            ids.lay(page)
+            live.step()
+        for campaign_id, count in read.counts.items():
+            live.step()
+            yield campaign_id, ids.count(campaign_id), count
+            ids.clear((campaign_id,))
 
 
 def reconcile_ids(live: LiveRun, campaign_ids: Collection[CampaignId], *, land_rows: Land) -> tuple[CampaignId, ...]:
@@ -74,11 +89,10 @@ def reconcile_ids(live: LiveRun, campaign_ids: Collection[CampaignId], *, land_r
     done: list[CampaignId] = []
     if campaign_ids:
         live.least += _least_id_calls(sum(live.parts.store.members.count_known(campaign_ids).values()))
-    for read in live.parts.org.read_ids(tuple(campaign_ids)) if campaign_ids else ():
-        live.step()
-        if read.complete:
-            _conclude(live, read, land_rows)
-            done.append(read.campaign_id)
+    for campaign_id, came, count in _read(live, campaign_ids):
+        if came == count:
+            _conclude(live, campaign_id, land_rows)
+            done.append(campaign_id)
     return tuple(done)
 
 
@@ -95,25 +109,21 @@ def _unseen(live: LiveRun, campaign_id: CampaignId) -> int:
     return sum(len(rows) for rows in live.parts.store.members.org_rows(campaign_id, persons).values())
 
 
-def _conclude(live: LiveRun, read: IdRead, land_rows: Land) -> None:
-    """Draw the conclusions of a complete read of ids."""
-    members = live.parts.store.members
-    campaign_id = read.campaign_id
-    known = members.known_member_ids(campaign_id)
-    hidden = set(members.invisible(campaign_id))
-    back = {person for member, person in known.items() if member in read.ids and person in hidden}
+def _conclude(live: LiveRun, campaign_id: CampaignId, land_rows: Land) -> None:
+    """Draw the conclusions of a complete read of ids, which are laid down."""
+    ids = live.parts.store.id_reads
+    back = ids.shown_again(campaign_id)
     if back:
         _mark(live, campaign_id, back, invisible=False)
-    if back or read.ids.keys() - known.keys():
+    if back or ids.unknown(campaign_id):
         # Rows that became visible, with whatever was changed while they were not, or were stamped before the
         # watermark: no poll would ever bring them.
         for page in live.parts.org.read_members(campaign_id):
             land_rows(live, page)
             live.step()
-        known = members.known_member_ids(campaign_id)
-    missing = {member: person for member, person in known.items() if member not in read.ids}
+    missing = ids.missing(campaign_id)
     if missing:
-        _judge_missing(live, campaign_id, missing, set(read.ids.values()))
+        _judge_missing(live, campaign_id, missing)
 
 
 def _mark(live: LiveRun, campaign_id: CampaignId, persons: Collection[PersonId], *, invisible: bool) -> None:
@@ -174,10 +184,9 @@ def _end(found: Mapping[PersonId, Person], person: PersonId) -> Person:
     return here
 
 
-def _judge_missing(
-    live: LiveRun, campaign_id: CampaignId, missing: Mapping[MemberId, PersonId], present: set[PersonId]
-) -> None:
+def _judge_missing(live: LiveRun, campaign_id: CampaignId, missing: Mapping[MemberId, PersonId]) -> None:
     members = live.parts.store.members
+    present = live.parts.store.id_reads.members_still(campaign_id, set(missing.values()))
     elsewhere = {member for member, person in missing.items() if person in present}
     doubtful = {member: person for member, person in missing.items() if member not in elsewhere}
     people = _now(live, set(doubtful.values()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain as chain_of
 from typing import Any, TypeVar
 
 from sync import packing
@@ -18,6 +19,7 @@ from sync.model import Campaign, OrgMember, Side, StatusLabel
 from sync.ports import (
     Headers,
     IdRead,
+    MemberKey,
     OrgIdentity,
     OrgOutcome,
     OrgWrite,
@@ -267,9 +269,9 @@ class SalesforceOrg:
     def read_ids(self, campaign_ids: Sequence[CampaignId]) -> Iterator[IdRead]:
         """See ``Org.read_ids``. The first call carries the count beside four pages of ids."""
         for some in chunks([CampaignId(to18(one)) for one in campaign_ids], MOST_IDS):
-            yield from self._read_ids(some)
+            yield self._read_ids(some)
 
-    def _read_ids(self, campaign_ids: Sequence[CampaignId]) -> Iterator[IdRead]:
+    def _read_ids(self, campaign_ids: Sequence[CampaignId]) -> IdRead:
         select = self._queries.ids(campaign_ids)
         counting = self._queries.counts(*select.where[1:])
         slots = packing.SLOTS_PER_CALL - 1
@@ -277,19 +279,12 @@ class SalesforceOrg:
         answers = self._composite.send(
             [*self._reader.parts(select, "", slots=slots), self._composite.query("n", counting)], resource="ids"
         )
-        ids: dict[CampaignId, dict[MemberId, PersonId]] = {one: {} for one in campaign_ids}
         pages = list(self._reader.take(answers, select, decode.ID_ROWS, chain, slots=slots))
         # The count comes after the pages of its call, so that what both saw is one state of the org.
         counted = answers["n"].read(decode.COUNTS)
-        counts = {id18(row.CampaignId): row.members for row in counted.records}
-        for rows in pages:
-            _collect(ids, rows)
-        for more in self._reader.values(select, _IDS, chain, resource="ids"):
-            _collect(ids, more)
-        for campaign_id in campaign_ids:
-            count = counts.get(campaign_id, 0)
-            found = ids[campaign_id]
-            yield IdRead(campaign_id, found, count, len(found) == count)
+        counts = {CampaignId(id18(row.CampaignId)): row.members for row in counted.records}
+        rest = self._reader.values(select, _IDS, chain, resource="ids")
+        return IdRead({one: counts.get(one, 0) for one in campaign_ids}, map(_keys, chain_of(pages, rest)))
 
     def read_people(self, person_ids: Sequence[PersonId]) -> Mapping[PersonId, Person]:
         """See ``Org.read_people``."""
@@ -363,12 +358,15 @@ class SalesforceOrg:
 _IDS: Form[decode.IdRow] = Form(decode.ID_ROWS, lambda rows: rows, decode.id_row_of_csv)
 
 
-def _collect(ids: dict[CampaignId, dict[MemberId, PersonId]], rows: Iterable[decode.IdRow]) -> None:
+def _keys(rows: Iterable[decode.IdRow]) -> list[MemberKey]:
+    """Member rows by their ids; those of accounts are no members."""
+    found = []
     for row in rows:
         lead_id = id18(row.LeadId) if row.LeadId else None
         person = decode.person_of(lead_id, id18(row.ContactId) if row.ContactId else None, row.Lead)
         if person is not None:
-            ids[CampaignId(id18(row.CampaignId))][MemberId(id18(row.Id))] = person[0]
+            found.append(MemberKey(CampaignId(id18(row.CampaignId)), MemberId(id18(row.Id)), person[0]))
+    return found
 
 
 def _person_of(row: PersonRow) -> Person:

@@ -246,13 +246,11 @@ class Members:
 
     # ------------------------------------------------------------ looking up
 
-    def known_member_ids(self, campaign_id: CampaignId, *, seen_by: RunId | None = None) -> dict[MemberId, PersonId]:
-        """Every member row last seen in the org, synced or not, with its person; only those that a run landed."""
+    def known_member_ids(self, campaign_id: CampaignId) -> dict[MemberId, PersonId]:
+        """Every member row last seen in the org, synced or not, with its person; all of them, so for small ones."""
         statement = select(org_member.c.member_id, org_member.c.person_id).where(
             org_member.c.campaign_id == campaign_id
         )
-        if seen_by is not None:
-            statement = statement.where(org_member.c.seen_run == seen_by)
         with self._database.read() as conn:
             rows = conn.execute(statement)
             return {MemberId(member): PersonId(person) for member, person in rows}

@@ -202,6 +202,17 @@ base_member = Table(
     sqlite_with_rowid=False,
 )
 
+# Ids of member rows as a read of all of them brings them, until its conclusions are drawn.
+id_read = Table(
+    "id_read",
+    metadata,
+    Column("campaign_id", KEY, primary_key=True),
+    Column("member_id", KEY, primary_key=True),
+    Column("person_id", KEY, nullable=False),
+    Index("id_read_of_person", "campaign_id", "person_id"),
+    sqlite_with_rowid=False,
+)
+
 edition = Table(
     "edition",
     metadata,

@@ -18,6 +18,7 @@ from sync.store.campaigns import Campaigns
 from sync.store.content import Content
 from sync.store.database import Database
 from sync.store.facts import SERVICE_CURSOR, Facts
+from sync.store.id_reads import IdReads
 from sync.store.journal import Journal
 from sync.store.journal_lists import JournalLists
 from sync.store.ledger import Ledger
@@ -61,6 +62,7 @@ class Store:
         self.facts = Facts(self.database)
         self.campaigns = Campaigns(self.database)
         self.members = Members(self.database)
+        self.id_reads = IdReads(self.database)
         self.content = Content(self.database)
         self.people = People(self.database, self.facts)
         self.runs = Runs(self.database, self.campaigns.recount, owner)

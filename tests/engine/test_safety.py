@@ -397,8 +397,7 @@ class ShortReads:
 
     def read_ids(self, campaign_ids: Sequence[CampaignId]) -> Iterator[IdRead]:
         for read in self._org.read_ids(campaign_ids):
-            kept = dict(list(read.ids.items())[:-3])
-            yield replace(read, ids=kept, complete=len(kept) == read.count)
+            yield replace(read, pages=(page[:-3] for page in read.pages))
 
 
 @pytest.mark.slow

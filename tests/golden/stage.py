@@ -60,8 +60,7 @@ class ShortLists:
 
     def read_ids(self, campaign_ids: Sequence[CampaignId]) -> Iterator[IdRead]:
         for read in self._org.read_ids(campaign_ids):
-            kept = dict(list(read.ids.items())[:-1])
-            yield replace(read, ids=kept, complete=len(kept) == read.count)
+            yield replace(read, pages=(page[:-1] for page in read.pages))
 
 
 class StagedShell(Shell):
