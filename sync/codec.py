@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
 
+from sync.cheap import cheap
 from sync.errors import BadPlanFile
 from sync.events import Body, Event, Progress
 from sync.plan import PLAN_FORMAT, RULES_VERSION, Plan, PlanRow
@@ -173,6 +174,7 @@ class Codec(Generic[T]):
 # ---------------------------------------------------------------- the plan file
 
 
+@cheap
 @dataclass(frozen=True, slots=True)
 class FileRow:
     """A row of a plan file: the row and whether the operator accepts it."""

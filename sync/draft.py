@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from sync.cheap import cheap
 from sync.model import OrgMember, RunKind, ServiceMember, Side, StatusLabel
 from sync.plan import Change, PlanRow, Scalar, Subject
 from sync.rules import EVERY_RULE, Rules
@@ -76,6 +77,7 @@ class MergeContext:
         return self.kind in INBOUND
 
 
+@cheap
 @dataclass(frozen=True, slots=True)
 class Merged:
     """The outcome for one member. Rows carry ``seq`` 0; the plan numbers them."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from sync.cheap import cheap
 from sync.ids import CampaignId, EditionId, MemberId, PersonId
 
 
@@ -138,6 +139,7 @@ class Campaign:
         return CampaignState.CLOSED if started and self.start_date is not None else CampaignState.PLANNED
 
 
+@cheap
 @dataclass(frozen=True, slots=True)
 class OrgMember:
     """A CampaignMember as the org has it, with what it shows of its lead or contact.
@@ -170,6 +172,7 @@ class OrgMember:
     stamp: datetime | None = None
 
 
+@cheap
 @dataclass(frozen=True, slots=True)
 class ServiceMember:
     """A member as the Predictive service has it."""
@@ -205,6 +208,7 @@ class StatusState(StrEnum):
     REJECTED = "rejected"
 
 
+@cheap
 @dataclass(frozen=True, slots=True)
 class BaseMember:
     """What both sides last agreed for one member, the third leg of the merge.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sync.cheap import cheap
 from sync.ports import OrgOperation, OrgWrite
 
 ROWS_PER_COLLECTION = 200
@@ -56,6 +57,7 @@ TWO_OWNERS = frozenset({"Status", "HasOptedOutOfEmail"})
 MEMBER = "CampaignMember"
 
 
+@cheap
 @dataclass(frozen=True, slots=True)
 class PackedRow:
     """One record to write; several writes of the same record share it."""

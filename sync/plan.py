@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from sync.cheap import cheap
 from sync.ids import CampaignId, RunId
 from sync.mapping import may_write
 from sync.model import Calls, RunKind, Side
@@ -71,6 +72,7 @@ class Subject(StrEnum):
     TEST_PEOPLE = "test-people"
 
 
+@cheap
 @dataclass(frozen=True, slots=True)
 class PlanRow:
     """One write.

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+from sync.cheap import cheap
 from sync.ids import CampaignId, EditionId, MemberId, PersonId
 from sync.mapping import refuse_against_owner
 from sync.model import (
@@ -184,6 +185,7 @@ class OrgOperation(StrEnum):
     UPSERT = "upsert"
 
 
+@cheap
 @dataclass(frozen=True, slots=True)
 class OrgWrite:
     """One row to write in the org.
@@ -213,6 +215,7 @@ class OrgWrite:
         refuse_against_owner(self.sobject, self.values)
 
 
+@cheap
 @dataclass(frozen=True, slots=True)
 class OrgOutcome:
     """What became of one row.
@@ -317,6 +320,7 @@ class ServiceIdentity:
     time: datetime
 
 
+@cheap
 @dataclass(frozen=True, slots=True)
 class MemberWrite:
     """One row of ``members:batch``. ``fields`` absent = keep, None = clear.
@@ -335,6 +339,7 @@ class MemberWrite:
     if_version: int | None = None
 
 
+@cheap
 @dataclass(frozen=True, slots=True)
 class MemberOutcome:
     """Outcome of one row: created, updated, unchanged, deleted, absent, stale or invalid."""

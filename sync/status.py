@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from sync.cheap import cheap
 from sync.ids import MemberId
 from sync.model import BaseMember, StatusLabel, StatusState
 from sync.rules import EVERY_RULE, Rule, Rules
@@ -26,6 +27,7 @@ class Direction(StrEnum):
     TO_ORG = "to-org"
 
 
+@cheap
 @dataclass(frozen=True, slots=True)
 class StatusDecision:
     """What becomes of a status.

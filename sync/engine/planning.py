@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import islice
 
 from sync.budget import cost, service_batches
+from sync.cheap import cheap
 from sync.digest import header_digest, mapping_digest, test_people_digest
 from sync.draft import INBOUND, MergeContext, Merged, member_label
 from sync.engine import content
@@ -341,6 +342,7 @@ def cost_of_group(live: LiveRun, group: tuple[PlanRow, ...], draw: Draw) -> None
         draw.meter.add(write)
 
 
+@cheap
 @dataclass(frozen=True, slots=True)
 class Differing:
     """One member that differs. ``known_as``: what the service has of the same human under a former id, too."""

@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from sync import codec
+from sync.cheap import cheap
 from sync.events import Event
 from sync.failures import failure_of
 from sync.ids import CampaignId, MemberId, PersonId, RunId
@@ -50,6 +51,7 @@ UNMENDED_DAYS = 30
 """How far back the error board looks."""
 
 
+@cheap
 @dataclass(frozen=True, slots=True)
 class JournalRow:
     """What became of one row of a plan. ``state``: written, rejected, drifted, unknown or unsent.

@@ -17,6 +17,7 @@ PURE = (
     "sync.activity",
     "sync.budget",
     "sync.bulk_csv",
+    "sync.cheap",
     "sync.deployable",
     "sync.digest",
     "sync.draft",
