@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 NULL = "#N/A"
@@ -41,18 +42,24 @@ def as_csv(rows: Iterable[Row]) -> str:
 
 
 class Size:
-    """How long the CSV of rows is that come one by one; none is kept."""
+    """How long the CSV of rows is that come one by one; none is kept.
 
-    __slots__ = ("_cells", "_names", "_rows")
+    Args:
+        most: a length beyond which nobody asks how long it is; counting ends there.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_cells", "_most", "_names", "_rows")
+
+    def __init__(self, most: float = inf) -> None:
+        self._most = most
         self._names: dict[str, None] = {}
         self._rows = 0
         self._cells = 0
 
     def add(self, record_id: str, values: Mapping[str, Any]) -> None:
         """Count one row in."""
-        self.add_row(tuple(values), row_cells(record_id, values))
+        if not self.full:
+            self.add_row(tuple(values), row_cells(record_id, values))
 
     def add_row(self, names: Sequence[str], cells: int) -> None:
         """Count one row in, by the names it sets and the length of its cells."""
@@ -61,8 +68,13 @@ class Size:
         self._cells += cells
 
     @property
+    def full(self) -> bool:
+        """True when it is longer than anybody asks."""
+        return self._cells > self._most
+
+    @property
     def characters(self) -> int:
-        """How many characters :func:`as_csv` would give."""
+        """How many characters :func:`as_csv` would give; of more than the most only that they are more."""
         lines = self._rows + 1
         return _line(["Id", *self._names]) + self._cells + lines * (len(self._names) + 1)
 
@@ -80,11 +92,13 @@ def _line(cells: Sequence[str]) -> int:
     return len(out.getvalue()) - len(cells)
 
 
-def characters(rows: Iterable[Row]) -> int:
-    """How many characters :func:`as_csv` gives."""
-    size = Size()
+def characters(rows: Iterable[Row], most: float = inf) -> int:
+    """How many characters :func:`as_csv` gives; of more than *most* only that they are more."""
+    size = Size(most)
     for record_id, values in rows:
         size.add(record_id, values)
+        if size.full:
+            break
     return size.characters
 
 

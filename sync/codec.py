@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as AbcMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
@@ -26,6 +27,12 @@ T = TypeVar("T")
 _FILE_TYPE = "predictive-plan"
 _DAY, _AT = "$day", "$at"
 _LONGEST_LINE = 16 * 1024 * 1024
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Types whose values are in JSON what they are."""
+
+_ROW_FIELDS = tuple(item.name for item in fields(PlanRow))
+_VALUES = _ROW_FIELDS.index("values")
+_fields_of_row = attrgetter(*_ROW_FIELDS)
 
 _encoder = msgspec.json.Encoder()
 _row_decoder = msgspec.json.Decoder(PlanRow)
@@ -100,13 +107,19 @@ def journalled(event: Event) -> bool:
 
 def encode_row(row: PlanRow) -> bytes:
     """A plan row as JSON."""
-    return _encoder.encode(replace(row, values=pack(row.values)) if row.values else row)
+    return _encoder.encode(_with_values(row, pack(row.values)) if row.values else row)
 
 
 def decode_row(raw: bytes | str) -> PlanRow:
     """The row of a JSON text. Raises msgspec errors for anything else, a write against the owner among it."""
     row = _row_decoder.decode(raw)
-    return replace(row, values=unpack(row.values)) if row.values else row
+    return _with_values(row, unpack(row.values)) if row.values else row
+
+
+def _with_values(row: PlanRow, values: dict[str, Any]) -> PlanRow:
+    given = list(_fields_of_row(row))
+    given[_VALUES] = values
+    return PlanRow(*given)
 
 
 def encode_plan(plan: Plan) -> bytes:
@@ -130,6 +143,8 @@ def unpack(values: AbcMapping[str, Any]) -> dict[str, Any]:
 
 
 def _pack(value: Any) -> Any:
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, datetime):
         return {_AT: value.isoformat()}
     if isinstance(value, date):
@@ -140,6 +155,8 @@ def _pack(value: Any) -> Any:
 
 
 def _unpack(value: Any) -> Any:
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, dict):
         if len(value) == 1:
             (name, text), *_ = value.items()

@@ -36,7 +36,7 @@ def _hash(text: str) -> str:
 def org_digest(row: OrgMember) -> str:
     """Digest of what Salesforce says of a member: identity, names, e-mail, opt-out box, status, test flag."""
     return _hash(
-        f"{row.member_id}{_SEP}{row.kind.value}{_SEP}{_text(row.first_name)}{_SEP}{_text(row.last_name)}{_SEP}"
+        f"{row.member_id}{_SEP}{row.kind._value_}{_SEP}{_text(row.first_name)}{_SEP}{_text(row.last_name)}{_SEP}"
         f"{_text(row.email)}{_SEP}{_text(row.status)}{_SEP}{row.opted_out:d}{row.test_member:d}"
     )
 
@@ -44,7 +44,7 @@ def org_digest(row: OrgMember) -> str:
 def service_digest(row: ServiceMember) -> str:
     """Digest of what the service has of a member: all that it decides and all that was pushed to it."""
     return _hash(
-        f"{_text(row.member_id)}{_SEP}{row.kind.value}{_SEP}{_text(row.first_name)}{_SEP}{_text(row.last_name)}{_SEP}"
+        f"{_text(row.member_id)}{_SEP}{row.kind._value_}{_SEP}{_text(row.first_name)}{_SEP}{_text(row.last_name)}{_SEP}"
         f"{_text(row.email)}{_SEP}{_text(row.status)}{_SEP}{_text(row.level)}{_SEP}{_text(row.reason)}{_SEP}"
         f"{_text(row.hold)}{_SEP}{row.active:d}{row.test_member:d}{row.opted_out:d}{_SEP}"
         f"{row.opens}{_SEP}{row.clicks}{_SEP}{row.completions}{_SEP}{row.bounces}"

@@ -51,14 +51,22 @@ OWNERS: dict[str, Owner] = {
 }
 
 
+_TAKES = {
+    side: frozenset(name for name, owner in OWNERS.items() if owner is Owner.BOTH or owner.value != side.value)
+    for side in Side
+}
+_ORG_TAKES, _SERVICE_TAKES = _TAKES[Side.SALESFORCE], _TAKES[Side.PREDICTIVE]
+
+
 def may_write(field_name: str, side: Side) -> bool:
     """True when *side* may receive a value for *field_name*: the owner is the other side, or both own it.
 
     Raises:
         KeyError: the field has no owner; nothing without an owner is ever written.
     """
-    owner = OWNERS[field_name]
-    return owner is Owner.BOTH or owner.value != side.value
+    if field_name in (_ORG_TAKES if side is Side.SALESFORCE else _SERVICE_TAKES):
+        return True
+    return OWNERS[field_name] is Owner.BOTH
 
 
 _OF_THE_ORG = {
@@ -83,9 +91,10 @@ def refuse_against_owner(sobject: str, values: AbcMapping[str, Any]) -> None:
     Raises:
         ValueError: a value that Salesforce owns; of people anything but the ticked opt-out box.
     """
-    owned = _OF_THE_ORG.get(sobject.lower(), frozenset())
+    kind = sobject.lower()
+    owned = _OF_THE_ORG.get(kind, frozenset())
     for name, value in values.items():
-        if sobject.lower() in _PEOPLE:
+        if kind in _PEOPLE:
             if name.lower() != OPT_OUT_BOX.lower() or value is not True:
                 raise ValueError(f"{sobject}.{name} is owned by salesforce and cannot be written there as {value!r}")
         elif name.lower() in owned:
@@ -146,6 +155,10 @@ class Mapping:
     history_date: str = "PAM__Date__c"
     history_hour: str = "PAM__Hour__c"
     history_external_id: str = "PAM__External_Id__c"
+
+    def __hash__(self) -> int:
+        """Of the names that every org has differently: what is made of a mapping is asked for with every row."""
+        return hash((self.campaign_type, self.member_synced, self.edition))
 
     def with_overrides(self, overrides: dict[str, str], *, where: str = "mapping") -> Mapping:
         """A mapping with some names replaced.

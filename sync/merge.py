@@ -8,6 +8,7 @@ box goes one way each. Which changes a run may write depends on its kind, see :c
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from sync.activity import merge_activity
@@ -40,6 +41,7 @@ OUR_HOLDS = frozenset({ORPHAN_HOLD, INVISIBLE_HOLD, UNDO_HOLD})
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
+@lru_cache(maxsize=8)
 def fields_off(mapping: Mapping) -> frozenset[str]:
     """Our member field names for which the mapping has no API name."""
     names = ("level", "reason", "test_member", "synced", "active", *COUNTERS)

@@ -69,7 +69,7 @@ class _Counted:
         return (self._size or self._summed()).characters <= MULTIPART_CHARACTERS
 
     def _summed(self) -> Size:
-        size = Size()
+        size = Size(MULTIPART_CHARACTERS)
         for names, cells in self._shapes:
             size.add_row(names, cells)
         return size
@@ -89,7 +89,7 @@ class WriteMeter:
         self._current: list[PackedRow] = []
         self._calls = 0
         self._checked = self._plain = self._jobless = 0
-        self._job = Size()
+        self._job = Size(MULTIPART_CHARACTERS)
 
     def add(self, write: OrgWrite) -> None:
         """One record.

@@ -363,7 +363,8 @@ def composites_left(lanes: Lanes[_L], *, without: _L | None = None) -> int:
 
 def _fits(rows: Iterable[PackedRow]) -> bool:
     """Whether the CSV of a job may ride in the request that creates it."""
-    return characters((row.first.record_id or "", row.values) for row in rows) <= MULTIPART_CHARACTERS
+    data = ((row.first.record_id or "", row.values) for row in rows)
+    return characters(data, MULTIPART_CHARACTERS) <= MULTIPART_CHARACTERS
 
 
 def pack(writes: Iterable[OrgWrite], *, bulk: bool = True) -> Iterator[Packed]:

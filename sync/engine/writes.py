@@ -10,7 +10,6 @@ from collections.abc import Mapping as AbcMapping
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from itertools import groupby
 from typing import Any
 
 from sync.ids import CONTACT_PREFIX, CampaignId, MemberId, PersonId
@@ -32,14 +31,29 @@ Group = tuple[PlanRow, ...]
 
 def grouped(rows: Iterable[PlanRow]) -> Iterator[Group]:
     """Consecutive rows of the same record; the plan keeps a record's rows together."""
-    for _, members in groupby(rows, key=lambda row: (row.campaign_id, row.subject, row.subject_id, row.member_id)):
-        yield tuple(members)
+    group: list[PlanRow] = []
+    for row in rows:
+        if group and not _of_one_record(group[0], row):
+            yield tuple(group)
+            group = []
+        group.append(row)
+    if group:
+        yield tuple(group)
+
+
+def _of_one_record(one: PlanRow, other: PlanRow) -> bool:
+    return (
+        one.subject_id == other.subject_id
+        and one.member_id == other.member_id
+        and one.subject is other.subject
+        and one.campaign_id == other.campaign_id
+    )
 
 
 def group_key(group: Group) -> str:
     """A key that is unique within a side of a plan."""
     first = group[0]
-    return f"{first.campaign_id}|{first.subject.value}|{first.subject_id}|{first.member_id or ''}"
+    return f"{first.campaign_id}|{first.subject._value_}|{first.subject_id}|{first.member_id or ''}"
 
 
 def by_owner(group: Group) -> tuple[Group, ...]:

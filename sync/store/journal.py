@@ -40,6 +40,7 @@ from sync.store.database import Database, chunks
 from sync.store.members import Members
 from sync.store.runs import Lease, Runs
 from sync.store.schema import batch, event, row_journal, run
+from sync.store.types import to_micros
 from sync.views import FailedRow
 
 WRITTEN, REJECTED, DRIFTED, UNKNOWN, UNSENT = "written", "rejected", "drifted", "unknown", "unsent"
@@ -239,10 +240,10 @@ class Journal:
                     "outcome_at": now,
                 }
                 conn.execute(self._database.upsert(batch, only=tuple(made)), [made])
+            at = to_micros(now)
             for some in chunks(rows):
-                self._database.many(
-                    conn, self._database.upsert(row_journal), [_row_values(of, batch_no, row, now) for row in some]
-                )
+                values = [_row_values(of, batch_no, row, at) for row in some]
+                self._database.bulk(conn, row_journal, _COLUMNS, values)
             self._take_over(conn, landing)
             self.append(events)
 
@@ -428,30 +429,62 @@ def of_run(conn: Connection, run_id: RunId) -> ColumnElement[bool]:
     return table.run_id.in_([run_id, *parts])
 
 
-def _row_values(run_id: RunId, batch_no: int, row: JournalRow, at: datetime) -> dict[str, Any]:
-    return {
-        "run_id": run_id,
-        "seq": row.seq,
-        "batch_no": batch_no,
-        "side": row.side.value,
-        "campaign_id": row.campaign_id,
-        "subject": row.subject.value,
-        "subject_id": row.subject_id,
-        "member_id": row.member_id,
-        "label": row.label,
-        "change": row.change.value,
-        "field": row.field,
-        "before": msgspec.json.encode(row.before).decode(),
-        "after": msgspec.json.encode(row.after).decode(),
-        "data": msgspec.json.encode(codec.pack(row.data)).decode() if row.data else "{}",
-        "state": row.state,
-        "code": row.code,
-        "message": row.message,
-        "remedy": row.remedy,
-        "reason": row.reason,
-        "rule": row.rule,
-        "at": at,
-    }
+_COLUMNS = (
+    "run_id",
+    "seq",
+    "batch_no",
+    "side",
+    "campaign_id",
+    "subject",
+    "subject_id",
+    "member_id",
+    "label",
+    "change",
+    "field",
+    "before",
+    "after",
+    "data",
+    "state",
+    "code",
+    "message",
+    "remedy",
+    "reason",
+    "rule",
+    "at",
+)
+
+_json = msgspec.json.Encoder()
+
+
+def _scalar(value: Scalar) -> str:
+    return "null" if value is None else _json.encode(value).decode()
+
+
+def _row_values(run_id: RunId, batch_no: int, row: JournalRow, at: int) -> tuple[Any, ...]:
+    """Values of a row in the order of ``_COLUMNS``; *at* in microseconds."""
+    return (
+        run_id,
+        row.seq,
+        batch_no,
+        row.side._value_,
+        row.campaign_id,
+        row.subject._value_,
+        row.subject_id,
+        row.member_id,
+        row.label,
+        row.change._value_,
+        row.field,
+        _scalar(row.before),
+        _scalar(row.after),
+        _json.encode(codec.pack(row.data)).decode() if row.data else "{}",
+        row.state,
+        row.code,
+        row.message,
+        row.remedy,
+        row.reason,
+        row.rule,
+        at,
+    )
 
 
 def _journal_row(row: Any) -> JournalRow:

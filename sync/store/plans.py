@@ -26,6 +26,8 @@ from sync.store.schema import plan, plan_row
 KEPT_DAYS = 30
 _DRAFT = ""
 
+_COLUMNS = ("plan_id", "seq", "side", "change", "campaign_id", "accepted", "search", "body")
+
 _CSV = (
     "seq",
     "accepted",
@@ -74,7 +76,7 @@ class Plans:
             for some in chunks(rows):
                 values = [_row_values(plan_id, item) for item in some]
                 with self._database.write() as conn:
-                    self._database.many(conn, self._database.upsert(plan_row), values)
+                    self._database.bulk(conn, plan_row, _COLUMNS, values)
                 count += len(values)
             made = header() if callable(header) else header
             if made.rows != count or made.plan_id != plan_id:
@@ -341,19 +343,20 @@ def _filter(
     return where
 
 
-def _row_values(plan_id: str, item: codec.FileRow) -> dict[str, Any]:
+def _row_values(plan_id: str, item: codec.FileRow) -> tuple[Any, ...]:
+    """Values of a row in the order of ``_COLUMNS``."""
     row = item.row
     words = (row.label, row.subject_id, row.member_id, row.field, row.before, row.after, row.reason)
-    return {
-        "plan_id": plan_id,
-        "seq": row.seq,
-        "side": row.side.value,
-        "change": row.change.value,
-        "campaign_id": row.campaign_id,
-        "accepted": item.accepted,
-        "search": " ".join(str(word) for word in words if word is not None).casefold(),
-        "body": codec.encode_row(row).decode(),
-    }
+    return (
+        plan_id,
+        row.seq,
+        row.side._value_,
+        row.change._value_,
+        row.campaign_id,
+        item.accepted,
+        " ".join([str(word) for word in words if word is not None]).casefold(),
+        codec.encode_row(row).decode(),
+    )
 
 
 def _applied(plan_id: str) -> BadPlanFile:

@@ -56,7 +56,7 @@ def search_text(first: str | None, last: str | None, email: str | None) -> str:
 def org_row(row: OrgMember, *, primary: bool, at: int, run: str | None) -> tuple[Any, ...]:
     """Values of an org row in the order of ``ORG_COLUMNS``; *at* in microseconds."""
     out = list(_org_values(row))
-    out[_ORG_KIND] = row.kind.value
+    out[_ORG_KIND] = row.kind._value_
     _instants(out, _ORG_INSTANTS)
     text = search_text(row.first_name, row.last_name, row.email)
     return (*out, org_digest(row), primary, text, at, run)
@@ -65,7 +65,7 @@ def org_row(row: OrgMember, *, primary: bool, at: int, run: str | None) -> tuple
 def service_row(row: ServiceMember, snapshot: str | None) -> tuple[Any, ...]:
     """Values of a service row in the order of ``SERVICE_COLUMNS``."""
     out = list(_service_values(row))
-    out[_SERVICE_KIND] = row.kind.value
+    out[_SERVICE_KIND] = row.kind._value_
     _instants(out, _SERVICE_INSTANTS)
     return (*out, service_digest(row), search_text(row.first_name, row.last_name, row.email), snapshot)
 
@@ -73,7 +73,7 @@ def service_row(row: ServiceMember, snapshot: str | None) -> tuple[Any, ...]:
 def base_row(row: BaseMember) -> tuple[Any, ...]:
     """Values of a base row in the order of ``BASE_FIELDS``."""
     out = list(_base_values(row))
-    out[_BASE_STATE] = row.status_state.value
+    out[_BASE_STATE] = row.status_state._value_
     out[_BASE_HOLDS] = _holds.encode(row.holds) if row.holds else None
     _instants(out, _BASE_INSTANTS)
     return tuple(out)
