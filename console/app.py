@@ -64,7 +64,8 @@ class ConsoleApp(CommandWork):
         self.call_after_refresh(self._begin)
 
     def on_unmount(self) -> None:
-        """Nothing more is taken from threads."""
+        """Nothing more is taken from threads, or typed."""
+        self.typed.close()
         self.bridge.close()
 
     def _begin(self) -> None:

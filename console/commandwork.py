@@ -5,9 +5,11 @@ Imports Textual; the commands themselves are the palette's, imported when first 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from console.campaignwork import CampaignWork
+from console.host import COMMAND
 from sync.errors import PredictiveError
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ class CommandWork(CampaignWork):
         if found is not None and not found.understands(words):
             self.front.say(f"{found.usage}: {found.text}.", "·", "attention")
         elif found is not None and found.campaigns:
-            self.beside(self._with_campaigns(found, words), "command", exclusive=True)
+            self.beside(partial(self._with_campaigns, found, words), COMMAND, exclusive=True)
         elif found is not None:
             found.do(self, words)
         elif name in self.extra_commands:

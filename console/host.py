@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +19,9 @@ from rich.style import Style
 from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.events import Event, Key, Paste
 from textual.screen import Screen
+from textual.worker import Worker
 
 from console import lastview
 from console.bridge import Bridge
@@ -28,10 +31,14 @@ from console.present import clean
 from console.screens.base import ConsoleScreen
 from console.theme import ANSI, DARK, DRESSES, LIGHT, textual_theme, tones
 from console.trail import Trail
+from console.typeahead import TypeAhead
 from console.viewstate import RunProgress, Shared
 from sync.clock import Clock
 from sync.errors import PredictiveError
 from sync.views import CampaignView, RunResult
+
+COMMAND = "command"
+"""Group of the worker that looks for the campaigns of a typed command."""
 
 LONGEST_HOLD = 0.08
 """Seconds that a screen may take to open before it is shown as far as it is."""
@@ -85,6 +92,7 @@ class Host(App[int]):
         self._leaving = False
         self._copied = ""
         self._held = ExitStack()
+        self.typed = TypeAhead(self, self._opening)
         self._take(Door(org_name, mode, backend, last_view, commands or {}))
         for known in DRESSES.values():
             self.register_theme(textual_theme(known))
@@ -136,17 +144,34 @@ class Host(App[int]):
                 return screen
         raise Gone
 
-    def beside(self, work: Coroutine[Any, Any, None], group: str, *, exclusive: bool = False) -> None:
-        """Run *work* beside the keys."""
-        self.run_worker(self.unseen(work), group=group, exclusive=exclusive)
+    def beside(self, work: Callable[[], Awaitable[None]], group: str, *, exclusive: bool = False) -> None:
+        """Run *work* beside the keys. It is called when its turn has come: one that is replaced first never begins."""
+        _: Worker[None] = self.run_worker(partial(self.unseen, work), group=group, exclusive=exclusive)
 
-    async def unseen(self, work: Coroutine[Any, Any, None]) -> None:
-        """Await *work*; an answer that comes when all screens are gone is shown to nobody."""
+    async def unseen(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do *work*; an answer that comes when all screens are gone is shown to nobody."""
         try:
-            await work
+            await work()
         except Gone:
             if self.in_front:
                 raise
+
+    # ------------------------------------------------------------ keys
+
+    async def on_event(self, event: Event) -> None:
+        """A key that was typed ahead waits for the screen that it is meant for."""
+        typed = isinstance(event, Key | Paste) and not event.is_forwarded
+        # What is typed while the app shuts down is nobody's.
+        if typed and (self._exit or self.typed.holds(event)):
+            return
+        await super().on_event(event)
+
+    def _opening(self) -> bool:
+        """What is in front still reads what it shows, or a command looks for what it names."""
+        if not self.in_front:
+            return False
+        unread = not (self.shared.loaded or self.shared.trouble)
+        return unread or self.front.reading or any(worker.group == COMMAND for worker in self.workers)
 
     @property
     def live_run(self) -> RunProgress | None:
@@ -171,7 +196,7 @@ class Host(App[int]):
 
     def reload(self) -> None:
         """Read what all screens share from the store."""
-        self.beside(self._reload(), "shared", exclusive=True)
+        self.beside(self._reload, "shared", exclusive=True)
 
     async def _reload(self) -> None:
         try:

@@ -311,12 +311,12 @@ class Work(Around):
                 if words:
                     self.front.say(words, "✔", "good")
 
-        self.beside(wait(), f"small-{job.number}")
+        self.beside(wait, f"small-{job.number}")
 
     def look_at_timers(self) -> None:
         """Is a timer due? The store tells; only one process gets the tick."""
         if self.bridge.writing is None and not self._leaving:
-            self.beside(self._fire_due(), "timers", exclusive=True)
+            self.beside(self._fire_due, "timers", exclusive=True)
 
     async def _fire_due(self) -> None:
         now = self.clock.now()

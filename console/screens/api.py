@@ -39,7 +39,7 @@ class ApiScreen(TabbedScreen):
 
     def on_mount(self) -> None:
         """Read who spent."""
-        self.load(self._read(), "spending")
+        self.load(self._read, "spending")
 
     async def _read(self) -> None:
         self.spending = await self.host.bridge.read(lambda backend: backend.spending())
@@ -48,7 +48,7 @@ class ApiScreen(TabbedScreen):
     def run_went_on(self, job: int) -> None:
         """A run ended: read anew."""
         if self.host.bridge.writing is None:
-            self.load(self._read(), "spending")
+            self.load(self._read, "spending")
 
     # ------------------------------------------------------------ state to widgets
 

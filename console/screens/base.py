@@ -5,18 +5,18 @@ Imports Textual and the console's own pure modules; the app is known by type onl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.css.query import NoMatches
-from textual.events import Key as KeyPressed
 from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.worker import Worker
 
 from console.filters import FIELDS
 from console.keys import EVERYWHERE, KEYS, Key, Situation, hints, keys_for
@@ -30,10 +30,6 @@ from sync.errors import PredictiveError
 
 if TYPE_CHECKING:
     from console.app import ConsoleApp
-
-
-PROMPTS = ("prompt", "filter")
-"""Keys after which one types on at once."""
 
 
 def bindings_for(*places: str) -> list[BindingType]:
@@ -72,8 +68,10 @@ class ConsoleScreen(Screen[None]):
     PLACE = ""
     _painted_for: Size | None = None
     stop_key: tuple[str, ...] = ("overview",)
-    loads = 0
-    """Reads under way; a screen that opens is painted when its first ones are done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loading: dict[str, tuple[object, bool]] = {}
 
     # ------------------------------------------------------------ for subclasses
 
@@ -158,7 +156,10 @@ class ConsoleScreen(Screen[None]):
     @property
     def ready(self) -> bool:
         """Its widgets are there: not before they are composed, and not any more once they are taken away."""
-        return self.is_mounted and self.is_running and bool(self.query("#keys"))
+        if not (self.is_mounted and self.is_running and self.query("#keys")):
+            return False
+        # An app that shuts down begins no widget any more, though the screen that was opening ends with being mounted.
+        return self.query_one("#body").is_mounted
 
     def refresh_all(self) -> None:
         """Paint the frame and the body."""
@@ -226,22 +227,6 @@ class ConsoleScreen(Screen[None]):
         """The prompt that is open or opening."""
         return next((prompt for prompt in self.query(Prompt) if not prompt.left), None)
 
-    def on_key(self, event: KeyPressed) -> None:
-        """Open a prompt at once, and let it have what was typed ahead of it; all other keys go their way."""
-        prompt = self.open_prompt
-        if prompt is not None:
-            char = event.character if event.is_printable else "\r" if event.key == "enter" else None
-            if char and (event.is_printable or not prompt.ready):
-                event.stop()
-                event.prevent_default()
-                prompt.more(char)
-            return
-        found = next((key for key in self.key_list() if key.id in PROMPTS and event.key in key.keys), None)
-        if found is not None:
-            event.stop()
-            event.prevent_default()
-            self.perform(found.id)
-
     # ------------------------------------------------------------ filter and command
 
     def do_filter(self) -> None:
@@ -302,14 +287,29 @@ class ConsoleScreen(Screen[None]):
         """An error with what, where, what was left undone and the remedy."""
         self.say(error.line(), "✖", "trouble")
 
-    def load(self, work: Coroutine[Any, Any, None], group: str = "load") -> None:
-        """Run *work* beside the keys; an error becomes a note. A newer load of the same group replaces the older."""
+    @property
+    def loads(self) -> int:
+        """Loads under way; a screen that opens is painted when its first ones are done."""
+        return len(self._loading)
 
-        self.loads += 1
+    @property
+    def reading(self) -> bool:
+        """Something is read from the store that keys typed ahead are meant for."""
+        return not all(long for _, long in self._loading.values())
+
+    def load(self, work: Callable[[], Awaitable[None]], group: str = "load", *, long: bool = False) -> None:
+        """Run *work* beside the keys; an error becomes a note. A newer load of the same group replaces the older.
+
+        Args:
+            work: called when its turn has come; one that is replaced before never begins.
+            long: it waits for more than the store; keys do not wait for it.
+        """
+        mine = object()
+        self._loading[group] = (mine, long)
 
         async def guarded() -> None:
             try:
-                await work
+                await work()
             except PredictiveError as error:
                 self.say_error(error)
             except NoMatches:
@@ -317,11 +317,12 @@ class ConsoleScreen(Screen[None]):
                 if self.ready:
                     raise
             finally:
-                self.loads -= 1
-                if self.loads <= 0:
+                if self._loading.get(group, (None, long))[0] is mine:
+                    self._loading.pop(group)
+                if not self._loading:
                     self.host.let_go()
 
-        self.run_worker(guarded(), group=group, exclusive=True, exit_on_error=True)
+        _: Worker[None] = self.run_worker(guarded, group=group, exclusive=True, exit_on_error=True)
 
 
 class TabbedScreen(ConsoleScreen):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from textual.app import ComposeResult
@@ -75,7 +76,7 @@ class CampaignScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Read it."""
-        self.load(self._read(), "detail")
+        self.load(self._read, "detail")
 
     async def _read(self) -> None:
         ident = self.campaign_id
@@ -249,10 +250,11 @@ class CampaignScreen(ConsoleScreen):
 
     def on_rows_wanted(self, message: RowsWanted) -> None:
         """Fetch the pages that are about to be seen."""
-        missing = [n for n in self._members.missing("all", message.first, message.last) if n not in self._asked]
-        if missing and self.tab == "members":
-            self._asked.update(missing)
-            self.load(self._fetch(missing), "members")
+        missing = self._members.missing("all", message.first, message.last)
+        if self.tab == "members" and not self._asked.issuperset(missing):
+            # The newer load takes the place of the one under way, so it asks for all that is missing in sight.
+            self._asked = set(missing)
+            self.load(partial(self._fetch, missing), "members")
 
     async def _fetch(self, numbers: list[int]) -> None:
         ident, size = self.campaign_id, self._members.page
@@ -266,7 +268,8 @@ class CampaignScreen(ConsoleScreen):
 
                 self._members.put("all", number, await self.host.bridge.read(window))
         finally:
-            self._asked.difference_update(numbers)
+            if self._asked == set(numbers):
+                self._asked = set()
         self.query_one(Grid).repaint()
         self._paint_chosen()
 
@@ -290,12 +293,12 @@ class CampaignScreen(ConsoleScreen):
     def run_went_on(self, job: int) -> None:
         """A run ended: read anew."""
         if self.host.bridge.writing is None:
-            self.load(self._read(), "detail")
+            self.load(self._read, "detail")
 
     def on_screen_resume(self) -> None:
         """Back on top: what another screen did is read."""
         if self.detail is not None:
-            self.load(self._read(), "detail")
+            self.load(self._read, "detail")
         super().on_screen_resume()
 
     def go(self, tab: str) -> None:
@@ -323,7 +326,7 @@ class CampaignScreen(ConsoleScreen):
     def _refilter(self) -> None:
         self._cursors[self.tab] = 0
         if self.tab == "members":
-            self.load(self._recount(), "filter")
+            self.load(self._recount, "filter")
         else:
             self.refresh_all()
 

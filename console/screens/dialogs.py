@@ -74,12 +74,15 @@ class Dialog(ModalScreen[str]):
 class Ask(Dialog):
     """A question whose ways on have keys of their own; enter and esc cancel.
 
+    Keys that were typed before it opened do not answer it.
+
     Args:
         ways: key, label, answer of each way on.
         cancel: what not doing it is called.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "cancel", "Cancel", show=False)]
+    read_first = True
 
     def __init__(
         self,

@@ -117,4 +117,4 @@ class DoctorScreen(ConsoleScreen):
                 self._asking = False
             self.refresh_all()
 
-        self.load(wait(), "doctor")
+        self.load(wait, "doctor", long=True)

@@ -45,7 +45,7 @@ class ErrorsScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Read it."""
-        self.load(self._load(), "errors")
+        self.load(self._load, "errors")
 
     async def _load(self) -> None:
         ident = self._campaign_id or None
@@ -99,12 +99,12 @@ class ErrorsScreen(ConsoleScreen):
     def run_went_on(self, job: int) -> None:
         """A run ended: read anew."""
         if self.host.bridge.writing is None:
-            self.load(self._load(), "errors")
+            self.load(self._load, "errors")
 
     def on_screen_resume(self) -> None:
         """Back on top: what another screen did is read."""
         if self._read:
-            self.load(self._load(), "errors")
+            self.load(self._load, "errors")
         super().on_screen_resume()
 
     def do_mark_row(self) -> None:

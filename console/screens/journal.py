@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from textual.app import ComposeResult
 
@@ -48,7 +49,7 @@ class JournalScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Count them."""
-        self.load(self._recount(), "journal")
+        self.load(self._recount, "journal")
 
     async def _recount(self) -> None:
         run_id, text, state = self._run_id, self._text, self._state
@@ -89,10 +90,11 @@ class JournalScreen(ConsoleScreen):
 
     def on_rows_wanted(self, message: RowsWanted) -> None:
         """Fetch the pages that are about to be seen."""
-        missing = [n for n in self._rows.missing("all", message.first, message.last) if n not in self._asked]
-        if missing:
-            self._asked.update(missing)
-            self.load(self._fetch(missing), "rows")
+        missing = self._rows.missing("all", message.first, message.last)
+        if not self._asked.issuperset(missing):
+            # The newer load takes the place of the one under way, so it asks for all that is missing in sight.
+            self._asked = set(missing)
+            self.load(partial(self._fetch, missing), "rows")
 
     async def _fetch(self, numbers: list[int]) -> None:
         run_id, text, state, size = self._run_id, self._text, self._state, self._rows.page
@@ -104,7 +106,8 @@ class JournalScreen(ConsoleScreen):
 
                 self._rows.put("all", number, await self.host.bridge.read(window))
         finally:
-            self._asked.difference_update(numbers)
+            if self._asked == set(numbers):
+                self._asked = set()
         self.query_one(Grid).repaint()
         self._paint_detail()
 
@@ -118,7 +121,7 @@ class JournalScreen(ConsoleScreen):
         """Rows that have *text*."""
         if text != self._text:
             self._text = text
-            self.load(self._recount(), "journal")
+            self.load(self._recount, "journal")
 
     def filter_text(self) -> str:
         """The present filter."""
@@ -127,12 +130,12 @@ class JournalScreen(ConsoleScreen):
     def do_row_state(self) -> None:
         """Rows that were written, then rejected, drifted, unknown, then all."""
         self._state = look.STATES[(look.STATES.index(self._state) + 1) % len(look.STATES)]
-        self.load(self._recount(), "journal")
+        self.load(self._recount, "journal")
 
     def do_back(self) -> None:
         """Esc takes the filters away, then goes back."""
         if self._state:
             self._state = ""
-            self.load(self._recount(), "journal")
+            self.load(self._recount, "journal")
             return
         super().do_back()

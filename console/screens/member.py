@@ -48,7 +48,7 @@ class MemberScreen(TabbedScreen):
 
     def on_mount(self) -> None:
         """Ask for it."""
-        self.load(self._read(), "story")
+        self.load(self._read, "story")
 
     async def _read(self) -> None:
         campaign_id, person_id = self._campaign_id, self._person_id
@@ -129,7 +129,7 @@ class MemberScreen(TabbedScreen):
 
     def do_ask_again(self) -> None:
         """Ask the service anew."""
-        self.load(self._read(), "story")
+        self.load(self._read, "story")
 
     def do_opt_in(self) -> None:
         """From which edition on, why; then the opt-in."""

@@ -7,9 +7,11 @@ and the bridge's job type for the plan that is being made.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from textual.app import ComposeResult
+from textual.worker import Worker
 
 from console.bridge import Job
 from console.keys import Situation
@@ -23,6 +25,7 @@ from console.screens.run_view import step_lines
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from console.window import Window
+from sync.errors import PredictiveError
 from sync.model import Side
 from sync.plan import REMOVALS, Change, Plan, PlanRow
 
@@ -64,7 +67,7 @@ class PlanScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Wait for the plan beside the keys."""
-        self.load(self._wait(), "plan")
+        self.load(self._wait, "plan", long=True)
 
     async def _wait(self) -> None:
         plan = await self.host.bridge.result(self._job)
@@ -188,7 +191,7 @@ class PlanScreen(ConsoleScreen):
         ]
         if wanted:
             self._asked.update(wanted)
-            self.run_worker(self._fetch(wanted, self.text), group="rows")
+            _: Worker[None] = self.run_worker(partial(self._fetch, wanted, self.text), group="rows")
 
     async def _fetch(self, wanted: list[tuple[GroupKey, int]], text: str) -> None:
         assert self.plan is not None
@@ -201,10 +204,15 @@ class PlanScreen(ConsoleScreen):
             ) -> tuple[PlanRow, ...]:
                 return backend.plan_rows(plan_id, text=text, side=side, change=change, offset=offset, limit=size)  # type: ignore[attr-defined,no-any-return]
 
-            rows = await self.host.bridge.read(window)
+            try:
+                rows = await self.host.bridge.read(window)
+            except PredictiveError as error:
+                self.say_error(error)
+                return
+            finally:
+                self._asked.discard(((side, change), number))
             if text == self.text:
                 self._rows.put((side, change), number, rows)
-                self._asked.discard(((side, change), number))
         self.query_one(Grid).repaint()
         self._paint_detail()
 
@@ -229,7 +237,7 @@ class PlanScreen(ConsoleScreen):
         """Take the row, group or side out, or put it back."""
         item = self._item()
         if item is not None and self.plan is not None:
-            self.load(self._toggle(self.plan.plan_id, item), "toggle")
+            self.load(partial(self._toggle, self.plan.plan_id, item), "toggle")
 
     async def _toggle(self, plan_id: str, item: Item) -> None:
         row = self._row_of(item)
@@ -271,7 +279,7 @@ class PlanScreen(ConsoleScreen):
         """Only rows that have *text*, all of them open."""
         if text != self.text and self.plan is not None:
             self.text = text
-            self.load(self._filter(self.plan.plan_id, text), "filter")
+            self.load(partial(self._filter, self.plan.plan_id, text), "filter")
 
     def filter_text(self) -> str:
         """The present filter."""

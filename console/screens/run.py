@@ -6,6 +6,7 @@ Imports Textual and the pure run view; a past run is read through the bridge.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from textual.app import ComposeResult
 
@@ -60,7 +61,7 @@ class RunScreen(ConsoleScreen):
     def on_mount(self) -> None:
         """Read the journal of a past run."""
         if self._past is not None:
-            self.load(self._read(self._past), "journal")
+            self.load(partial(self._read, self._past), "journal")
         self._look()
 
     async def _read(self, past: RunView) -> None:
@@ -79,10 +80,10 @@ class RunScreen(ConsoleScreen):
         moment = "live" if run.live else "ended"
         if self._past is None and moment not in self._asked:
             self._asked.add(moment)
-            self.load(self._read_view(run.root), "view")
+            self.load(partial(self._read_view, run.root), "view")
         if run.failed_rows != self._known_failures:
             self._known_failures = run.failed_rows
-            self.load(self._read_failures(run.root), "failures")
+            self.load(partial(self._read_failures, run.root), "failures")
 
     async def _read_view(self, run_id: str) -> None:
         self._view = await self.host.bridge.read(lambda backend: backend.run(run_id))

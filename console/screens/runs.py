@@ -38,7 +38,7 @@ class RunsScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Read them."""
-        self.load(self._read(), "runs")
+        self.load(self._read, "runs")
 
     async def _read(self) -> None:
         self._known = await self.host.bridge.read(lambda backend: backend.runs(campaign_id=None, limit=MOST))
@@ -90,7 +90,7 @@ class RunsScreen(ConsoleScreen):
     def run_went_on(self, job: int) -> None:
         """A run ended: read anew."""
         if self.host.bridge.writing is None:
-            self.load(self._read(), "runs")
+            self.load(self._read, "runs")
 
     def on_row_moved(self, message: RowMoved) -> None:
         """Another run."""

@@ -102,7 +102,7 @@ class ScheduleScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Read what the batches did."""
-        self.load(self._read(), "runs")
+        self.load(self._read, "runs")
 
     async def _read(self) -> None:
         self._runs = await self.host.bridge.read(lambda backend: backend.runs(campaign_id=None, limit=MOST))
@@ -111,13 +111,13 @@ class ScheduleScreen(ConsoleScreen):
     def on_screen_resume(self) -> None:
         """Back on top: a simulation may have ended."""
         if self._runs is not None:
-            self.load(self._read(), "runs")
+            self.load(self._read, "runs")
         super().on_screen_resume()
 
     def run_went_on(self, job: int) -> None:
         """A run ended: read anew."""
         if self.host.bridge.writing is None:
-            self.load(self._read(), "runs")
+            self.load(self._read, "runs")
 
     def on_row_moved(self, message: RowMoved) -> None:
         """The other timer's runs."""

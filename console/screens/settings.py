@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ class SettingsScreen(ConsoleScreen):
             self.refresh_all()
 
         if refs:
-            self.load(wait(), "secrets")
+            self.load(wait, "secrets", long=True)
 
     def _settings(self) -> tuple[Setting, ...]:
         return self._document.settings if self._document else ()
@@ -250,7 +251,7 @@ class SettingsScreen(ConsoleScreen):
         def keep(answer: str | None) -> None:
             value = (answer or "").strip()
             if value:
-                self.load(self._keep(setting, Secret(value)), "secret")
+                self.load(partial(self._keep, setting, Secret(value)), "secret", long=True)
 
         self.app.push_screen(dialog, keep)
 

@@ -60,8 +60,6 @@ class Prompt(Horizontal):
         self._text = text
         self._hint = hint
         self._suggest = suggest
-        self._ready = False
-        self._ahead = ""
         self.left = False
         """It was closed and only waits to be taken away."""
 
@@ -74,27 +72,8 @@ class Prompt(Horizontal):
         yield line
 
     def on_mount(self) -> None:
-        """Take the keys, and those that were pressed while this opened: over a slow line they come in one piece."""
-        line = self.query_one(Input)
-        self.screen.set_focus(line)
-        self._ready = True
-        ahead, self._ahead = self._ahead, ""
-        for char in ahead:
-            self.more(char)
-
-    @property
-    def ready(self) -> bool:
-        """The line takes keys by itself."""
-        return self._ready
-
-    def more(self, char: str) -> None:
-        """A character that was pressed before the line took keys; a carriage return enters it."""
-        if not self._ready:
-            self._ahead += char
-        elif char == "\r":
-            self.call_later(self.query_one(Input).action_submit)
-        else:
-            self.query_one(Input).insert_text_at_cursor(char)
+        """Take the keys."""
+        self.screen.set_focus(self.query_one(Input))
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

@@ -30,6 +30,7 @@ class Terminal:
         lines: int = 24,
         term: str = "xterm-256color",
         more: Mapping[str, str] | None = None,
+        module: str = "console.main",
     ) -> None:
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
@@ -41,7 +42,7 @@ class Terminal:
         env = {name: value for name, value in env.items() if value}
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
-            os.execvpe(sys.executable, [sys.executable, "-m", "console.main", *words], env)
+            os.execvpe(sys.executable, [sys.executable, "-m", module, *words], env)
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     @property

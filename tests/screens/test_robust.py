@@ -258,7 +258,7 @@ async def test_an_answer_after_the_last_screen_is_shown_to_nobody() -> None:
     async def late() -> None:
         app.front.say("late", "✔", "good")
 
-    await app.unseen(late())
+    await app.unseen(late)
 
 
 async def test_a_tick_after_the_last_screen_paints_nothing() -> None:

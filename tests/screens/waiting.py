@@ -30,6 +30,7 @@ def answered(app: ConsoleApp) -> bool:
     return bool(
         (app.shared.loaded or app.shared.trouble)
         and not app.bridge.reading
+        and not app.typed.waiting
         and all(worker.is_finished for worker in app.workers)
         and not app.screen._layout_required
         and not app.screen._dirty_widgets
@@ -57,6 +58,7 @@ async def settle(pilot: Pilot[Any]) -> None:
 async def send(pilot: Pilot[Any], *keys: str) -> None:
     """Press keys and wait until each was handled, not until what it started has ended."""
     app = pilot.app
+    assert isinstance(app, ConsoleApp)
     for key in keys:
         name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
         try:
@@ -67,6 +69,8 @@ async def send(pilot: Pilot[Any], *keys: str) -> None:
         event.set_sender(app)
         assert app._driver is not None
         app._driver.send_message(event)
+        await handled(pilot)
+        await until(lambda: not app.typed.waiting, "the key's turn")
         for _ in range(3):
             await handled(pilot)
 
