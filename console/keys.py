@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 EVERYWHERE = "everywhere"
 
@@ -318,6 +319,7 @@ KEYS: tuple[Key, ...] = (
 )  # fmt: skip
 
 
+@cache
 def keys_for(*where: str) -> tuple[Key, ...]:
     """Keys of the places in *where* and those that work everywhere, in the order of the key bar."""
     found = [key for key in KEYS if EVERYWHERE in key.where or set(key.where) & set(where)]

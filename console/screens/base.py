@@ -26,6 +26,7 @@ from console.widgets.bars import Hints, Note, Top
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines, forget
 from console.widgets.prompt import Prompt
+from console.widgets.repaint import Repainter
 from sync.errors import PredictiveError
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class ConsoleScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._compositor = Repainter()
         self._loading: dict[str, tuple[object, bool]] = {}
 
     # ------------------------------------------------------------ for subclasses

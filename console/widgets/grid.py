@@ -6,10 +6,9 @@ Textual and ``console.present``; rows come from the owner as lines of spans, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import ClassVar, cast
+from collections.abc import Callable
+from typing import ClassVar
 
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
@@ -18,7 +17,8 @@ from textual.strip import Strip
 
 from console.messages import RowMoved, RowOpened, RowsWanted
 from console.present import Line
-from console.widgets.paint import Toned, changed_cells, forget, strip_of
+from console.widgets.paint import Grounded, changed_cells, forget, strip_of
+from console.widgets.repaint import at_once
 
 WIDE = 160
 """Cells of a row that is copied: what a narrow terminal leaves out is copied all the same."""
@@ -32,7 +32,7 @@ FETCHED: Line = (("   ·", "faint"),)
 HeadSource = Callable[[int], "Line"]
 
 
-class Grid(ScrollView, can_focus=True):
+class Grid(Grounded, ScrollView, can_focus=True):
     """Rows with a cursor. The owner gives the number of rows and a function from row number to line.
 
     Args:
@@ -79,11 +79,6 @@ class Grid(ScrollView, can_focus=True):
         """Rows that are seen at once."""
         return max(1, self.size.height - self.head_lines)
 
-    @property
-    def tones(self) -> Mapping[str, Style]:
-        """What tones look like in the present theme."""
-        return cast(Toned, self.app).tones
-
     def show(self, count: int, *, cursor: int | None = None) -> None:
         """Show *count* rows and put the cursor where it was, or on *cursor*."""
         self.count = count
@@ -114,6 +109,14 @@ class Grid(ScrollView, can_focus=True):
         self.virtual_size = Size(event.size.width, self.count + self.head_lines)
         self._keep_in_sight()
         self._want()
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys of the cursor end here: the way up to the app's bindings and back costs more than the paint."""
+        move = MOVES.get(event.key)
+        if move is not None:
+            event.stop()
+            event.prevent_default()
+            move(self)
 
     def action_move(self, step: int) -> None:
         """Cursor up or down."""
@@ -149,6 +152,7 @@ class Grid(ScrollView, can_focus=True):
         if self.scroll_offset.y == offset:
             for row in (before, index):
                 self.refresh(Region(0, row - offset + self.head_lines, self.size.width, 1))
+            at_once(self)
         else:
             self._want()
         self.post_message(RowMoved(index))
@@ -199,18 +203,28 @@ class Grid(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """What stands at *y*."""
         width = self.size.width
-        base = Style(color=None, bgcolor=self.rich_style.bgcolor)
         line, chosen = self._at(y, width)
         self._painted[y] = (line, chosen, width)
         if line is FETCHED:
             self.post_message(RowsWanted(*self.seen()))
         if chosen:
-            return self._with_cursor(line, width, base)
-        return strip_of(line, width, self.tones, base)
+            return self._with_cursor(line, width)
+        return strip_of(line, width, self.tones, self.ground)
 
-    def _with_cursor(self, line: Line, width: int, base: Style) -> Strip:
-        under = base + self.tones["cursor"] if self.has_focus else base
+    def _with_cursor(self, line: Line, width: int) -> Strip:
+        under = self.ground + self.tones["cursor"] if self.has_focus else self.ground
         marked = line
         if line and line[0][0].startswith("   "):
             marked = ((" ▸ ", "key"), (line[0][0][3:], line[0][1]), *line[1:])
         return strip_of(marked, width, self.tones, under)
+
+
+MOVES: dict[str, Callable[[Grid], None]] = {
+    "up": lambda grid: grid.action_move(-1),
+    "down": lambda grid: grid.action_move(1),
+    "pageup": lambda grid: grid.action_page(-1),
+    "pagedown": lambda grid: grid.action_page(1),
+    "home": lambda grid: grid.action_to(0),
+    "end": lambda grid: grid.action_to(-1),
+}
+"""Keys that are not letters, which a screen may take for something else while the grid has the focus."""

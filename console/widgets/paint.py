@@ -74,15 +74,33 @@ def forget(widget: Widget) -> None:
     widget._styles_cache.clear()
 
 
-class Painter(Widget):
-    """Base of widgets that paint lines; ``line(y, width)`` is what a subclass gives."""
+class Grounded(Widget):
+    """A widget that knows the ground it paints on without working it out for each line."""
 
-    DEFAULT_CSS = "Painter { height: auto; width: 1fr; }"
+    _ground: Style | None = None
+
+    @property
+    def ground(self) -> Style:
+        """The background, without a colour of text."""
+        if self._ground is None:
+            self._ground = Style(color=None, bgcolor=self.rich_style.bgcolor)
+        return self._ground
+
+    def notify_style_update(self) -> None:
+        """Styles were made anew."""
+        self._ground = None
+        super().notify_style_update()
 
     @property
     def tones(self) -> Mapping[str, Style]:
         """What tones look like in the present theme."""
         return cast(Toned, self.app).tones
+
+
+class Painter(Grounded):
+    """Base of widgets that paint lines; ``line(y, width)`` is what a subclass gives."""
+
+    DEFAULT_CSS = "Painter { height: auto; width: 1fr; }"
 
     def on_unmount(self) -> None:
         """Nothing of it is painted again."""
@@ -95,8 +113,7 @@ class Painter(Widget):
     def render_line(self, y: int) -> Strip:
         """Paint one line."""
         width = self.size.width
-        base = Style(color=None, bgcolor=self.rich_style.bgcolor)
-        return strip_of(self.line(y, width), width, self.tones, base)
+        return strip_of(self.line(y, width), width, self.tones, self.ground)
 
 
 def changed_cells(old: Line, new: Line) -> tuple[int, int] | None:
