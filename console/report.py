@@ -59,6 +59,9 @@ class Report(Protocol):
     def lines(self, text: Sequence[str], value: wire.Line) -> None:
         """One thing, in words or as *value*."""
 
+    def say(self, text: str, value: wire.Line) -> None:
+        """One of many things that a command says while it goes on, in words ("" for none) or as *value*."""
+
     def result(self, result: RunResult) -> None:
         """The end of a run."""
 
@@ -140,6 +143,10 @@ class JsonReport:
         """The value, then a summary."""
         self._print(value)
         self._print({"type": "summary", "items": 1})
+
+    def say(self, text: str, value: wire.Line) -> None:
+        """The value."""
+        self._print(value)
 
     def result(self, result: RunResult) -> None:
         """Failed rows, differences, campaigns, summary."""
@@ -227,6 +234,11 @@ class HumanReport:
         """The words."""
         for line in text:
             self._out.write(line)
+
+    def say(self, text: str, value: wire.Line) -> None:
+        """The words."""
+        if text:
+            self._out.write(text)
 
     def result(self, result: RunResult) -> None:
         """Campaign by campaign, then what needs a person, then the cost."""

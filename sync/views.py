@@ -213,7 +213,7 @@ class PulseView:
 
 @dataclass(frozen=True, slots=True)
 class TimerView:
-    """The next firing of a timer, and what it did last."""
+    """The next firing of a timer, and what it did last; ``workers`` that are there to fire it, consoles aside."""
 
     kind: RunKind
     due: datetime
@@ -224,6 +224,41 @@ class TimerView:
     last_run: RunId | None = None
     last_state: RunState | None = None
     missed: tuple[datetime, ...] = ()
+    workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """A worker that is there: its process, since when, and the runs that it has in hand."""
+
+    owner: str
+    started: datetime
+    runs: tuple[RunId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedView:
+    """A run that waits for a worker, or that one has in hand.
+
+    Attributes:
+        campaigns: ids; () for all that the kind takes.
+        not_before: when it may be begun; later than ``asked_at`` after another run had its campaign.
+        owner: the worker that has it, None while it waits.
+        tries: how often it was begun.
+    """
+
+    job: str
+    kind: RunKind
+    campaigns: tuple[CampaignId, ...]
+    asked_by: str
+    asked_at: datetime
+    not_before: datetime
+    owner: str | None = None
+    claimed_at: datetime | None = None
+    tries: int = 0
+    finished_at: datetime | None = None
+    run: RunId | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,19 @@ def release(invocation: Invocation) -> int:
 
 
 def cancel(invocation: Invocation) -> int:
-    """Ask a live run to stop after its batch."""
+    """Ask a live run to stop after its batch, or withdraw one that waits for a worker."""
+    shell, named = invocation.shell(), invocation.options.run
+    job = shell.store.queue.get(named)
+    if job is not None and job.owner is None and shell.store.queue.withdraw(named):
+        invocation.report.lines([f"{named}: withdrawn"], {"type": "withdrawn", "job": named})
+        return 0
+    if job is not None:
+        over = f"is over{f', as run {job.run}' if job.run else ''}" if job.finished_at else "is in a worker's hands"
+        raise UsageError(
+            f"{named} {over}",
+            left_undone="nothing was withdrawn",
+            remedy="predictive runs lists the runs; cancel takes their ids, too",
+        )
     return _asked(invocation, invocation.shell().cancel_run(invocation.options.run), "stops after the batch in flight")
 
 

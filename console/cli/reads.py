@@ -242,22 +242,35 @@ def _spenders(spent: Spending) -> Iterator[str]:
 
 
 def schedule(invocation: Invocation) -> int:
-    """The timers: when each fires next and what it did last."""
-    listed = invocation.shell().schedule()
+    """The timers: when each fires next and what it did last; workers that are there, and runs that wait for one."""
+    shell = invocation.shell()
+    store = shell.store
 
     def cells(line: wire.Line) -> list[object]:
+        if line["type"] == "worker":
+            return ["worker", line["owner"], "", f"since {_minute(line['started'])}", ""]
+        if line["type"] == "queued":
+            does = "in hand" if line["owner"] else "waits for a worker"
+            return [line["kind"], does, _minute(line["not_before"]), line["job"], ""]
         does = "off" if not line["enabled"] else "simulates" if line["simulated"] else "runs"
         return [
             line["kind"],
             f"⏸ paused: {line['paused']}" if line["paused"] else does,
-            (line["due"] or "–")[:16].replace("T", " "),
-            f"{state(line['last_state'])} {(line['last_due'] or '')[:16].replace('T', ' ')}"
-            if line["last_state"]
-            else "never",
+            _minute(line["due"]) or "–",
+            f"{state(line['last_state'])} {_minute(line['last_due'])}" if line["last_state"] else "never",
             len(line["missed"]),
         ]
 
+    lines = [
+        *map(wire.timer, shell.schedule()),
+        *map(wire.worker, store.workers.living()),
+        *map(wire.queued, store.queue.open()),
+    ]
     invocation.report.items(
-        map(wire.timer, listed), ["Timer", "Does", "Next (UTC)", "Last", "Missed>"], cells, empty="No timers are set."
+        lines, ["Timer", "Does", "Next (UTC)", "Last", "Missed>"], cells, empty="No timers are set."
     )
     return 0
+
+
+def _minute(instant: str | None) -> str:
+    return (instant or "")[:16].replace("T", " ")

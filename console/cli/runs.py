@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from console.cli.plans import ask_and_apply
+from console.cli.worker import leave
 from console.report import counted, result_lines
 from sync.errors import UsageError
 from sync.model import RunKind
@@ -68,6 +69,8 @@ def new_edition(invocation: Invocation) -> int:
     """Start a campaign, or continue its start."""
     shell = invocation.shell()
     (campaign,) = invocation.campaigns()
+    if invocation.options.queue:
+        return leave(invocation, RunKind.INITIAL, (campaign.id,), {})
     made = {"adaptive": "five editions, once ever", "scheduled": "one edition", "drip": "one edition"}
     kind = campaign.type.value if campaign.type else campaign.type_label
     people = campaign.number_of_leads + campaign.number_of_contacts
@@ -90,6 +93,8 @@ def sync(invocation: Invocation) -> int:
     passes = guards(invocation)
     shell = invocation.shell()
     ids = tuple(campaign.id for campaign in invocation.campaigns())
+    if invocation.options.queue:
+        return leave(invocation, RunKind.MANUAL, ids, {**passes, "confirm_name": invocation.options.confirm})
     if invocation.interactive and not invocation.options.yes:
         plan = shell.make_plan(ids, kind=RunKind.MANUAL)
         return ask_and_apply(invocation, plan, passes, without_deletes=False)
@@ -102,6 +107,8 @@ def refresh(invocation: Invocation) -> int:
     """Pull levels and reasons now."""
     shell = invocation.shell()
     found = invocation.campaigns()
+    if invocation.options.queue:
+        return leave(invocation, RunKind.REFRESH, [campaign.id for campaign in found], {})
     names = ", ".join(campaign.name for campaign in found)
     invocation.confirm([f"Refresh of {names}: writes levels and reasons → Salesforce"], "Refresh?")
     with invocation.stopping() as stop:
@@ -116,6 +123,10 @@ def batch(invocation: Invocation) -> int:
     if at is not None and not options.simulate:
         raise UsageError("--at goes with --simulate only", left_undone="nothing was sent or written")
     kind = RunKind(options.kind)
+    if options.queue:
+        if options.simulate:
+            raise UsageError("--queue does not go with --simulate", left_undone="nothing was queued")
+        return leave(invocation, kind, (), passes)
     shell = invocation.shell()
     if not options.simulate and invocation.interactive and not options.yes:
         with invocation.stopping() as stop:
@@ -142,4 +153,6 @@ def verify(invocation: Invocation) -> int:
     """Read both sides afresh and compare."""
     shell = invocation.shell()
     ids = tuple(campaign.id for campaign in invocation.campaigns())
+    if invocation.options.queue:
+        return leave(invocation, RunKind.VERIFY, ids, {})
     return finish(invocation, shell.verify(ids or None))

@@ -96,6 +96,8 @@ _GUARDS = (
     Argument("--confirm", "the campaign's name, typed out, where a guard on removals asks for it", metavar="NAME"),
 )
 
+_QUEUE = Argument("--queue", "leave the run to a worker; says under which id it waits", kind="switch")
+
 _CHOICE = (
     Argument("--only", "only these rows (numbers, a kind, a side, text=…)", "many", metavar="ROWS"),
     Argument("--reject", "leave these rows out", "many", metavar="ROWS"),
@@ -194,7 +196,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "runs cancel",
-        "ask a live run, in any process, to stop after its batch",
+        "ask a live run, in any process, to stop after its batch; or withdraw one that waits for a worker",
         "console.cli.mend:cancel",
         (_RUN,),
         _MEND,
@@ -226,7 +228,12 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "limits", "show the API meter: used, ours, everyone else's, forecast", "console.cli.reads:limits", group=_READS
     ),
-    Command("schedule", "show the timers", "console.cli.reads:schedule", group=_READS),
+    Command(
+        "schedule",
+        "show the timers, the workers that are there, and runs that wait for one",
+        "console.cli.reads:schedule",
+        group=_READS,
+    ),
     Command(
         "plan",
         "show what a run would write, on either side, without writing",
@@ -263,7 +270,7 @@ COMMANDS: tuple[Command, ...] = (
         "new-edition",
         "start a campaign or continue its start: header, members, editions",
         "console.cli.runs:new_edition",
-        (_CAMPAIGN,),
+        (_CAMPAIGN, _QUEUE),
         _RUNS,
         _ASKING,
         run=True,
@@ -272,7 +279,7 @@ COMMANDS: tuple[Command, ...] = (
         "sync",
         "bring members, names, e-mail addresses and statuses in step",
         "console.cli.runs:sync",
-        (_CAMPAIGNS, *_GUARDS),
+        (_CAMPAIGNS, _QUEUE, *_GUARDS),
         _RUNS,
         _ASKING,
         run=True,
@@ -281,7 +288,7 @@ COMMANDS: tuple[Command, ...] = (
         "refresh",
         "pull levels and reasons of a campaign's members now",
         "console.cli.runs:refresh",
-        (_CAMPAIGNS,),
+        (_CAMPAIGNS, _QUEUE),
         _RUNS,
         _ASKING,
         run=True,
@@ -294,6 +301,7 @@ COMMANDS: tuple[Command, ...] = (
             Argument("KIND", "which batch", choices=("hourly", "nightly")),
             Argument("--simulate", "show what it would send and write; writes and sends nothing", kind="switch"),
             Argument("--at", "simulate it at this instant, ISO 8601 UTC", metavar="INSTANT"),
+            _QUEUE,
             *_GUARDS,
         ),
         _RUNS,
@@ -304,7 +312,7 @@ COMMANDS: tuple[Command, ...] = (
         "verify",
         "read both sides afresh and compare them, sharing no code with the runs",
         "console.cli.runs:verify",
-        (Argument("CAMPAIGN", "ids or exact names; all started campaigns when none is named", count="*"),),
+        (Argument("CAMPAIGN", "ids or exact names; all started campaigns when none is named", count="*"), _QUEUE),
         _RUNS,
         run=True,
     ),
@@ -390,6 +398,17 @@ COMMANDS: tuple[Command, ...] = (
         _CARE,
         "With --metadata the folder is a project of the Salesforce CLI, for an org without the package: sf project "
         "deploy start in it makes the fields, and its mapping.toml says what to copy into the configuration.",
+        prompt=False,
+    ),
+    Command(
+        "worker",
+        "run the timers and what waits in the queue, without a screen, until stopped",
+        "console.cli.worker:worker",
+        group=_CARE,
+        about="Any number of workers and consoles share one state: a tick fires once, a campaign has one run, all have "
+        "one API budget; what a dead process left is taken over. A line on standard output for each run. The first "
+        "SIGTERM or Ctrl-C ends it after the batch in flight (0 when idle, 130 when a run was cut short), the second "
+        "at once.",
         prompt=False,
     ),
     Command(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sync.events import Event
 from sync.model import Calls, Edition, RunKind, RunState
@@ -22,10 +22,15 @@ from sync.views import (
     FailureGroup,
     LimitsView,
     MemberView,
+    QueuedView,
     RunResult,
     RunView,
     TimerView,
+    WorkerView,
 )
+
+if TYPE_CHECKING:
+    from sync.engine.worker import Turn
 
 SCHEMA = 1
 
@@ -343,3 +348,22 @@ def timer(view: TimerView) -> Line:
 def check(value: Check) -> Line:
     """An item of ``doctor``."""
     return {"type": "check", **plain(value)}
+
+
+def worker(view: WorkerView) -> Line:
+    """A worker that is there, among the items of ``schedule``."""
+    return {"type": "worker", **plain(view)}
+
+
+def queued(view: QueuedView) -> Line:
+    """A run that waits for a worker or that one has in hand, among the items of ``schedule``."""
+    return {"type": "queued", **plain(view)}
+
+
+def turn(value: Turn) -> Line:
+    """What a worker says when a run of it is over: why it was run, and what a run's summary says."""
+    line: Line = {"type": "turn", "why": value.why, "due": plain(value.due), "job": value.job}
+    if value.result is not None:
+        return {**summary(value.result), **line}
+    error = value.error.line() if value.error is not None else ""
+    return {**failed_summary(value.kind, simulated=False, error=error, exit_code=value.exit_code), **line}

@@ -79,7 +79,9 @@ def notes(
     if closed:
         lines.append(((" " * 12, ""), (f"{closed} left out: closed; costs nothing", "dim")))
     lines.append(())
-    lines.append((("   Timers run while a console or a worker is open; two of them fire a tick once.", "dim"),))
+    there = max((timer.workers for timer in timers), default=0)
+    who = f"{plural(there, 'worker')} at work. " if there else ""
+    lines.append(((f"   {who}Timers run while a console or a worker is open; two of them fire a tick once.", "dim"),))
     return tuple(lines)
 
 

@@ -37,6 +37,7 @@ def examine(shell: StoreReads) -> Iterator[Check]:
             yield from _org(parts)
             yield from _service(parts)
     yield from _state(shell.store)
+    yield _workers(shell)
 
 
 def _installation() -> Iterator[Check]:
@@ -161,3 +162,17 @@ def _state(store: Store) -> Iterator[Check]:
     paused = store.schedule.paused()
     if paused is not None:
         yield Check("timers", ATTENTION, f"paused: {paused}", "predictive schedule resume")
+
+
+def _workers(shell: StoreReads) -> Check:
+    """Who fires the timers and carries out what waits, when no console is open."""
+    there, waiting = shell.store.workers.living(), shell.store.queue.open()
+    if there:
+        since = min(worker.started for worker in there)
+        return Check("workers", OK, f"{len(there)} at work, the first since {since:%Y-%m-%d %H:%M} UTC")
+    if waiting:
+        oldest = waiting[0].asked_at
+        text = f"none is there, and {len(waiting)} runs wait for one since {oldest:%Y-%m-%d %H:%M} UTC"
+        return Check("workers", ATTENTION, text, "start predictive worker")
+    timers = "timers run while a console is open" if shell.settings.timers.enabled else "timers are off"
+    return Check("workers", OK, f"none is there; {timers}")

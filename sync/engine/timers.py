@@ -14,7 +14,8 @@ from sync.ids import RunId
 from sync.model import RunKind, RunState
 from sync.schedule import Timetable, may_catch_up, parse_time
 from sync.settings import OrgSettings
-from sync.store.owner import this_process
+from sync.store.queue import MOST_TRIES
+from sync.store.schedule import Tick
 from sync.store.store import Store
 from sync.views import RunResult, TimerView
 
@@ -46,6 +47,7 @@ def _view(store: Store, settings: OrgSettings, kind: RunKind, now: datetime, sim
         last_run=last.run if last is not None else None,
         last_state=run.state if run is not None else None,
         missed=missed(store, settings, kind, now),
+        workers=len(store.workers.living()),
     )
 
 
@@ -95,13 +97,35 @@ def due_tick(store: Store, settings: OrgSettings, now: datetime, *, simulated: b
     return None
 
 
-def fire(store: Store, kind: RunKind, due: datetime, batch: Callable[[RunKind], RunResult]) -> RunResult | None:
+def left_tick(store: Store, settings: OrgSettings, now: datetime) -> Tick | None:
+    """The newest firing whose process died over it and that may be begun anew by itself, None when there is none.
+
+    It may, as long as the tick might have been fired late: a nightly for six hours, one that sends mail for five
+    minutes. What is older stays as it is; the next run reads what it left open.
+    """
+    if not settings.timers.enabled or store.schedule.paused() is not None:
+        return None
+    for kind in KINDS:
+        last = store.schedule.last(kind)
+        if last is None or last.tries >= MOST_TRIES or not may_catch_up(kind, last.due, now, confirmed=False):
+            continue
+        if store.schedule.is_left(last):
+            return last
+    return None
+
+
+def fire(
+    store: Store, kind: RunKind, due: datetime, batch: Callable[[RunKind], RunResult], *, left: Tick | None = None
+) -> RunResult | None:
     """Claim a tick and run it; None when another process has it, or another batch is alive.
 
     Args:
         batch: runs, or simulates, the batch of a kind.
+        left: the firing as its owner left it, to be taken over.
     """
-    if not store.schedule.claim(kind, due, this_process()):
+    owner = store.runs.owner
+    claimed = store.schedule.claim(kind, due, owner) if left is None else store.schedule.take_over(left, owner)
+    if not claimed:
         return None
     run: RunId | None = None
     try:
@@ -110,5 +134,5 @@ def fire(store: Store, kind: RunKind, due: datetime, batch: Callable[[RunKind], 
     except Locked:
         return None
     finally:
-        store.schedule.finish(kind, due, run)
+        store.schedule.finish(kind, due, run, owner)
     return result if result.state is not RunState.RUNNING else None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sync.store.database import Database
 
 FIRST = "0001"
-HEAD = "0006"
+HEAD = "0007"
 """The revision this program works with; a test holds it against the newest file under ``migrations/versions``."""
 
 _PLACE = Path(__file__).parent / "migrations"

@@ -485,6 +485,42 @@ tick = Table(
     Column("claimed_at", Instant, nullable=False),
     Column("finished_at", Instant),
     Column("run_id", KEY),
+    # how often it was begun: the firing of a process that died is taken over
+    Column("tries", Integer, nullable=False, server_default=text("1")),
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("owner", KEY, primary_key=True),
+    Column("started", Instant, nullable=False),
+    # it lives at least until then; its runs' leases say so as well
+    Column("seen_until", Instant, nullable=False),
+)
+
+queued = Table(
+    "queued",
+    metadata,
+    Column("job_id", KEY, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("campaigns", Text, nullable=False),
+    Column("choice", Text, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("not_before", Instant, nullable=False),
+    # who has it in hand, NULL while it waits
+    Column("owner", Text),
+    Column("claimed_at", Instant),
+    _count("tries"),
+    Column("finished_at", Instant),
+    Column("run_id", KEY),
+    Column("error", Text),
+    Index(
+        "queued_open",
+        "asked_at",
+        sqlite_where=text("finished_at IS NULL"),
+        postgresql_where=text("finished_at IS NULL"),
+    ),
 )
 
 fact = Table(

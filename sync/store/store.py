@@ -27,11 +27,13 @@ from sync.store.migrate import HEAD
 from sync.store.people import People
 from sync.store.plans import Plans
 from sync.store.pulse import Pulse
+from sync.store.queue import Queue
 from sync.store.reservations import Reservations
 from sync.store.runs import Runs
 from sync.store.schedule import Schedule
 from sync.store.views import Views
 from sync.store.wishes import Asked
+from sync.store.workers import Workers
 
 
 class Store:
@@ -72,7 +74,9 @@ class Store:
         self.journal_lists = JournalLists(self.database)
         self.plans = Plans(self.database)
         self.ledger = Ledger(self.database, self.facts)
-        self.schedule = Schedule(self.database, self.facts)
+        self.workers = Workers(self.database)
+        self.queue = Queue(self.database, self.workers)
+        self.schedule = Schedule(self.database, self.facts, self.workers)
         self.views = Views(self.database, self.content, self.people, self.runs)
         self.pulse = Pulse(self.database)
 

@@ -368,7 +368,7 @@ def test_ticks_fire_once_and_tell_what_became_of_them(store: Store) -> None:
     assert store.schedule.claim(RunKind.HOURLY, AT, "me")
     assert not store.schedule.claim(RunKind.HOURLY, AT, "you")
     assert store.schedule.claim(RunKind.NIGHTLY, AT, "you")
-    store.schedule.finish(RunKind.HOURLY, AT, None)
+    store.schedule.finish(RunKind.HOURLY, AT, None, "me")
     last = store.schedule.last(RunKind.HOURLY)
     assert last is not None
     assert last.owner == "me"
