@@ -121,7 +121,8 @@ class OrgSettings:
     name: str
     salesforce: SalesforceSettings
     predictive: PredictiveSettings
-    state_url: str
+    # It may hold a password, which has no place in a traceback.
+    state_url: str = field(repr=False)
     read_only: bool = True
     production: bool = False
     takeover: bool = False

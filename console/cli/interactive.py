@@ -63,7 +63,7 @@ def _read(invocation: Invocation) -> Opening:
         org=org.name,
         orgs=tuple(sorted(settings.orgs)),
         mode=mode(org, read_only=False),
-        state=org.state_url,
+        state=state_mark(org.state_url),
         dress=settings.console.dress,
         bell=settings.console.bell,
     )
@@ -101,7 +101,7 @@ def door(invocation: Invocation, org: OrgSettings) -> Door:
         name=org.name,
         mode=mode(org, read_only=flag),
         backend=shell_backends(org, clock=invocation.clock, read_only=True if flag else None),
-        last_view=last_view(org.state_url, org.name),
+        last_view=last_view(state_mark(org.state_url), org.name),
         commands=Lazily(partial(_commands, invocation, org.name)),
     )
 
@@ -199,9 +199,14 @@ def mode(settings: OrgSettings, *, read_only: bool) -> str:
     return "PRODUCTION" if settings.production else "writes"
 
 
-def last_view(state_url: str, org: str) -> Path:
+def state_mark(state_url: str) -> str:
+    """What tells one state from another without its URL, which may hold a password."""
+    return f"{zlib.crc32(state_url.encode()):08x}"
+
+
+def last_view(state: str, org: str) -> Path:
     """The small file that the first frame comes from, one for each state."""
     from platformdirs import user_cache_path
 
-    which = "-".join(f"{zlib.crc32(part.encode()):08x}" for part in (state_url, org))
+    which = f"{state}-{zlib.crc32(org.encode()):08x}"
     return user_cache_path("predictive-console", appauthor=False) / f"last-view-{which}.json"

@@ -5,6 +5,7 @@ Imports ports, settings and the store. Spends three Salesforce calls at most; ne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +23,7 @@ from sync.views import Check
 OK, ATTENTION, TROUBLE = "ok", "attention", "trouble"
 DISTRIBUTION = "predictive-console"
 CLOCK_TOLERANCE = 120.0
+_PASSWORD = re.compile(r"://[^/@:]*:[^/@]+@")
 
 
 def examine(shell: StoreReads) -> Iterator[Check]:
@@ -73,6 +75,9 @@ def _settings(shell: StoreReads) -> Iterator[Check]:
             yield Check(name, TROUBLE, "is nowhere", way + rest)
         else:
             yield Check(name, OK, f"from {found.source}")
+    if _PASSWORD.search(settings.state_url):
+        text, remedy = "a password stands in state.url", "move it into ~/.pgpass (mode 0600) or PGPASSWORD"
+        yield Check("state password", ATTENTION, text, remedy)
     if shell.is_read_only():
         yield Check("writing", ATTENTION, "this org is read-only", "set read_only = false when a plan looks right")
     if not settings.mapping.has_editions:

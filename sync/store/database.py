@@ -1,8 +1,9 @@
 """The connection to the state database: one a thread, transactions that join, the same statements on both databases.
 
 May import SQLAlchemy and the migrations. On SQLite: WAL, so that readers never wait; ``BEGIN IMMEDIATE`` for every
-write, so that two writers queue instead of failing half way; a busy timeout; foreign keys on. A transaction of a
-thread is joined by everything the thread does in it, so that several calls become one commit.
+write, so that two writers queue instead of failing half way; a busy timeout; foreign keys on. On PostgreSQL writers
+queue by a lock by name, which a frozen process loses. A transaction of a thread is joined by everything the thread
+does in it, so that several calls become one commit.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ BUSY_SECONDS = 20.0
 
 CHUNK = 1_000
 """Rows a bulk statement takes at once; more brings nothing, and the bound of parameters is far off."""
+
+ROWS_AT_ONCE = 5_000
+"""Rows that PostgreSQL is given in one statement: more takes memory and gains nothing."""
+
+FROZEN_SECONDS = 30
+"""How long PostgreSQL lets a write transaction stand still; then its process is frozen, and others must go on."""
 
 _CACHE_KIB = 24_576
 _WAL_PAGES = 4_000
@@ -230,12 +237,23 @@ class Database:
             statement: Any = self.upsert(table, keep=keep, only=names)
             compiled = statement.compile(dialect=self.engine.dialect, column_keys=list(names))
             order = [names.index(name) for name in compiled.positiontup or names]
-            known = self._compiled[key] = (str(compiled), itemgetter(*order))
+            sql = str(compiled) if self.is_sqlite else self._in_columns(table, names, str(compiled))
+            known = self._compiled[key] = (sql, itemgetter(*order))
         sql, ordered = known
         if self.is_sqlite:
             conn.exec_driver_sql(sql, [ordered(row) for row in rows])
-        else:
-            conn.exec_driver_sql(sql, [dict(zip(names, row, strict=True)) for row in rows])
+            return
+        for chunk in chunks(rows, ROWS_AT_ONCE):
+            conn.exec_driver_sql(sql, dict(zip(names, map(list, zip(*chunk, strict=True)), strict=True)))
+
+    def _in_columns(self, table: Table, names: Sequence[str], sql: str) -> str:
+        """The upsert that takes a list for each column: PostgreSQL is asked once for many rows, not once for each."""
+        quote = self.engine.dialect.identifier_preparer.quote
+        columns = ", ".join(map(quote, names))
+        types = [str(table.c[name].type.compile(self.engine.dialect)).partition(" ")[0] for name in names]
+        lists = ", ".join(f"%({name})s::{kind}[]" for name, kind in zip(names, types, strict=True))
+        into, conflict = quote(table.name), sql[sql.index(" ON CONFLICT") :]
+        return f"INSERT INTO {into} ({columns}) SELECT * FROM unnest({lists}) AS given ({columns}){conflict}"
 
     # ------------------------------------------------------------ opening
 
@@ -264,9 +282,9 @@ class Database:
             made = make_url(text)
         except ArgumentError as error:
             raise ConfigError("state_url is no URL of a database", where=text.partition("@")[2] or text) from error
-        if made.drivername in ("postgresql", "postgres"):
+        if made.get_backend_name() in ("postgresql", "postgres"):
             return made.set(drivername="postgresql+psycopg")
-        if made.get_backend_name() not in ("sqlite", "postgresql"):
+        if made.get_backend_name() != "sqlite":
             raise ConfigError(
                 f"state_url names {made.get_backend_name()!r}",
                 where=made.render_as_string(hide_password=True),
@@ -274,9 +292,39 @@ class Database:
             )
         return made
 
+    def _postgresql(self) -> Engine:
+        try:
+            engine = create_engine(
+                self.url,
+                pool_size=8,
+                max_overflow=24,
+                pool_pre_ping=True,
+                hide_parameters=True,
+                connect_args={
+                    "connect_timeout": 10,
+                    "application_name": "predictive-console",
+                    "options": f"-c lock_timeout={int(BUSY_SECONDS * 1000)}",
+                },
+            )
+        except ImportError as error:
+            raise ConfigError(
+                "a state in PostgreSQL needs the extra fleet",
+                where=self.shown,
+                left_undone="nothing was read or written",
+                remedy="pipx install 'predictive-console[fleet]', or pip install 'psycopg[binary]'",
+            ) from error
+
+        @event.listens_for(engine, "begin")
+        def begin(conn: Connection) -> None:
+            # Writers queue as SQLite's do: then what holds there, holds here, and no two of them can lock each other.
+            if conn.get_execution_options().get("immediate"):
+                conn.exec_driver_sql(_WRITERS_QUEUE)
+
+        return engine
+
     def _engine(self) -> Engine:
         if not self.is_sqlite:
-            return create_engine(self.url, pool_size=8, max_overflow=24, pool_pre_ping=True, hide_parameters=True)
+            return self._postgresql()
         if self._folder is None and self.url.database:
             try:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -312,6 +360,12 @@ class Database:
             conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get("immediate") else "BEGIN")
 
         return engine
+
+
+_WRITERS_QUEUE = (
+    "SELECT pg_advisory_xact_lock(hashtext('predictive-console.write')), "
+    f"set_config('idle_in_transaction_session_timeout', '{FROZEN_SECONDS}s', true)"
+)
 
 
 def chunks(rows: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:

@@ -1,36 +1,39 @@
-"""Empty databases for tests: a temporary SQLite file, and PostgreSQL where a server is named.
-
-With ``PREDICTIVE_TEST_POSTGRES`` set to the URL of a server, the store's tests run on both.
-"""
+"""Places for a state, of either kind: in memory of this process, or where other processes can open it, too."""
 
 from __future__ import annotations
 
-import os
-import uuid
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
+import pytest
 
-SERVER = os.environ.get("PREDICTIVE_TEST_POSTGRES")
-KINDS = ["sqlite", *(["postgresql"] if SERVER else [])]
+from tests.house.postgres import database
+
+KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+"""Databases that hold a state: what is proven of one is to be proven of the other."""
 
 
 @contextmanager
 def empty(kind: str) -> Iterator[str]:
-    """A URL for ``open_store`` whose database is empty and ends with the block."""
-    if kind == "sqlite":
+    """A URL for ``open_store`` whose state is empty and ends with the block."""
+    if kind == "postgresql":
+        with database() as url:
+            yield url
+    else:
         yield "sqlite://"
+
+
+@contextmanager
+def shared(kind: str, *, bare: bool = False) -> Iterator[str]:
+    """The same for a state that other processes open, too; *bare*: without tables, so that opening makes them."""
+    if kind == "postgresql":
+        with database(bare=bare) as url:
+            yield url
         return
-    server = make_url(SERVER or "").set(drivername="postgresql+psycopg")
-    name = f"store_{uuid.uuid4().hex}"
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as conn:
-        conn.execute(text(f'CREATE DATABASE "{name}"'))
+    folder = tempfile.mkdtemp(prefix="state-")
     try:
-        yield server.set(database=name).render_as_string(hide_password=False)
+        yield f"sqlite:///{folder}/state.db"
     finally:
-        with admin.connect() as conn:
-            conn.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-        admin.dispose()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 from multiprocessing.synchronize import Barrier
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,14 +36,13 @@ def _spend(path: str, number: int, barrier: Barrier, results: Any, protected: bo
 
 
 @pytest.mark.parametrize("protected", [True, pytest.param(False, id="control", marks=pytest.mark.slow)])
-def test_processes_share_one_budget(tmp_path: Path, protected: bool) -> None:
+def test_processes_share_one_budget(place: str, protected: bool) -> None:
     """The control counts nobody else's reservations: then the same processes are granted more than there is."""
-    path = str(tmp_path / "state.db")
-    open_store(path).close()
+    open_store(place).close()
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(PROCESSES), context.Queue()
     children = [
-        context.Process(target=_spend, args=(path, number, barrier, results, protected)) for number in range(PROCESSES)
+        context.Process(target=_spend, args=(place, number, barrier, results, protected)) for number in range(PROCESSES)
     ]
     for child in children:
         child.start()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,8 +22,10 @@ from sync.plan import PlanCounts
 from sync.ports import CallRecord
 from sync.store.journal import JournalRow, Landing
 from sync.store.owner import is_alive, this_process
-from sync.store.runs import LeaseLost
+from sync.store.queue import Wanted
+from sync.store.runs import LEASE, LeaseLost
 from sync.store.store import Store, open_store
+from tests.store.databases import KINDS, empty
 from tests.store.made import AT, C1, C2, base, org, person_id, plan_row, service
 
 
@@ -85,11 +87,10 @@ def test_an_expired_lease_is_taken_over_and_the_sleeper_is_fenced_off(store: Sto
     store.runs.end(other, RunState.DONE)
 
 
-def test_an_owner_whose_process_is_gone_is_taken_over_at_once(tmp_path: Path) -> None:
+def test_an_owner_whose_process_is_gone_is_taken_over_at_once(place: str) -> None:
     context = multiprocessing.get_context("spawn")
-    path = tmp_path / "state.db"
-    with open_store(path) as store:
-        child = context.Process(target=_start_and_die, args=(str(path),))
+    with open_store(place) as store:
+        child = context.Process(target=_start_and_die, args=(place,))
         child.start()
         child.join(30)
         (left,) = store.runs.live()
@@ -106,6 +107,51 @@ def _start_and_die(path: str) -> None:
     os._exit(9)
 
 
+@pytest.mark.slow
+def test_a_frozen_owner_that_wakes_is_fenced_off(clock: ControlledClock, place: str) -> None:
+    """Its process lives, so only the lease tells; what it says after the take-over changes nothing."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    child = context.Process(target=_start_and_sleep, args=(place, theirs))
+    with open_store(place, clock=clock) as store:
+        child.start()
+        run = ours.recv()
+        os.kill(child.pid or 0, signal.SIGSTOP)
+        try:
+            clock.set(datetime.now(UTC))
+            with pytest.raises(Locked):
+                store.runs.start(RunKind.MANUAL, campaign_id=C1)
+            clock.advance(LEASE.total_seconds() + 1)
+            heir = store.runs.start(RunKind.MANUAL, campaign_id=C1)
+        finally:
+            os.kill(child.pid or 0, signal.SIGCONT)
+        ours.send("wake")
+        assert ours.recv() == ["LeaseLost"] * 4
+        child.join(60)
+        assert store.runs.live()[0].run == heir.run
+        assert [intent.run for intent in store.journal.open_intents(campaign_id=C1)] == [run]
+
+
+def _start_and_sleep(path: str, pipe: Any) -> None:
+    with open_store(path) as store:
+        lease = store.runs.start(RunKind.MANUAL, campaign_id=C1)
+        store.journal.record_intent(lease, 1, Side.SALESFORCE, [{"id": "x"}])
+        pipe.send(lease.run)
+        pipe.recv()
+        said = []
+        for late in (
+            lambda: store.runs.renew(lease),
+            lambda: store.journal.record_outcome(lease, 1, [JournalRow.of(plan_row(1), "written")]),
+            lambda: store.journal.record_intent(lease, 2, Side.SALESFORCE, []),
+            lambda: store.runs.end(lease, RunState.DONE),
+        ):
+            try:
+                late()
+            except LeaseLost:
+                said.append("LeaseLost")
+        pipe.send(said)
+
+
 def test_owners_are_told_apart() -> None:
     me = this_process()
     host, pid, start = me.rsplit(":", 2)
@@ -115,9 +161,8 @@ def test_owners_are_told_apart() -> None:
     assert is_alive("nonsense") is None
 
 
-def test_a_gone_owners_run_can_be_gone_on_with(clock: ControlledClock, tmp_path: Path) -> None:
-    path = tmp_path / "state.db"
-    with open_store(path, clock=clock, owner="far:1:1") as far, open_store(path, clock=clock) as near:
+def test_a_gone_owners_run_can_be_gone_on_with(clock: ControlledClock, place: str) -> None:
+    with open_store(place, clock=clock, owner="far:1:1") as far, open_store(place, clock=clock) as near:
         lease = far.runs.start(RunKind.HOURLY)
         assert near.runs.adopt(lease.run) is None
         clock.advance(31)
@@ -301,6 +346,8 @@ def _claim(path: str, barrier: Any, answers: Any, what: str) -> None:
         barrier.wait(60)
         if what == "tick":
             answers.put(store.schedule.claim(RunKind.HOURLY, AT, this_process()))
+        elif what == "job":
+            answers.put(store.queue.claim(this_process()) is not None)
         else:
             try:
                 store.runs.start(RunKind.MANUAL, campaign_id=C1)
@@ -312,10 +359,10 @@ def _claim(path: str, barrier: Any, answers: Any, what: str) -> None:
         barrier.wait(60)
 
 
-def winners(path: Path, what: str) -> int:
+def winners(path: str, what: str) -> int:
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(PROCESSES), context.Queue()
-    crowd = [context.Process(target=_claim, args=(str(path), barrier, answers, what)) for _ in range(PROCESSES)]
+    crowd = [context.Process(target=_claim, args=(path, barrier, answers, what)) for _ in range(PROCESSES)]
     for each in crowd:
         each.start()
     won = [answers.get(timeout=90) for _ in crowd]
@@ -324,17 +371,17 @@ def winners(path: Path, what: str) -> int:
     return sum(won)
 
 
-@pytest.mark.parametrize("what", ["run", "tick"])
-def test_of_many_processes_one_wins(tmp_path: Path, what: str) -> None:
-    path = tmp_path / "state.db"
-    open_store(path).close()
-    assert winners(path, what) == 1
+@pytest.mark.parametrize("what", ["run", "tick", "job"])
+def test_of_many_processes_one_wins(place: str, what: str) -> None:
+    with open_store(place) as store:
+        store.queue.add(Wanted(RunKind.VERIFY), "me")
+    assert winners(place, what) == 1
 
 
-def test_control_without_the_unique_index_nothing_stops_two_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_control_without_the_unique_index_nothing_stops_two_runs(kind: str) -> None:
     """The promise above is the index's: take it away, and the same insert goes through twice."""
-    path = tmp_path / "state.db"
-    with open_store(path) as store:
+    with empty(kind) as place, open_store(place) as store:
         with store.database.write() as conn:
             conn.execute(text("DROP INDEX run_one_live"))
         # Both looked and saw nobody before either wrote: what two processes do when they race.
@@ -343,9 +390,9 @@ def test_control_without_the_unique_index_nothing_stops_two_runs(tmp_path: Path)
         _insert(store, first)
         _insert(store, second)
         assert len(store.runs.live()) == 2
-    with open_store(tmp_path / "with-index.db") as store:
+    with empty(kind) as place, open_store(place) as store:
         _insert(store, first)
-        with pytest.raises(IntegrityError, match="UNIQUE"):
+        with pytest.raises(IntegrityError, match=r"(?i)unique"):
             _insert(store, second)
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sync.clock import ControlledClock
 from sync.digest import click_digest, edition_digest, history_digest
 from sync.errors import ConfigError, FatalError
+from sync.ids import CampaignId
 from sync.model import ClickThrough, HistoryHour, PersonKind, PersonOptOut, RunKind, RunState, Statistics
 from sync.model import TestPerson as GlobalTester
 from sync.plan import PlanCounts, Subject
@@ -25,6 +27,8 @@ from sync.store import compare, migrate
 from sync.store.migrations.versions import v0001_first
 from sync.store.schema import metadata
 from sync.store.store import Store, open_store
+from sync.store.types import KEY
+from tests.store.databases import shared
 from tests.store.made import AT, C1, C2, TODAY, base, campaign, edition, member_id, org, person_id, service
 
 # ---------------------------------------------------------------- the database
@@ -33,6 +37,8 @@ from tests.store.made import AT, C1, C2, TODAY, base, campaign, edition, member_
 def shape(conn: Connection) -> list[tuple[object, ...]]:
     """Every column with type, null, default and key, and the text of every index; the order of columns is left out,
     because a column that came later stands last."""
+    if conn.dialect.name == "postgresql":
+        return _shape_there(conn)
     out: list[tuple[object, ...]] = []
     for name in sorted(metadata.tables):
         out += sorted((name, *row[1:]) for row in conn.exec_driver_sql(f"PRAGMA table_xinfo({name})"))
@@ -40,28 +46,50 @@ def shape(conn: Connection) -> list[tuple[object, ...]]:
     return out + [tuple(row) for row in conn.execute(indexes)]
 
 
-def test_a_migrated_database_equals_a_new_one(tmp_path: Path) -> None:
+_COLUMNS = text(
+    "SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name, is_identity, "
+    "generation_expression FROM information_schema.columns WHERE table_schema = 'public' "
+    "ORDER BY table_name, column_name"
+)
+_INDEXES = text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname")
+_CONSTRAINTS = text(
+    "SELECT conrelid::regclass::text, contype::text, pg_get_constraintdef(oid) FROM pg_constraint "
+    "WHERE connamespace = 'public'::regnamespace AND contype <> 'n' ORDER BY 1, 2, 3"
+)
+
+
+def _shape_there(conn: Connection) -> list[tuple[object, ...]]:
+    return [tuple(row) for asked in (_COLUMNS, _INDEXES, _CONSTRAINTS) for row in conn.execute(asked)]
+
+
+@pytest.fixture
+def new_one(bare_place: str) -> Iterator[Store]:
+    """A state of the same kind beside it, as the program makes it anew."""
+    kind = "sqlite" if bare_place.startswith("sqlite") else "postgresql"
+    with shared(kind, bare=True) as url, open_store(url) as made:
+        yield made
+
+
+def test_a_migrated_database_equals_a_new_one(bare_place: str, new_one: Store) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.runtime.migration import MigrationContext
 
-    path = tmp_path / "state.db"
-    old = create_engine(f"sqlite:///{path}")
+    old = create_engine(bare_place)
     with old.begin() as conn:
         v0001_first.create(conn)
         migrate.stamp(conn, migrate.FIRST)
     old.dispose()
     with (
-        open_store(path) as migrated,
-        open_store("sqlite://") as new,
+        open_store(bare_place) as migrated,
         migrated.database.read() as conn,
-        new.database.read() as wanted,
+        new_one.database.read() as wanted,
     ):
         context = MigrationContext.configure(conn, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
         assert shape(conn) == shape(wanted)
         assert migrated.campaigns.all() == ()
         assert migrated.revisions == (migrate.FIRST, migrate.HEAD)
-        assert new.revisions == (None, migrate.HEAD)
+        assert new_one.revisions == (None, migrate.HEAD)
 
 
 def test_the_newest_revision_is_the_one_the_program_asks_for() -> None:
@@ -72,24 +100,23 @@ def test_the_newest_revision_is_the_one_the_program_asks_for() -> None:
     assert script.get_base() == migrate.FIRST == v0001_first.revision
 
 
-def test_alembic_runs_the_first_revision_too(tmp_path: Path) -> None:
+def test_alembic_runs_the_first_revision_too(bare_place: str, new_one: Store) -> None:
     """An empty database that Alembic alone fills equals a new one."""
-    with open_store("sqlite://") as new, open_store(tmp_path / "state.db") as store:
+    with open_store(bare_place) as store:
         with store.database.write() as conn:
             metadata.drop_all(conn)
             conn.execute(text("DELETE FROM alembic_version"))
             migrate._run_later_revisions(conn, store.database)
-        with store.database.read() as conn, new.database.read() as wanted:
+        with store.database.read() as conn, new_one.database.read() as wanted:
             assert shape(conn) == shape(wanted)
         assert store.campaigns.all() == ()
 
 
-def test_state_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "state.db"
-    with open_store(path) as store, store.database.write() as conn:
+def test_state_of_a_newer_program_is_left_alone(bare_place: str) -> None:
+    with open_store(bare_place) as store, store.database.write() as conn:
         conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(FatalError, match="newer program"):
-        open_store(path)
+        open_store(bare_place)
 
 
 def test_opening_imports_no_alembic() -> None:
@@ -115,6 +142,14 @@ def test_a_state_that_cannot_be_opened_is_a_configuration_error(url: str, said: 
     assert "hush" not in caught.value.line()
 
 
+@pytest.mark.parametrize("url", ["postgresql://me@h/d", "postgres://me@h/d", "postgresql+psycopg://me@h/d"])
+def test_postgresql_without_its_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as if it were not installed
+    with pytest.raises(ConfigError, match="extra fleet") as caught:
+        open_store(url)
+    assert "predictive-console[fleet]" in caught.value.remedy
+
+
 def test_the_tables_and_the_comparison_are_valid_on_postgresql() -> None:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     for table in metadata.sorted_tables:
@@ -125,6 +160,28 @@ def test_the_tables_and_the_comparison_are_valid_on_postgresql() -> None:
         sql = str(statement.compile(dialect=dialect))
         assert "EXCEPT" in sql
         assert "ORDER BY person_id" in sql
+
+
+def test_ids_sort_byte_by_byte_on_both_databases(store: Store) -> None:
+    """Where a language's rules sorted, a page of ids would continue at another place than the comparison expects."""
+    made = [
+        f"701{tail}AAA" for tail in ("00000000000B", "00000000000a", "0000000000_1", "0000000000Z1", "0000000000z1")
+    ]
+    one = campaign(1)
+    store.campaigns.land([replace(one, id=CampaignId(key), name=key) for key in made])
+    with store.database.read() as conn:
+        column = metadata.tables["campaign"].c.campaign_id
+        listed = list(conn.execute(select(column).where(column.in_(made)).order_by(column)).scalars())
+        after = list(conn.execute(select(column).where(column > made[0], column.in_(made)).order_by(column)).scalars())
+    assert listed == sorted(made)
+    assert after == sorted(key for key in made if key > made[0])
+    if store.database.is_sqlite:
+        return
+    # The server may stand in a locale that sorts so anyway; the columns must say it themselves.
+    keys = {(table.name, column.name) for table in metadata.sorted_tables for column in table.c if column.type is KEY}
+    with store.database.read() as conn:
+        bytewise = text("SELECT table_name, column_name FROM information_schema.columns WHERE collation_name = 'C'")
+        assert {tuple(row) for row in conn.execute(bytewise)} == keys
 
 
 def test_transactions_join_and_roll_back_together(store: Store) -> None:
