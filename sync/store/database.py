@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -35,6 +36,9 @@ CHUNK = 1_000
 
 ROWS_AT_ONCE = 5_000
 """Rows that PostgreSQL is given in one statement: more takes memory and gains nothing."""
+
+GROWN = 20_000
+"""Rows that land in a table before PostgreSQL is asked to look at it again."""
 
 FROZEN_SECONDS = 30
 """How long PostgreSQL lets a write transaction stand still; then its process is frozen, and others must go on."""
@@ -65,6 +69,7 @@ class Database:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._local = threading.local()
         self._compiled: dict[tuple[Any, ...], tuple[str, itemgetter[Any]]] = {}
+        self._grown: Counter[str] = Counter()
         self.url = self._normal(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._engine()
@@ -245,6 +250,21 @@ class Database:
             return
         for chunk in chunks(rows, ROWS_AT_ONCE):
             conn.exec_driver_sql(sql, dict(zip(names, map(list, zip(*chunk, strict=True)), strict=True)))
+        self._grew(table, len(rows))
+
+    def _grew(self, table: Table, rows: int) -> None:
+        """Have PostgreSQL look at a table again that grew: until it does so by itself, a minute later, it takes a
+        campaign for a handful of rows and walks all of them for each person asked for."""
+        self._grown[table.name] += rows
+        if self._grown[table.name] >= GROWN:
+            self._grown[table.name] = 0
+            name = self.engine.dialect.identifier_preparer.quote(table.name)
+
+            def analyze() -> None:
+                with self.engine.connect() as conn, conn.begin():
+                    conn.exec_driver_sql(f"ANALYZE {name}")
+
+            self.later(analyze)
 
     def _in_columns(self, table: Table, names: Sequence[str], sql: str) -> str:
         """The upsert that takes a list for each column: PostgreSQL is asked once for many rows, not once for each."""
