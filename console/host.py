@@ -25,6 +25,7 @@ from textual.worker import Worker
 
 from console import lastview
 from console.bridge import Bridge
+from console.frames import SentOnce
 from console.keys import Situation
 from console.outside import Commands, Door, OpenBackend, Outside
 from console.present import clean
@@ -48,7 +49,7 @@ class Gone(Exception):
     """No screen is left to be told anything: the app shuts down."""
 
 
-class Host(App[int]):
+class Host(SentOnce):
     """State that every screen may look at, and how the console is left.
 
     Args:

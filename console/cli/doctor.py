@@ -6,6 +6,7 @@ says so and the others go on. It never shows a secret.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -149,14 +150,16 @@ def both_sides(invocation: Invocation) -> list[Check]:
 
 def terminal(env: Mapping[str, str]) -> list[Check]:
     """What the terminal says of itself: encoding, colours, size, what stands between."""
-    encoding = (sys.stdout.encoding or "ascii").lower()
+    # While the console is open, what stands in for standard output takes text and knows nothing else.
+    out = sys.stdout if isinstance(sys.stdout, io.TextIOBase) else sys.__stdout__
+    encoding = (getattr(out, "encoding", None) or "ascii").lower()
     colours = "none (NO_COLOR)" if env.get("NO_COLOR") else "16 million" if env.get("COLORTERM") else "what TERM gives"
     size = shutil.get_terminal_size()
     between = [name for name, key in (("tmux", "TMUX"), ("screen", "STY"), ("SSH", "SSH_CONNECTION")) if env.get(key)]
     text = f"TERM {env.get('TERM') or 'not set'}, {encoding}, colours {colours}, {size.columns}×{size.lines}"
     if between:
         text += f", through {' and '.join(between)}"
-    if not sys.stdout.isatty():
+    if out is None or not out.isatty():
         return [Check("terminal", "ok", f"none on standard output; {text}")]
     if "utf" not in encoding:
         return [Check("terminal", "attention", text, "names and glyphs need UTF-8: export LANG=C.UTF-8")]

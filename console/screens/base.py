@@ -14,11 +14,11 @@ from textual.containers import Vertical
 from textual.css.query import NoMatches
 from textual.events import Resize
 from textual.geometry import Size
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.worker import Worker
 
 from console.filters import FIELDS
+from console.frames import Whole
 from console.keys import EVERYWHERE, KEYS, Key, Situation, hints, keys_for
 from console.messages import CommandTyped, FilterChanged
 from console.screens.topline_view import news_lines, top_lines
@@ -61,7 +61,7 @@ class Body(Vertical):
             self.screen.paint()
 
 
-class ConsoleScreen(Screen[None]):
+class ConsoleScreen(Whole[None]):
     """A full screen. Subclasses give ``body``, ``places``, ``situation`` and a ``do_ID`` for each of their keys."""
 
     AUTO_FOCUS = "Grid"

@@ -18,6 +18,7 @@ from textual.events import Key as KeyPressed
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from console.frames import Whole
 from console.messages import RowOpened
 from console.present import Line, crop, fit, wrap
 from console.widgets.grid import Grid
@@ -39,7 +40,7 @@ class Choice:
     why_not: str = ""
 
 
-class Dialog(ModalScreen[str]):
+class Dialog(Whole[str], ModalScreen[str]):
     """Base: a title, lines, and what the subclass adds. Dismisses with "" when cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
