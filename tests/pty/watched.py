@@ -32,7 +32,7 @@ def filled(frame: Frame) -> int:
 def flashes(frames: Sequence[Frame]) -> list[str]:
     """What flickers between the first and the last of *frames*, in words.
 
-    A line that goes and comes back as it was; any line of a live run's screen that goes and comes back; and a frame
+    A line that goes from the screen and comes back as it was; any line of a live run's screen that goes and comes back; and a frame
     that shows much less than the first and the last without saying what it waits for.
     """
     found: list[str] = []
@@ -44,7 +44,8 @@ def flashes(frames: Sequence[Frame]) -> list[str]:
             row = frame[y].strip()
             if row and gone is not None:
                 live = all("◐ running" in "".join(each[:4]) for each in frames[gone[0] : number + 1])
-                if row == gone[1] or live:
+                moved = any(gone[1] in "".join(each) for each in frames[gone[0] + 1 : number])
+                if live or (row == gone[1] and not moved):
                     found.append(f"line {y} went and came back: {gone[1]!r} → {row!r}")
             if row:
                 gone = None
