@@ -56,6 +56,7 @@ class PlanScreen(ConsoleScreen):
         self.out: frozenset[int] = frozenset()
         self.text = ""
         self._all: tuple[Group, ...] = ()
+        self._open: frozenset[GroupKey] = frozenset()
         self._rows: Window[PlanRow] = Window()
         self._asked: set[tuple[GroupKey, int]] = set()
 
@@ -278,6 +279,8 @@ class PlanScreen(ConsoleScreen):
     def filtered(self, text: str) -> None:
         """Only rows that have *text*, all of them open."""
         if text != self.text and self.plan is not None:
+            if not self.text:
+                self._open = self.outline.opened
             self.text = text
             self.load(partial(self._filter, self.plan.plan_id, text), "filter")
 
@@ -299,7 +302,7 @@ class PlanScreen(ConsoleScreen):
         )
         self._rows.clear()
         self._asked.clear()
-        opened = frozenset(group.key for group in groups) if text else frozenset()
+        opened = frozenset(group.key for group in groups) if text else self._open
         self.outline = Outline(groups if text else self._all, opened)
         self.refresh_all()
 

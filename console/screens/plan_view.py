@@ -348,10 +348,11 @@ def apply_lines(plan: Plan, groups: tuple[Group, ...], without_deletes: bool) ->
         if rows:
             lines.append(f"{ARROWS[side]}: {plural(rows, 'change')}")
     if removed:
+        be, stay, they, their = ("is", "stays", "it", "its") if removed == 1 else ("are", "stay", "them", "their")
         kept = (
-            f"{plural(removed, 'member')} stay, although Salesforce removed them."
+            f"{plural(removed, 'member')} {stay}, although Salesforce removed {they}."
             if without_deletes
-            else (f"{plural(removed, 'member')} are removed in Predictive; their send history is kept.")
+            else f"{plural(removed, 'member')} {be} removed in Predictive; {their} send history is kept."
         )
         lines.append(kept)
     cost = plan.cost

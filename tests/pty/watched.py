@@ -32,8 +32,8 @@ def filled(frame: Frame) -> int:
 def flashes(frames: Sequence[Frame]) -> list[str]:
     """What flickers between the first and the last of *frames*, in words.
 
-    A line that goes from the screen and comes back as it was; any line of a live run's screen that goes and comes back; and a frame
-    that shows much less than the first and the last without saying what it waits for.
+    A line that goes from the screen and comes back as it was; any line of a live run's screen that goes and comes
+    back; and a frame that shows much less than the first and the last without saying what it waits for.
     """
     found: list[str] = []
     if len(frames) < 3:
