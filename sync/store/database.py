@@ -248,7 +248,9 @@ class Database:
         if self.is_sqlite:
             conn.exec_driver_sql(sql, [ordered(row) for row in rows])
             return
-        for chunk in chunks(rows, ROWS_AT_ONCE):
+        # One statement may touch a row once; of rows given twice the last one holds, as it does one by one.
+        at = itemgetter(*(names.index(column.name) for column in table.primary_key))
+        for chunk in chunks({at(row): row for row in rows}.values(), ROWS_AT_ONCE):
             conn.exec_driver_sql(sql, dict(zip(names, map(list, zip(*chunk, strict=True)), strict=True)))
         self._grew(table, len(rows))
 

@@ -25,6 +25,7 @@ from sync.plan import PlanCounts, Subject
 from sync.ports import CampaignStats
 from sync.store import compare, migrate
 from sync.store.migrations.versions import v0001_first
+from sync.store.rows import ORG_COLUMNS, org_row
 from sync.store.schema import metadata
 from sync.store.store import Store, open_store
 from sync.store.types import KEY
@@ -180,8 +181,21 @@ def test_ids_sort_byte_by_byte_on_both_databases(store: Store) -> None:
     # The server may stand in a locale that sorts so anyway; the columns must say it themselves.
     keys = {(table.name, column.name) for table in metadata.sorted_tables for column in table.c if column.type is KEY}
     with store.database.read() as conn:
-        bytewise = text("SELECT table_name, column_name FROM information_schema.columns WHERE collation_name = 'C'")
+        bytewise = text(
+            "SELECT table_name, column_name FROM information_schema.columns "
+            "WHERE table_schema = 'public' AND collation_name = 'C'"
+        )
         assert {tuple(row) for row in conn.execute(bytewise)} == keys
+
+
+def test_of_rows_that_land_twice_at_once_the_last_one_holds(store: Store) -> None:
+    rows = [org(1, email="a@x.org"), org(2), org(1, email="b@x.org")]
+    values = [org_row(row, primary=True, at=0, run=None) for row in rows]
+    with store.database.write() as conn:
+        store.database.bulk(conn, metadata.tables["org_member"], ORG_COLUMNS, values)
+    with store.database.read() as conn:
+        column = metadata.tables["org_member"].c.email
+        assert sorted(conn.execute(select(column)).scalars()) == sorted(["b@x.org", rows[1].email])
 
 
 def test_transactions_join_and_roll_back_together(store: Store) -> None:
