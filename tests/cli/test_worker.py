@@ -231,12 +231,12 @@ QUOTA, CAMPAIGNS = 30, 12
 
 
 def test_commands_and_a_worker_that_start_at_once_stay_within_one_quota(home: Path) -> None:
-    box = Box.start(home, "--campaigns", "1", "--members", "5", "--quota", str(QUOTA))
+    box = Box.start(home, "--campaigns", "1", "--members", "5")
     try:
         made = [str(box.new_campaign(30)["Id"]) for _ in range(CAMPAIGNS)]
         assert box.run("campaigns").code == 0
         jobs = [box.run("new-edition", key, "--queue").lines[1]["job"] for key in made[: CAMPAIGNS // 2]]
-        box.control("POST", "/quota", {"used": 0})
+        box.control("POST", "/quota", {"max": QUOTA, "used": 0})
 
         def start(campaign: str) -> Ended:
             words = ("--config", box.line["config"], "new-edition", campaign, "--json")
