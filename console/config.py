@@ -21,18 +21,18 @@ from sync import setting_rules as rules
 from sync.errors import ConfigError
 from sync.secrets import SecretRef
 from sync.setting_rules import Rule
-from sync.settings import OrgSettings, parse_settings
+from sync.settings import ConsoleSettings, OrgSettings, parse_settings
 
 SECRETS = (("salesforce", "client_secret"), ("salesforce", "access_token"), ("predictive", "token"))
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key of one org.
+    """One key of one org, or of the console, which looks the same for all orgs.
 
     Attributes:
         path: where it stands in the file.
-        section: ``""`` for the org itself, else the part.
+        section: ``""`` for the org itself, ``console`` for the console, else the part.
         value: as it holds now, from file or default; for a secret where it comes from.
         given: it stands in the file.
         rule: what it may hold; None for a secret.
@@ -55,22 +55,29 @@ class Document:
     text: str
     org: OrgSettings
     settings: tuple[Setting, ...]
+    look: ConsoleSettings = ConsoleSettings()
 
 
 def read(path: Path, org: str, env: Mapping[str, str]) -> Document:
-    """Every key of *org*. Raises ConfigError as ``sync.settings`` does."""
+    """Every key of *org* and of the console. Raises ConfigError as ``sync.settings`` does."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"the configuration cannot be read: {error.strerror}", where=str(path)) from error
-    found = parse_settings(text.encode(), path, env=env).org(org)
-    content = tomllib.loads(text)["orgs"][org]
+    settings = parse_settings(text.encode(), path, env=env)
+    found = settings.org(org)
+    whole = tomllib.loads(text)
+    content, look = whole["orgs"][org], whole.get("console", {})
     out = [_setting(("orgs", org, key), "", key, found, content, rule) for key, rule in rules.ORG.items()]
     for part, known in rules.PARTS.items():
         given = content.get(part, {})
         out += [_setting(("orgs", org, part, key), part, key, found, given, rule) for key, rule in known.items()]
+    out += [
+        Setting(("console", key), "console", key, getattr(settings.console, key), key in look, rule)
+        for key, rule in rules.CONSOLE.items()
+    ]
     out += [_secret(found, section, key) for section, key in SECRETS]
-    return Document(path, text, found, tuple(out))
+    return Document(path, text, found, tuple(out), settings.console)
 
 
 def _setting(

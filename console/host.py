@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.style import Style
 from rich.text import Text
@@ -37,6 +37,9 @@ from console.viewstate import RunProgress, Shared
 from sync.clock import Clock
 from sync.errors import PredictiveError
 from sync.views import CampaignView, RunResult
+
+if TYPE_CHECKING:
+    from sync.settings import ConsoleSettings
 
 COMMAND = "command"
 """Group of the worker that looks for the campaigns of a typed command."""
@@ -97,7 +100,12 @@ class Host(SentOnce):
         self._take(Door(org_name, mode, backend, last_view, commands or {}))
         for known in DRESSES.values():
             self.register_theme(textual_theme(known))
-        self._put_on(dress or (ANSI if self.console.color_system in (None, "standard", "windows") else DARK))
+        self._put_on(dress or self._fitting)
+
+    @property
+    def _fitting(self) -> str:
+        """The theme that this terminal can show."""
+        return ANSI if self.console.color_system in (None, "standard", "windows") else DARK
 
     def _put_on(self, dress: str) -> None:
         """Begin in *dress*: style sheets are parsed once and for it, not for Textual's own theme first."""
@@ -283,8 +291,16 @@ class Host(SentOnce):
 
     def do_dress(self) -> None:
         """Dark or light."""
-        self.theme = LIGHT if self.theme != LIGHT else DARK
-        self.tones = tones(DRESSES[self.theme])
+        self._wear(LIGHT if self.theme != LIGHT else DARK)
+
+    def look_as(self, look: ConsoleSettings) -> None:
+        """Take what the configuration says of the console."""
+        self.outside = replace(self.outside, bell=look.bell)
+        self._wear(look.dress or self._fitting)
+
+    def _wear(self, dress: str) -> None:
+        self.theme = dress
+        self.tones = tones(DRESSES[dress])
         for screen in self.screen_stack:
             for widget in screen.query("*"):
                 widget.refresh()

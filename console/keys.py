@@ -80,6 +80,10 @@ def _campaign(now: Situation) -> str:
     return "" if now.campaign else "No campaign is chosen; g reads the org's list."
 
 
+def _wasteful(now: Situation) -> str:
+    return "" if now.campaign else "No campaign is under the cursor."
+
+
 def _started(now: Situation) -> str:
     return "" if now.started else "This campaign has no editions yet; n New Edition starts it."
 
@@ -219,10 +223,11 @@ KEYS: tuple[Key, ...] = (
     Key("sort", ("o",), "order", "Orders the list by any column; the same column again turns it round.",
         ("overview",), 18),
     Key("reverse", ("O",), "", "Turns the order round.", ("overview",), 60),
-    Key("views", ("V",), "views", "Saved views: a filter with an order, under a name.", ("overview",), 19),
+    Key("views", ("V",), "views", "Saved views: a filter with an order, under a name; saved and deleted there.",
+        ("overview",), 19),
     Key("unfilter", ("escape",), "", "Takes the marks away, then the filter.", ("overview",), 60, shown="esc"),
     Key("clear_auto", ("w",), "clear auto-sync", "Takes auto-sync off a closed campaign: no night spends on it.",
-        ("overview", "campaign", "api"), 30, first_of(_single, _campaign, _closed_auto, _writes, _idle)),
+        ("overview", "campaign", "api"), 30, first_of(_single, _wasteful, _closed_auto, _writes, _idle)),
     Key("pause_one", ("P",), "pause timers here", "Timers leave this campaign out, with a note; or take it again.",
         ("overview", "campaign"), 31, first_of(_single, _campaign)),
     Key("unlock", ("U",), "unlock", "Lifts the lock-out of this campaign, with a reason for the journal.",

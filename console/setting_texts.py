@@ -5,6 +5,7 @@ from __future__ import annotations
 SECTIONS = {
     "": "Org",
     "timers": "Timers",
+    "console": "Console, for all orgs",
     "salesforce": "Salesforce",
     "predictive": "Predictive",
     "secrets": "Secrets",
@@ -31,6 +32,8 @@ TEXTS = {
     "salesforce.ca": "A PEM file to trust beside the system's own.",
     "predictive.base_url": "Address of the Predictive service.",
     "predictive.ca": "A PEM file to trust beside the system's own.",
+    "console.theme": "How the console looks: auto is dark, or 16 colours where the terminal has no more.",
+    "console.bell": "Rings the terminal's bell when something needs a person.",
     "timers.enabled": "Hourly and nightly runs start by themselves while a console or a worker is open.",
     "timers.hourly_minute": "Minute of the hour at which the hourly run starts.",
     "timers.nightly": "Time of day of the nightly run, UTC.",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from console.cli.interactive import need_terminal, outside
+from console.cli.interactive import mode, need_terminal, outside
 from console.cli.offline import Offline
 from console.cli.prose import safe
 
@@ -56,12 +56,20 @@ def opened(invocation: Invocation) -> int:
                     known.append(True)
             return shell_backends(settings, clock=invocation.clock, read_only=invocation.options.read_only or None)()
 
-        mode = "read-only" if invocation.options.read_only else "writes"
+        view = offline.folder / "last-view.json"
+
+        def door(kind: str) -> Door:
+            return Door(NAME, kind, backend, last_view=view, commands=commands(own))
+
+        def reopened() -> Door:
+            """As its configuration has it by now: settings can be tried here, too."""
+            return door(mode(offline.settings(), read_only=invocation.options.read_only))
+
         return run_console(
-            Door(NAME, mode, backend, commands=commands(own)),
+            door("read-only" if invocation.options.read_only else "writes"),
             clock=invocation.clock,
             mouse=not invocation.options.no_mouse,
-            outside=outside(),
+            outside=outside(orgs={NAME: reopened}, config=offline.config),
         )
     finally:
         offline.close()

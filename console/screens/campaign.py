@@ -16,7 +16,7 @@ from console.backend import Backend
 from console.keys import Situation
 from console.memberquery import ONLY, Asked, MemberQuery
 from console.messages import RowMoved, RowOpened, RowsWanted
-from console.present import Line
+from console.present import Line, plural
 from console.screens import campaign_view as look
 from console.screens import charts_view as charts
 from console.screens import runs_view
@@ -108,7 +108,10 @@ class CampaignScreen(ConsoleScreen):
     def paint(self) -> None:
         """Head, rows of the tab, what is chosen."""
         view, width, now = self.view, self.size.width, self.host.shared.now
-        members = self._found if self._found is not None else (view.total if view else None)
+        members = self._found
+        if view is not None and not (members or self._query):
+            # None was read yet: the tab says what the org counts, as the overview does.
+            members = view.total
         head: list[Line] = [look.title_line(view, now, width), look.tab_line(self.tab, self.detail, members, width), ()]
         filtered = look.members_line(self._found, self._query)
         if self.tab == "members" and filtered:
@@ -156,8 +159,9 @@ class CampaignScreen(ConsoleScreen):
         if self.tab == "members":
             if self._query:
                 return ((("   No member is like that. ", "dim"), ("esc", "key"), (" shows all.", "dim")),)
+            org = f"   The org counts {plural(view.total, 'member')}; none was read yet."
             return (
-                (("   No members are known yet.", "strong"),),
+                ((org if view.total else "   No members are known yet.", "strong"),),
                 (("   ", ""), ("g", "key"), (" reads both sides for display (about 2 calls).", "")),
             )
         if self.tab == "editions":

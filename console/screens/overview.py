@@ -5,7 +5,7 @@ Imports Textual, the pure view modules and the base screen; what a key starts is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -208,19 +208,25 @@ class OverviewScreen(ConsoleScreen):
         """Menu: a saved view, or save the present one."""
         from console.screens.dialogs import Choice
 
-        letters = iter("abcdefghijklmnopqrtuvwxyz")
-        views = (*savedviews.BUILT_IN, *savedviews.read(self._kept))
+        letters = iter("abcdefghijklmnopqrtuvwyz")
+        own = savedviews.read(self._kept)
+        views = (*savedviews.BUILT_IN, *own)
         choices = [
             Choice(letter, view.name, view.name, f"{view.text or 'no filter'} · by {view.order}")
             for view, letter in zip(views, letters, strict=False)
         ]
         nowhere = "" if self._kept else "this console keeps no files"
         choices.append(Choice("s", "\nsave", "save this view", "the present filter and order, under a name", nowhere))
+        none = nowhere or ("" if own else "none is saved")
+        choices.append(Choice("x", "\ndelete", "delete a view", "one that was saved here", none))
         self.host.choose("Views", choices, self._chose_view)
 
     def _chose_view(self, name: str) -> None:
         if name == "\nsave":
             self._save_view()
+            return
+        if name == "\ndelete":
+            self._choose_view_to_delete()
             return
         views = (*savedviews.BUILT_IN, *savedviews.read(self._kept))
         found = next((view for view in views if view.name == name), None)
@@ -228,22 +234,54 @@ class OverviewScreen(ConsoleScreen):
             self.state = replace(self.state, text=found.text, order=found.order, reverse=found.reverse)
             self.refresh_all()
 
+    def _choose_view_to_delete(self) -> None:
+        from console.screens.dialogs import Choice
+
+        choices = [
+            Choice(letter, view.name, view.name, view.text or "no filter")
+            for letter, view in zip("abcdefghijklmnopqrstuvwxyz", savedviews.read(self._kept), strict=False)
+        ]
+        self.host.choose("Delete which view?", choices, self._ask_to_delete)
+
+    def _ask_to_delete(self, name: str) -> None:
+        view = next((view for view in savedviews.read(self._kept) if view.name == name), None)
+        if view is None:
+            return
+
+        def delete(answer: str) -> None:
+            if answer == "y":
+                self._keep_views(savedviews.without_view(savedviews.read(self._kept), name), f"“{name}” is deleted.")
+
+        filtered = f"Filter “{view.text}”" if view.text else "No filter"
+        self.host.ask(
+            f"Delete the view “{name}”?",
+            (f"{filtered}, ordered by {view.order}. The list on screen stays as it is.",),
+            (("y", "delete it", "y"),),
+            delete,
+            cancel="keep it",
+        )
+
+    def _keep_views(self, views: Sequence[savedviews.SavedView], done: str) -> None:
+        if self._kept is None:
+            return
+        try:
+            savedviews.write(self._kept, views)
+        except OSError as error:
+            self.say(f"The views cannot be written: {error.strerror or error}. They are as they were.", "✖", "trouble")
+        else:
+            self.say(done, "✔", "good")
+
     def _save_view(self) -> None:
         from console.screens.dialogs import AskText
 
-        path, state = self._kept, self.state
+        state = self.state
 
         def save(answer: str | None) -> None:
             name = (answer or "").strip()
-            if not name or path is None:
-                return
-            new = savedviews.SavedView(name, state.text, state.order, state.reverse)
-            try:
-                savedviews.write(path, savedviews.with_view(savedviews.read(path), new))
-            except OSError as error:
-                self.say(f"The view was not saved: {error.strerror or error}.", "✖", "trouble")
-            else:
-                self.say(f"Saved as “{name}”. V offers it.", "✔", "good")
+            if name:
+                new = savedviews.SavedView(name, state.text, state.order, state.reverse)
+                kept = savedviews.with_view(savedviews.read(self._kept), new)
+                self._keep_views(kept, f"Saved as “{name}”. V offers it.")
 
         about = f"Filter “{state.text}”" if state.text else "No filter"
         self.app.push_screen(AskText("Save this view", (f"{about}, ordered by {state.order}.",), does="save"), save)

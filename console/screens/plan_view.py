@@ -355,11 +355,10 @@ def apply_lines(plan: Plan, groups: tuple[Group, ...], without_deletes: bool) ->
             else f"{plural(removed, 'member')} {be} removed in Predictive; {their} send history is kept."
         )
         lines.append(kept)
-    cost = plan.cost
-    lines.append(
-        f"{plural(cost.predicted.salesforce, 'call')}, at most {count(cost.maximum.salesforce)}, "
-        f"in about {lasting(cost.seconds)}."
-    )
+    cost, made = plan.cost, plan.cost.spent.salesforce
+    more, most = max(0, cost.predicted.salesforce - made), max(0, cost.maximum.salesforce - made)
+    read = f" ({count(made)} made)" if made else ""
+    lines.append(f"{plural(more, 'more call')}{read}, at most {count(most)}, in about {lasting(cost.seconds)}.")
     return tuple(lines)
 
 

@@ -17,7 +17,7 @@ from textual.app import ComposeResult
 from console.config import Document, Setting, backup_of, read, typed, write
 from console.keys import Situation
 from console.messages import RowMoved, RowOpened
-from console.present import Line, cells, clean, crop, fit, wrap
+from console.present import Line, cells, clean, crop, crop_line, fit, width_of, wrap
 from console.screens.base import ConsoleScreen, bindings_for
 from console.screens.dialogs import AskText
 from console.setting_texts import SECTIONS, text_of
@@ -158,11 +158,14 @@ class SettingsScreen(ConsoleScreen):
     def _head(self) -> Line:
         path = self.host.outside.config
         parts = [("   Settings", "strong"), (f"   {clean(self.host.door.name)}", "")]
-        if path is not None:
-            parts.append((f" · {crop(shown(path), max(10, self.size.width - 30))}", "dim"))
         if self._text:
             parts += [(" · ", "faint"), ("/ ", "key"), (self._text, "")]
-        return tuple(parts)
+        if path is not None:
+            # Of the path the end tells most; what is typed comes first.
+            room = self.size.width - width_of(tuple(parts)) - 5
+            where = shown(path)
+            parts.append((f" · {where if cells(where) <= room else '…' + where[-max(1, room - 1) :]}", "dim"))
+        return crop_line(tuple(parts), self.size.width)
 
     def _teaching(self) -> tuple[Line, ...]:
         if self._trouble is not None:
@@ -171,7 +174,7 @@ class SettingsScreen(ConsoleScreen):
             return ((("   No key passes. ", "dim"), ("esc", "key"), (" takes the filter away.", "dim")),)
         return (
             (("   There is no configuration file here.", "dim"),),
-            (("   The demo has its own, which ends with it; predictive init writes one to start from.", "dim"),),
+            (("   predictive init writes one to start from.", "dim"),),
         )
 
     def _paint_about(self) -> None:
@@ -301,7 +304,10 @@ class SettingsScreen(ConsoleScreen):
             self.say_error(error)
             return
         self._read()
-        self.host.reopen(self.host.door.name)
+        if setting.section == "console":
+            self.host.look_as(self._document.look)
+        else:
+            self.host.reopen(self.host.door.name)
         self.refresh_all()
         lost = "" if edited.commented else " Its comments could not be kept."
         said = "takes its default" if value is None else f"is {shown(value)}"

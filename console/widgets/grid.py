@@ -23,6 +23,9 @@ from console.widgets.repaint import at_once
 WIDE = 160
 """Cells of a row that is copied: what a narrow terminal leaves out is copied all the same."""
 
+LEAST_WITH_FOOT = 4
+"""Lines from which on a list that is longer says which of its rows are seen."""
+
 RowSource = Callable[[int, int], "Line | None"]
 """Row number and width → the row's line, None while it is being fetched."""
 
@@ -75,15 +78,26 @@ class Grid(Grounded, ScrollView, can_focus=True):
         return 1 if self._head is not None and self.count else 0
 
     @property
+    def foot_lines(self) -> int:
+        """1 when there are more rows than are seen, and room to say so; else 0."""
+        room = self.size.height - self.head_lines
+        return 1 if self.count > room >= LEAST_WITH_FOOT else 0
+
+    @property
     def page(self) -> int:
         """Rows that are seen at once."""
-        return max(1, self.size.height - self.head_lines)
+        return max(1, self.size.height - self.head_lines - self.foot_lines)
+
+    def _foot(self) -> Line:
+        first, last = self.seen()
+        ways = ("↑" if first else "") + ("↓" if last + 1 < self.count else "")
+        return (("   ", ""), (f"{first + 1:,}–{last + 1:,} of {self.count:,}", "dim"), (f"  {ways}", ""))
 
     def show(self, count: int, *, cursor: int | None = None) -> None:
         """Show *count* rows and put the cursor where it was, or on *cursor*."""
         self.count = count
         self.cursor = max(0, min(count - 1, self.cursor if cursor is None else cursor))
-        self.virtual_size = Size(self.size.width, count + self.head_lines)
+        self.virtual_size = Size(self.size.width, count + self.head_lines + self.foot_lines)
         self._keep_in_sight()
         self._want()
         self._paint_changes()
@@ -104,9 +118,9 @@ class Grid(Grounded, ScrollView, can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         """Keep the cursor in sight at the new size, and the beginning with it where that fits."""
-        if self.cursor < event.size.height - self.head_lines:
+        if self.cursor < self.page:
             self.scroll_to(y=0, animate=False, force=True, immediate=True)
-        self.virtual_size = Size(event.size.width, self.count + self.head_lines)
+        self.virtual_size = Size(event.size.width, self.count + self.head_lines + self.foot_lines)
         self._keep_in_sight()
         self._want()
 
@@ -178,6 +192,8 @@ class Grid(Grounded, ScrollView, can_focus=True):
             return (self.empty[y] if y < len(self.empty) else ()), False
         if y < self.head_lines and self._head is not None:
             return self._head(width), False
+        if self.foot_lines and y == self.size.height - 1:
+            return self._foot(), False
         index = y - self.head_lines + self.scroll_offset.y
         if index >= self.count:
             return (), False

@@ -318,7 +318,7 @@ class FakeBackend:
             "m1",
             (CampaignPlan(campaign_id(1), "Spring launch 2027", counts),),
             counts,
-            Cost(Calls(6, 5), Calls(9, 8), Calls(5, 4), 3.0),
+            Cost(Calls(6, 5), Calls(9, 8), Calls(5, 4), 3.0, spent=Calls(2, 3)),
             guards(self.refused),
             len(self.rows),
         )

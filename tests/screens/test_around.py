@@ -15,6 +15,7 @@ import pytest
 from console.app import ConsoleApp
 from console.cli.crash import keep
 from console.outside import Door, Outside
+from console.theme import DARK, LIGHT
 from sync.model import RunState
 from sync.secrets import Secret
 from tests.screens.fakes import FakeBackend
@@ -185,6 +186,22 @@ async def test_a_setting_is_changed_by_keys_and_holds_at_once(configured: Path) 
         assert b"hourly_minute = 17" in configured.read_bytes()
         await press(pilot, "enter", "backspace", "backspace", "5", "enter")
         assert b"hourly_minute = 5" in configured.read_bytes()
+
+
+async def test_how_the_console_looks_is_set_and_seen_at_once(configured: Path) -> None:
+    app = opened(FakeBackend(), configured)
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        await press(pilot, "8", "/", *"console theme", "enter", "enter")
+        assert "16 colours" in text(app)
+        await press(pilot, *["backspace"] * 4, *"light", "enter")
+        assert app.theme == LIGHT
+        assert b'theme = "light"' in configured.read_bytes()
+        await press(pilot, "x", "y")
+        assert app.theme == DARK
+        await press(pilot, "escape", "/", *"bell", "enter", "enter", "y")
+        assert app.outside.bell
+        assert b"bell = true" in configured.read_bytes()
 
 
 async def test_a_secret_is_typed_unseen_and_never_shown(configured: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from console import savedviews
 from console.screens.plan import PlanScreen
 from tests.screens.fakes import FakeBackend
 from tests.screens.made import campaign_id
@@ -65,13 +66,22 @@ async def test_a_view_is_saved_and_taken_again(tmp_path: Path) -> None:
         await press(pilot, "escape")
         assert "Spring launch 2027" in text_of(app)
     again = console(FakeBackend(), last_view=kept)
-    async with again.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "V", "f")
+    async with again.run_test(size=(80, 24)) as again_pilot:
+        await settle(again_pilot)
+        await press(again_pilot, "V", "f")
         shown = text_of(again)
         assert "/ type:drip" in shown
         assert "Open▾" in shown
         assert "Spring launch 2027" not in shown
+        await press(again_pilot, "V", "x", "a", "enter")
+        assert [view.name for view in savedviews.read(kept.with_name("views.json"))] == ["drips by opens"]
+        await press(again_pilot, "V", "x", "a", "y")
+        assert "“drips by opens” is deleted" in note(again)
+        assert savedviews.read(kept.with_name("views.json")) == ()
+        # What is on screen stays; there is nothing left to delete.
+        assert "/ type:drip" in text_of(again)
+        await press(again_pilot, "V", "x")
+        assert "none is saved" in text_of(again)
 
 
 async def test_a_half_written_expression_says_so_and_breaks_nothing() -> None:
