@@ -258,8 +258,8 @@ KEYS: tuple[Key, ...] = (
     Key("apply_kept", ("x",), "Apply without removals", "The same without a single removal.",
         ("plan",), 11, first_of(_planned, _writes, _removals, _idle)),
     Key("toggle", ("space",), "leave out", "Takes the row or group out of the plan, or puts it back.",
-        ("plan",), 12, _planned),
-    Key("show", ("enter",), "show", "Opens or closes the group.", ("plan",), 13, _planned),
+        ("plan",), 12, first_of(_planned, _rows)),
+    Key("show", ("enter",), "show", "Opens or closes the group.", ("plan",), 13, first_of(_planned, _rows)),
     Key("save", ("o",), "save", "Saves the plan to a file; predictive apply FILE writes it later.",
         ("plan",), 15, _planned),
     # ------------------------------------------------------------ run

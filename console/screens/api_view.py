@@ -10,6 +10,7 @@ from console.present import (
     crop,
     crop_line,
     fit,
+    hhmm,
     instant,
     meter,
     percent,
@@ -71,7 +72,10 @@ def head_lines(limits: LimitsView | None, spending: Spending | None, now: dateti
             *_hours(spending, width),
         )
     share = limits.used / limits.limit
-    told = f"told {instant(limits.at)}, {since(limits.at, now)}" if limits.at else "never told"
+    told = "never told"
+    if limits.at:
+        # The day is told by the age; where there is room it stands there, too.
+        told = f"told {instant(limits.at) if width >= 90 else hhmm(limits.at)}, {since(limits.at, now)}"
     out: list[Line] = [
         (("   API calls of the org, rolling 24 hours", "strong"), (f"   {crop(told, max(10, width - 46))}", "dim")),
         (),

@@ -165,7 +165,7 @@ class CampaignScreen(ConsoleScreen):
                 (("   ", ""), ("g", "key"), (" reads both sides for display (about 2 calls).", "")),
             )
         if self.tab == "editions":
-            return look.unstarted_lines(view)
+            return look.unstarted_lines(view, self.size.width)
         if self.tab == "runs":
             return runs_view.teaching()
         if self.tab == "history":

@@ -27,6 +27,7 @@ from console.present import (
     spread,
     status_bar,
     width_of,
+    wrap,
 )
 from console.screens.charts_view import curve_of
 from sync.model import ClickThrough, Edition, HistoryHour, Statistics
@@ -378,13 +379,18 @@ def overview_lines(
     return tuple(crop_line(line, width) for line in lines)
 
 
-def unstarted_lines(view: CampaignView) -> tuple[Line, ...]:
-    """A campaign without editions teaches how to start."""
+def unstarted_lines(view: CampaignView, width: int) -> tuple[Line, ...]:
+    """A campaign without editions teaches how to start, or what keeps it from that."""
     if view.state == "closed":
         return ((("   This campaign is closed and was never started.", "dim"),),)
-    return (
-        (("   No editions yet.", "strong"),),
-        (),
-        (("   ", ""), ("n", "key"), (" New Edition pushes the members to Predictive and makes the edition(s),", "")),
-        (("     inactive and empty: nothing is mailed by it.", ""),),
+    head: tuple[Line, ...] = ((("   No editions yet.", "strong"),), ())
+    if view.campaign.type is None:
+        named = f"Its type is {view.campaign.type_label}" if view.campaign.type_label else "It has no type"
+        about = f"{named}; a campaign that mails is Adaptive, Scheduled or Drip. The type is set in Salesforce."
+        return (*head, *(((f"   {part}", ""),) for part in wrap(about, width - 6)))
+    first, *more = wrap(
+        "New Edition pushes the members to Predictive and makes the edition(s), inactive and empty: "
+        "nothing is mailed by it.",
+        width - 8,
     )
+    return (*head, (("   ", ""), ("n ", "key"), (first, "")), *(((f"     {part}", ""),) for part in more))

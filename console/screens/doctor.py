@@ -40,12 +40,17 @@ def summary(checks: tuple[Check, ...]) -> Line:
     return (("   ", ""), (", ".join(parts), "strong"), (f"  of {len(checks)} checks", "dim"))
 
 
-TEACHING: tuple[Line, ...] = (
-    (("   What is wrong with the set-up, and what to do about it.", "strong"),),
-    (),
-    (("   Login, rights and fields in Salesforce, the service, clocks, secrets, state, package names.", "dim"),),
-    (("   ", ""), ("g", "key"), (" checks now; that takes a few calls and writes nothing.", "")),
-)
+CHECKED = "Login, rights and fields in Salesforce, the service, clocks, secrets, state, package names."
+
+
+def teaching(width: int) -> tuple[Line, ...]:
+    """What is shown before anything was checked."""
+    return (
+        (("   What is wrong with the set-up, and what to do about it.", "strong"),),
+        (),
+        *(((f"   {part}", "dim"),) for part in wrap(CHECKED, width - 6)),
+        (("   ", ""), ("g", "key"), (" checks now; that takes a few calls and writes nothing.", "")),
+    )
 
 
 class DoctorScreen(ConsoleScreen):
@@ -69,7 +74,7 @@ class DoctorScreen(ConsoleScreen):
         """What was found."""
         grid = self.query_one(Grid)
         self.query_one("#head", Lines).show((summary(self._checks), ()) if self._checks else ())
-        grid.empty = ((("   ◐ Checking …", "dim"),),) if self._asking else TEACHING
+        grid.empty = ((("   ◐ Checking …", "dim"),),) if self._asking else teaching(self.size.width)
         grid.show(len(self._checks))
         self._paint_remedy()
 

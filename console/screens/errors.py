@@ -63,7 +63,7 @@ class ErrorsScreen(ConsoleScreen):
         ]
         self.query_one("#head", Lines).show((*head, ()))
         grid = self.query_one(Grid)
-        grid.empty = look.nothing_lines() if self._read else ((("   Reading the journal …", "dim"),),)
+        grid.empty = look.nothing_lines(self.size.width) if self._read else ((("   Reading the journal …", "dim"),),)
         grid.show(self.board.length)
         self._paint_detail()
 

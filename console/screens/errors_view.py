@@ -72,11 +72,12 @@ def detail_lines(place: Place | None, board: Board, width: int) -> tuple[Line, .
     return tuple(lines)
 
 
-def nothing_lines() -> tuple[Line, ...]:
+def nothing_lines(width: int) -> tuple[Line, ...]:
     """What an empty board says."""
+    about = "Rows that were refused stand here by type, with cause and remedy, until a later run writes them."
     return (
         (("   ✔ ", "good"), ("Nothing failed that was not mended since.", "strong")),
         (),
-        (("   Rows that an org or the service refused stand here by type, with cause and remedy,", "dim"),),
-        (("   until a later run writes them. ", "dim"), ("esc", "key"), (" back", "dim")),
+        *(((f"   {part}", "dim"),) for part in wrap(about, width - 6)),
+        (("   ", ""), ("esc", "key"), (" back", "dim")),
     )
