@@ -7,7 +7,6 @@ from datetime import datetime
 from console.present import (
     Line,
     count,
-    crop,
     crop_line,
     fit,
     hhmm,
@@ -72,12 +71,13 @@ def head_lines(limits: LimitsView | None, spending: Spending | None, now: dateti
             *_hours(spending, width),
         )
     share = limits.used / limits.limit
+    title = "API calls of the org, rolling 24 hours" if width >= 76 else "API calls, rolling 24 hours"
     told = "never told"
     if limits.at:
         # The day is told by the age; where there is room it stands there, too.
         told = f"told {instant(limits.at) if width >= 90 else hhmm(limits.at)}, {since(limits.at, now)}"
     out: list[Line] = [
-        (("   API calls of the org, rolling 24 hours", "strong"), (f"   {crop(told, max(10, width - 46))}", "dim")),
+        crop_line(((f"   {title}", "strong"), (f"   {told}", "dim")), width - 1),
         (),
         _bar("used", limits.used, limits.limit, width, meter_tone(share) if share >= 0.8 else "accent"),
         _scale(limits, width),

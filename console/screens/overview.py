@@ -58,7 +58,11 @@ class OverviewScreen(ConsoleScreen):
         self.query_one("#filter", Lines).show(look.filter_line(self.state.text, found, total))
         place = next((i for i, view in enumerate(self.rows) if view.campaign.id == self.state.chosen), 0)
         if not self.rows:
-            grid.empty = look.nothing_found(self.state.text) if self.state.text else look.teaching(shared.loaded)
+            grid.empty = (
+                look.nothing_found(self.state.text)
+                if self.state.text
+                else look.teaching(shared.loaded, shared.trouble, self.size.width)
+            )
         grid.show(len(self.rows), cursor=place)
         self._paint_chosen()
         gap = 0 if self.has_class("short") else 1

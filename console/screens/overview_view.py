@@ -262,8 +262,17 @@ def filter_line(text: str, found: int, total: int) -> tuple[Line, ...]:
     return ((("   / ", "key"), (text, "strong"), *tail), ())
 
 
-def teaching(loaded: bool) -> tuple[Line, ...]:
-    """What an empty overview says: what would be here, and the key that makes it so."""
+def teaching(loaded: bool, trouble: str, width: int) -> tuple[Line, ...]:
+    """What an empty overview says: what would be here, and the key that makes it so; or why nothing can be."""
+    if trouble and not loaded:
+        return (
+            (),
+            (("   The store cannot be read, so no campaign is known here.", "strong"),),
+            (),
+            *(((f"   {part}", ""),) for part in wrap(f"{trouble[0].upper()}{trouble[1:]}.", width - 6)),
+            (),
+            (("   It is tried again every minute.  ", "dim"), ("5", "key"), (" checks the set-up.", "")),
+        )
     if not loaded:
         return ((), (("   Reading the store …", "dim"),))
     return (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from console import savedviews
 from console.screens.plan import PlanScreen
+from sync.errors import FatalError
 from tests.screens.fakes import FakeBackend
 from tests.screens.made import campaign_id
 from tests.screens.scenes import console
@@ -99,3 +100,17 @@ async def test_the_pulse_says_what_waits_and_since_when() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "204 changes wait, the oldest 3h · 21,000 rows/h" in text_of(app)
+
+
+async def test_a_store_that_cannot_be_read_is_said_and_tried_again() -> None:
+    backend = FakeBackend(fail={"overview": FatalError("the state was written by a newer program")})
+    app = console(backend)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "Reading the store" not in text_of(app)
+        assert "The store cannot be read" in text_of(app)
+        assert text_of(app).count("written by a newer program") >= 2
+        backend.fail.clear()
+        app.look_again()
+        await settle(pilot)
+        assert "Spring launch 2027" in text_of(app)
