@@ -163,7 +163,7 @@ class Bulk:
         if asked and (not asked.isdigit() or int(asked) < 1):
             raise OrgError("INVALIDJOB", f"maxRecords has to be a whole number from 1 on, not {asked}")
         forced = call.headers.get(PAGE_ROWS)
-        most = int(asked) if asked else len(job.done) or 1
+        most = int(asked) if asked else job.found or 1
         return min(most, int(forced)) if forced else most
 
     def _query_results(self, job: Job, name: str, call: Call) -> Answer:
@@ -171,10 +171,11 @@ class Bulk:
             raise not_found()
         self._ready(job, call)
         start, most = _offset(call.query.get("locator")), self._most(job, call)
-        part = [row for _, _, row in job.done[start : start + most]]
-        locator = _locator(start + most) if start + most < len(job.done) else "null"
-        headers = {**_CSV, "Sforce-Locator": locator, "Sforce-NumberOfRecords": str(len(part))}
-        return Answer(200, job.text(job.header, part), headers)
+        assert job.results is not None
+        content, rows = job.results.page(start, most)
+        locator = _locator(start + most) if start + most < job.found else "null"
+        headers = {**_CSV, "Sforce-Locator": locator, "Sforce-NumberOfRecords": str(rows)}
+        return Answer(200, content, headers)
 
     def _pages(self, job: Job, call: Call) -> Answer:
         """Addresses of up to five result pages, which may be read at the same time."""
@@ -182,9 +183,9 @@ class Bulk:
         base, start = f"/services/data/v{call.version}/jobs/query/{job.id}", _offset(call.query.get("locator"))
         asked = call.query.get("maxRecords")
         most, tail = self._most(job, call), f"&maxRecords={asked}" if asked else ""
-        starts = range(start, max(len(job.done), 1), most)[:_PAGES]
+        starts = range(start, max(job.found, 1), most)[:_PAGES]
         after = start + most * len(starts)
-        done = after >= len(job.done)
+        done = after >= job.found
         following = None if done else f"{base}/resultPages?locator={_locator(after)}{tail}"
         pages = [{"resultUrl": f"{base}/results?locator={_locator(at)}{tail}"} for at in starts]
         return Answer(200, {"resultPages": pages, "nextRecordsUrl": following, "done": done})

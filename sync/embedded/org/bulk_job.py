@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sync.embedded.org.bulk_results import Results
 from sync.embedded.org.schema import Field, ObjectType
 from sync.embedded.org.soql_scope import instant_text
 
@@ -19,7 +20,8 @@ Row = list[str]
 
 @dataclass(slots=True)
 class Job:
-    """A job of either kind. ``done`` holds (id, created, row), ``failed`` (id, error, row), ``left`` unread rows.
+    """A job of either kind. ``done`` holds (id, created, row), ``failed`` (id, error, row), ``left`` unread rows;
+    ``results`` what a query found.
 
     A ``slow`` job takes time: ``due`` is the org's instant before which it does not end, ``polls`` how often it is
     still seen in progress, ``ending_state`` how it ends.
@@ -44,6 +46,7 @@ class Job:
     done: list[tuple[str, bool, Row]] = field(default_factory=list)
     failed: list[tuple[str, str, Row]] = field(default_factory=list)
     left: list[Row] = field(default_factory=list)
+    results: Results | None = None
     milliseconds: int = 0
     slow: bool = False
     due: float = 0.0
@@ -52,6 +55,11 @@ class Job:
     parallel: bool = False
     step: int = -1
     holds: set[str] = field(default_factory=set)
+
+    @property
+    def found(self) -> int:
+        """Rows that a query has found so far."""
+        return len(self.results) if self.results is not None else 0
 
     def shown(self, user: str) -> dict[str, Any]:
         """The job as the list of jobs shows it."""
@@ -85,7 +93,7 @@ class Job:
         body = {
             **self.listed(user),
             "retries": 0,
-            "numberRecordsProcessed": len(self.done) + len(self.failed),
+            "numberRecordsProcessed": len(self.done) + len(self.failed) + self.found,
             "totalProcessingTime": self.milliseconds,
         }
         if self.kind == "ingest":

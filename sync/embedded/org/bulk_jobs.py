@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sync.embedded.org import soql_ast as ast
-from sync.embedded.org.bulk_job import ENDED, Job
+from sync.embedded.org.bulk_job import DELIMITERS, ENDED, Job
+from sync.embedded.org.bulk_results import Cell, Results
 from sync.embedded.org.bulk_rows import Chunk, Ingest, chunks_of, shuffled
 from sync.embedded.org.core import Org
 from sync.embedded.org.errors import OrgError, not_found
@@ -24,6 +25,7 @@ from sync.embedded.org.soql_shape import Shape
 
 KEPT_SECONDS, OPEN_SECONDS = 7 * 86_400, 86_400
 MOST_BATCHES, MOST_QUERIES = 15_000, 10_000
+_CHUNK = 5_000
 
 
 class Jobs:
@@ -70,6 +72,8 @@ class Jobs:
         with self._lock:
             self._jobs.pop(job.id, None)
             self._chunks.pop(job.id, None)
+        if job.results is not None:
+            job.results.close()
 
     def start(self, job: Job) -> None:
         """Begin to work a job off."""
@@ -175,12 +179,32 @@ class Jobs:
         return True
 
     def _query(self, job: Job) -> None:
-        job.header, rows = query_rows(self._org, job.soql, include_deleted=job.operation == "queryAll")
-        job.done = [("", False, row) for row in rows]
+        header, cells, chunks = query_chunks(self._org, job.soql, include_deleted=job.operation == "queryAll")
+        end = "\r\n" if job.ending == "CRLF" else "\n"
+        folder = self._org.store.path.parent
+        job.results = Results(header, cells, delimiter=DELIMITERS[job.delimiter], end=end, folder=folder)
+        for rows in chunks:
+            if job.state != "InProgress":
+                break
+            job.results.add(rows)
+        job.results.finish()
 
 
 def query_rows(org: Org, soql: str, *, include_deleted: bool) -> tuple[list[str], list[list[str]]]:
     """(header, rows) of a bulk query's CSV, columns in the order of the statement. Raises OrgError."""
+    header, cells, chunks = query_chunks(org, soql, include_deleted=include_deleted)
+    return header, [
+        ["" if value is None else (cell or str)(value) for value, cell in zip(row, cells, strict=True)]
+        for rows in chunks
+        for row in rows
+    ]
+
+
+def query_chunks(
+    org: Org, soql: str, *, include_deleted: bool
+) -> tuple[list[str], list[Cell], Iterator[list[tuple[Any, ...]]]]:
+    """Header of a bulk query's CSV, how its values become texts, and its rows of stored values, some thousand at a
+    time; columns in the order of the statement. Raises OrgError."""
     org.state.check_query(soql)
     query = parse(soql)
     compiled = compile_query(query, org.view(include_deleted=include_deleted))
@@ -190,10 +214,15 @@ def query_rows(org: Org, soql: str, *, include_deleted: bool) -> tuple[list[str]
     asked = [".".join(s.path.parts).lower() for s in query.select if isinstance(s, ast.Selected)]
     columns = [found.pop(name) for name in asked if name in found]
     columns += found.values()
-    with org.store.reading() as connection:
-        rows = connection.execute(compiled.sql(compiled.columns, compiled.limit), compiled.params)
-        made = [[_cell(row[i], convert) for _, i, convert in columns] for row in rows]
-    return [name for name, _, _ in columns], made
+    wanted = [compiled.columns[index] for _, index, _ in columns]
+
+    def chunks() -> Iterator[list[tuple[Any, ...]]]:
+        with org.store.reading() as connection:
+            rows = connection.execute(compiled.sql(wanted, compiled.limit), compiled.params)
+            while some := rows.fetchmany(_CHUNK):
+                yield some
+
+    return [name for name, _, _ in columns], [_cell(convert) for _, _, convert in columns], chunks()
 
 
 def _columns(shape: Shape, path: str = "") -> Iterator[tuple[str, int, Any]]:
@@ -203,10 +232,16 @@ def _columns(shape: Shape, path: str = "") -> Iterator[tuple[str, int, Any]]:
         yield from _columns(node, f"{path}{name}.")
 
 
-def _cell(value: Any, convert: Any) -> str:
-    if value is None:
-        return ""
-    shown = convert(value) if convert is not None else value
-    if isinstance(shown, bool):
-        return "true" if shown else "false"
-    return shown.replace("+0000", "Z") if convert is instant_text else str(shown)
+def _cell(convert: Any) -> Cell:
+    """How values become texts, from how they become JSON."""
+    if convert is bool:
+        return _truth
+    return _instant if convert is instant_text else convert
+
+
+def _truth(value: Any) -> str:
+    return "true" if value else "false"
+
+
+def _instant(value: Any) -> str:
+    return instant_text(value).replace("+0000", "Z")

@@ -20,6 +20,7 @@ from sync.embedded.org.soql_compile import compile_query
 from sync.embedded.org.soql_parse import parse
 from sync.embedded.org.soql_scope import View
 from sync.embedded.org.soql_shape import Child, Compiled
+from sync.embedded.org.soql_tally import rewritten
 from sync.embedded.org.state import Switches
 
 PAGE = 2_000
@@ -122,13 +123,16 @@ class Queries:
         now: float,
     ) -> dict[str, Any]:
         """The first page of a result that is fixed as a list of keys."""
-        found = connection.execute(compiled.sql(("t.Id",), compiled.limit), params)
-        keys = array("q", (row[0] for row in found))
+        # One text instead of a row each: fetching two million rows takes longer than finding them.
+        inner = compiled.sql(("t.Id AS k",), compiled.limit)
+        (text,) = connection.execute(f"SELECT group_concat(k) FROM ({inner})", params).fetchone()
+        keys = array("q", msgspec.json.decode(f"[{text or ''}]", type=list[int]))
         return self._page(connection, _Cursor(compiled, keys, now), 0, page, None, version)
 
     def _grouped(self, connection: sqlite3.Connection, compiled: Compiled) -> dict[str, Any]:
         limit = PAGE + 1 if compiled.limit is None else min(PAGE + 1, compiled.limit)
-        rows = connection.execute(compiled.sql(compiled.columns, limit), compiled.params).fetchall()
+        kept = rewritten(compiled) or compiled
+        rows = connection.execute(kept.sql(kept.columns, limit), kept.params).fetchall()
         if len(rows) > PAGE:
             raise OrgError("EXCEEDED_ID_LIMIT", _NO_CURSOR)
         return _answer(len(rows), _aggregate_rows(compiled, rows), None)

@@ -1,7 +1,8 @@
 """The org's rows in SQLite: tables, indexes and roll-ups derived from the schema; one writer, many readers.
 
 Row keys are integers (see ``ids``), instants are whole seconds since 1970 (the platform's stamps have no finer
-resolution), dates are ISO texts. Roll-up counts per campaign are kept by triggers, so that reading them is a look-up.
+resolution), dates are ISO texts. Roll-up counts per campaign, and tallies of its members by status, are kept by
+triggers, so that reading them is a look-up.
 """
 
 from __future__ import annotations
@@ -35,10 +36,15 @@ _ROLLUPS: tuple[tuple[str, str, bool], ...] = (
     ("OptOutDirect", "(ifnull({r}.PAM__Reason__c, '') = 'Opt Out Direct')", True),
 )
 
+# ``cm_newest`` serves the tallies alone: its condition is written so that no other statement is drawn to it.
 _INDEXES = (
     (
         "CREATE INDEX IF NOT EXISTS cm_campaign ON CampaignMember"
         " (CampaignId, Id, IsDeleted, LeadId, ContactId, SystemModstamp)"
+    ),
+    (
+        "CREATE INDEX IF NOT EXISTS cm_newest ON CampaignMember"
+        " (CampaignId, LeadId IS NULL, ContactId IS NULL, SystemModstamp) WHERE NOT IsDeleted"
     ),
     "CREATE INDEX IF NOT EXISTS cm_stamp ON CampaignMember (SystemModstamp, CampaignId)",
     "CREATE INDEX IF NOT EXISTS cm_lead ON CampaignMember (LeadId, CampaignId) WHERE LeadId IS NOT NULL",
@@ -56,6 +62,36 @@ _GONE = (
     "CREATE TABLE IF NOT EXISTS _gone (Object TEXT NOT NULL, Id INTEGER NOT NULL, At INTEGER NOT NULL, "
     "PRIMARY KEY (Object, Id)) WITHOUT ROWID"
 )
+
+_TALLIES = """
+CREATE TABLE IF NOT EXISTS _tally (
+    CampaignId INTEGER NOT NULL, Status TEXT, LeadId INTEGER, ContactId INTEGER, N INTEGER NOT NULL
+)
+"""
+"""Members that are not deleted, by campaign, status, and whether they have a lead and a contact (1, or NULL)."""
+
+_TALLY_INDEX = "CREATE INDEX IF NOT EXISTS tally_campaign ON _tally (CampaignId)"
+_TALLY_FILL = """
+INSERT INTO _tally SELECT m.CampaignId, m.Status COLLATE BINARY, nullif(m.LeadId IS NOT NULL, 0),
+    nullif(m.ContactId IS NOT NULL, 0), count(*)
+FROM CampaignMember m WHERE m.IsDeleted = 0
+GROUP BY m.CampaignId, m.Status COLLATE BINARY, m.LeadId IS NOT NULL, m.ContactId IS NOT NULL
+"""
+_TALLIED = ("CampaignId", "Status", "IsDeleted", "LeadId", "ContactId")
+
+
+def _tally_statements(row: str, step: str) -> str:
+    """SQL of a trigger that counts the row ``NEW`` or ``OLD`` by *step* (+ 1 or - 1)."""
+    key = f"{row}.CampaignId, {row}.Status, nullif({row}.LeadId IS NOT NULL, 0), nullif({row}.ContactId IS NOT NULL, 0)"
+    same = (
+        f"CampaignId = {row}.CampaignId AND Status IS {row}.Status COLLATE BINARY "
+        f"AND LeadId IS nullif({row}.LeadId IS NOT NULL, 0) AND ContactId IS nullif({row}.ContactId IS NOT NULL, 0)"
+    )
+    return (
+        f"INSERT INTO _tally SELECT {key}, 0 WHERE {row}.IsDeleted = 0 "
+        f"AND NOT EXISTS (SELECT 1 FROM _tally WHERE {same}); "
+        f"UPDATE _tally SET N = N {step} WHERE {row}.IsDeleted = 0 AND {same};"
+    )
 
 
 def fold(text: str | None) -> str | None:
@@ -85,6 +121,7 @@ class Store:
         if not fresh:
             self.writer.execute("PRAGMA journal_mode=WAL")
             self.writer.execute(_GONE)
+            self._keep_tallies()
         self._next: dict[str, int] = {}
         if fresh:
             self._create_tables()
@@ -141,6 +178,7 @@ class Store:
                     run(f"CREATE INDEX IF NOT EXISTS {stem}_external ON {name} (PAM__External_Id__c)")
             self._fill_rollups()
             self._create_triggers()
+            self._keep_tallies()
             for name, following in self._next.items():
                 run("INSERT OR REPLACE INTO _sequence VALUES (?, ?)", (name, following))
         run("PRAGMA journal_mode=WAL")
@@ -177,6 +215,24 @@ class Store:
                 f"CREATE TRIGGER IF NOT EXISTS member_{event.lower()} AFTER {event} ON CampaignMember BEGIN "
                 f"UPDATE _rollup SET {change(plus, minus)} WHERE CampaignId = {row}.CampaignId; END"
             )
+
+    def _keep_tallies(self) -> None:
+        """Fill the tallies, unless they are there, and have triggers keep them."""
+        run = self.writer.execute
+        if run("SELECT 1 FROM sqlite_master WHERE name = 'tally_campaign'").fetchone():
+            return
+        run(next(text for text in _INDEXES if "cm_newest" in text))
+        run(_TALLIES)
+        run(_TALLY_FILL)
+        run(_TALLY_INDEX)
+        plus, minus = _tally_statements("NEW", "+ 1"), _tally_statements("OLD", "- 1")
+        moved = " OR ".join(f"OLD.{name} IS NOT NEW.{name} COLLATE BINARY" for name in _TALLIED)
+        for event, body in (
+            ("INSERT ON CampaignMember", plus),
+            ("DELETE ON CampaignMember", minus),
+            (f"UPDATE OF {', '.join(_TALLIED)} ON CampaignMember WHEN {moved}", f"{minus} {plus}"),
+        ):
+            run(f"CREATE TRIGGER tally_{event.partition(' ')[0].lower()} AFTER {event} BEGIN {body} END")
 
     def _load_sequences(self) -> None:
         for name, following in self.writer.execute("SELECT Object, Next FROM _sequence"):
