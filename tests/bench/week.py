@@ -94,7 +94,7 @@ class Week:
     def _number(self) -> int:
         """A member that nothing was done to yet."""
         self._next += 1
-        return self._next % MEMBERS
+        return self._next % len(self.made.copies)
 
     def _churn(self) -> None:
         made = self.made
@@ -102,8 +102,8 @@ class Week:
         changes: list[dict[str, Any]] = [
             {
                 "op": "update",
-                "object": "Lead",
-                "id": made.lead(n),
+                "object": made.copies[n].kind,
+                "id": made.copies[n].person,
                 "values": {"Email": f"new{self._next}x{n}@x.example"},
             }
             for n in emails
@@ -149,11 +149,11 @@ class Week:
             rows = [
                 {
                     "op": "upsert",
-                    "lead_id": self.made.lead(n),
+                    f"{self.made.copies[n].kind.lower()}_id": self.made.copies[n].person,
                     "member_id": self.made.member(place, n),
                     "fields": {"level": "Opened", "opens": 1 + self._next},
                 }
-                for n in ((number + k) % MEMBERS for k in range(MEMBERS // 100))
+                for n in ((number + k) % len(self.made.copies) for k in range(MEMBERS // 100))
             ]
             answer = self._service.post(
                 f"/v1/campaigns/{self.made.campaigns[place]}/members:batch", json={"rows": rows}
