@@ -6,28 +6,47 @@ All changes go by the control address, which is never counted as a call of eithe
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import httpx
 
 PREDICTIVE = [sys.executable, "-m", "console.main"]
 CHUNK = 2_000
+LONGEST = 1_200.0
+"""Seconds after which a command is ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a command did: its summary, the calls that the sandbox counted, wall seconds."""
+    """What a command did: its summary, the calls that the sandbox counted, wall and processor seconds, peak MiB."""
 
     summary: dict[str, Any]
     calls: int
     seconds: float
+    cpu: float = 0.0
+    peak: float = 0.0
+
+
+def _whole(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")
+
+
+def peak_of(pid: int) -> float:
+    """The most memory that a process ever held, in MiB; Linux only."""
+    text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(text.partition("VmHWM:")[2].split()[0]) / 1_024
 
 
 @dataclass(slots=True)
@@ -80,17 +99,21 @@ class Sandbox:
     def run(self, *arguments: str) -> Ran:
         """A command with ``--json``."""
         before, began = self.usage(), time.perf_counter()
-        done = subprocess.run(
-            [*PREDICTIVE, "--config", self.config, "--json", "--yes", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=1_200,
-            check=False,
-        )
-        if done.returncode not in (0, 4):
-            raise RuntimeError(f"{arguments}: exit {done.returncode}: {done.stderr[-800:]}")
+        command = [*PREDICTIVE, "--config", self.config, "--json", "--yes", *arguments]
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as talk:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=talk)
+            end = threading.Timer(LONGEST, process.kill)
+            end.start()
+            # Waited for by hand, because only so the child's own use of processor and memory is told.
+            _, status, usage = os.wait4(process.pid, 0)
+            end.cancel()
+            process.returncode = os.waitstatus_to_exitcode(status)
+            told, errors = (_whole(each) for each in (out, talk))
+        if process.returncode not in (0, 4):
+            raise RuntimeError(f"{arguments}: exit {process.returncode}: {errors[-800:]}")
         seconds = time.perf_counter() - began
-        return Ran(json.loads(done.stdout.splitlines()[-1]), self.usage() - before, seconds)
+        cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1_024
+        return Ran(json.loads(told.splitlines()[-1]), self.usage() - before, seconds, cpu, peak)
 
     # ------------------------------------------------------------ churn
 

@@ -9,6 +9,7 @@ the night reads every row of both sides.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -41,13 +42,14 @@ url = "state.db"
 
 @dataclass(slots=True)
 class World:
-    """The servers' folder, a configuration, the sandbox as commands see it, and the people of every campaign."""
+    """The servers' folder, the sandbox as commands see it, the people of all campaigns; ``seconds`` it took."""
 
     folder: Path
     servers: EmbeddedServers
     box: Sandbox
     copies: list[Copy]
     campaigns: list[str] = field(default_factory=list)
+    seconds: float = 0.0
 
     def member(self, place: int, number: int) -> str:
         """Id of the *number*-th copy in the *place*-th campaign."""
@@ -82,6 +84,7 @@ class World:
 @contextmanager
 def world(folder: Path, campaigns: int = CAMPAIGNS, members: int = MEMBERS) -> Iterator[World]:
     """Both sides and the state in step; *members* of each campaign, a lead and a contact of them not copied."""
+    began = time.perf_counter()
     with start_embedded(campaigns=1, members=2, audience_speed=0, data_dir=folder, quota=1_000_000) as servers:
         config = folder / "config.toml"
         config.write_text(_CONFIG.format(org=servers.instance_url, service=servers.service_url))
@@ -107,6 +110,7 @@ def world(folder: Path, campaigns: int = CAMPAIGNS, members: int = MEMBERS) -> I
         widen_service(folder / "service.sqlite", made.campaigns, made.copies)
         widen_state(folder / "state.db", made.campaigns, made.copies)
         made.check(campaigns // 2)
+        made.seconds = time.perf_counter() - began
         yield made
 
 
