@@ -98,8 +98,10 @@ def set_apart(claims: Claims, campaign_ids: Collection[CampaignId]) -> None:
     Raises:
         Inconsistent: it is the run's only campaign.
     """
-    members = claims.live.parts.store.members
-    for campaign_id in campaign_ids:
+    store = claims.live.parts.store
+    members = store.members
+    # Where nothing has landed since both sides were found in step, no row has moved that could be claimed.
+    for campaign_id in store.campaigns.touched(campaign_ids):
         for member_id, one, other in members.claimed_twice(campaign_id)[:1]:
             name = claims.names.get(campaign_id, campaign_id)
             what = f"{name}: the member row {member_id} is claimed by two persons in Predictive, {one} and {other}"

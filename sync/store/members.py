@@ -244,6 +244,17 @@ class Members:
             ).one()
         return Sizes(*row)
 
+    def persons(self) -> dict[CampaignId, tuple[int, int]]:
+        """Persons of every campaign in the org and in the service, by two walks over narrow indexes."""
+        org, service = org_member.c.campaign_id, service_member.c.campaign_id
+        with self._database.read() as conn:
+            here = conn.execute(select(org, func.count()).where(org_member.c.is_primary == true()).group_by(org)).all()
+            there = conn.execute(select(service, func.count()).group_by(service)).all()
+        sizes = dict.fromkeys([key for key, _ in (*here, *there)], (0, 0))
+        sizes |= {key: (count, 0) for key, count in here}
+        sizes |= {key: (sizes[key][0], count) for key, count in there}
+        return {CampaignId(key): both for key, both in sizes.items()}
+
     # ------------------------------------------------------------ looking up
 
     def known_member_ids(self, campaign_id: CampaignId) -> dict[MemberId, PersonId]:
