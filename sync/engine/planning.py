@@ -242,16 +242,20 @@ def _rows(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
     """All rows of a plan, in the order in which they are applied, counted on the way."""
     if wanted.kind in INBOUND and wanted.test_people is not None:
         yield from _test_people_row(live, wanted, draw)
+    store = live.parts.store
+    touched = set(store.campaigns.touched())
+    statistics = wanted.kind is RunKind.HOURLY and wanted.statistics
+    due = store.content.campaigns_due() if statistics else frozenset[CampaignId]()
     for campaign in wanted.campaigns:
         tally = draw.tallies.setdefault(campaign.id, Tally(campaign.id, campaign.name))
         tally.limits = live.parts.limits_of(campaign.id, campaign.name)
         tally.incomplete = wanted.incomplete.get(campaign.id, "")
-        tally.sizes = live.parts.store.members.sizes(campaign.id)
+        tally.sizes = store.members.sizes(campaign.id)
         if wanted.kind in INBOUND and wanted.only is None:
             yield from _header_row(live, campaign, tally, draw)
-        if campaign.id not in wanted.closed:
+        if campaign.id not in wanted.closed and campaign.id in touched:
             yield from _member_rows(live, wanted, campaign, tally, draw)
-        if wanted.kind is RunKind.HOURLY and wanted.statistics:
+        if campaign.id in due:
             for row, write in content.rows(live.parts, campaign.id):
                 if wanted.only is not None and not wanted.only.takes(row):
                     continue

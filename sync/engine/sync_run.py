@@ -300,11 +300,12 @@ def _settle(claims: Claims, applying: Applying, plan: Plan, *, error: Predictive
 
 def _settle_campaigns(claims: Claims, applying: Applying, plan: Plan, error: PredictiveError | None) -> None:
     planned = {each.campaign_id: each.counts for each in plan.campaigns}
+    touched = set(applying.live.parts.store.campaigns.touched())
     for campaign_id, campaign in applying.campaigns.items():
         done = applying.of(campaign_id)
         # The store counts the campaign anew when its run ends.
-        rejected = settle_rest(applying.live, campaign, plan.kind)
-        done.failed |= rejected
+        if campaign_id in touched:
+            done.failed |= settle_rest(applying.live, campaign, plan.kind)
         plans = planned.get(campaign_id, PlanCounts())
         counts = done.counts(replace(plans, rejected=0))
         claims.finish(campaign_id, Ended(_state(counts, done.error, error), counts, done.error))

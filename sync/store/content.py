@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Table, bindparam, or_, select, true, update
+from sqlalchemy import Row, Table, bindparam, or_, select, true, union, update
 
 from sync.codec import Codec
 from sync.digest import click_digest, edition_digest, history_digest
@@ -125,6 +125,12 @@ class Content:
         """Hours of history whose row in the org is missing or older."""
         order = (history_hour.c.campaign_id, history_hour.c.history_id)
         return tuple(map(_hour, self._rows(history_hour, _due(history_hour, campaign_ids), order)))
+
+    def campaigns_due(self) -> frozenset[CampaignId]:
+        """Campaigns of which an edition, a click-through or an hour of history is missing or older in the org."""
+        due = [select(table.c.campaign_id).where(_due(table, None)) for table in (edition, click_through, history_hour)]
+        with self._database.read() as conn:
+            return frozenset(map(CampaignId, conn.execute(union(*due)).scalars()))
 
     def _editions(self, condition: Any) -> tuple[Edition, ...]:
         order = (edition.c.campaign_id, edition.c.slot, edition.c.edition_id)
