@@ -8,12 +8,18 @@ the night reads every row of both sides.
 
 from __future__ import annotations
 
+import atexit
+import json
+import os
+import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from sync.bootstrap import open_shell
@@ -26,6 +32,7 @@ from tests.bench.box import Sandbox
 from tests.bench.copies import ROWS, Copy, copy_of, template_email, widen_org, widen_service, widen_state
 
 CAMPAIGNS, MEMBERS = 200, 10_000
+_DONE, _STARTED = "world.json", "started.json"
 
 _CONFIG = """
 [orgs.bench]
@@ -83,9 +90,66 @@ class World:
 
 @contextmanager
 def world(folder: Path, campaigns: int = CAMPAIGNS, members: int = MEMBERS) -> Iterator[World]:
-    """Both sides and the state in step; *members* of each campaign, a lead and a contact of them not copied."""
+    """Both sides and the state in step; *members* of each campaign, a lead and a contact of them not copied.
+
+    ``BENCH_WORLDS`` names a folder in which prepared worlds are kept from one run to the next.
+    """
+    copies = [copy_of(number) for number in range(members - 2)]
+    ids, seconds = _prepared(folder, campaigns, copies)
+    with _serving(folder) as made:
+        made.campaigns, made.copies, made.seconds = ids, copies, seconds
+        made.check(campaigns // 2)
+        yield made
+
+
+def _prepared(folder: Path, campaigns: int, copies: list[Copy]) -> tuple[list[str], float]:
+    """Fill *folder* with a world's databases; ids of its campaigns, and how many seconds preparing it took."""
+    kept = os.environ.get("BENCH_WORLDS")
+    there = Path(kept) / f"{campaigns}x{len(copies) + 2}" if kept else folder
+    if not (there / _DONE).exists():
+        began = time.perf_counter()
+        ids = _copy_started(there, campaigns)
+        old = int((datetime.now(UTC) - timedelta(days=3)).timestamp())
+        widen_org(there / "org.sqlite", ids, copies, old)
+        widen_service(there / "service.sqlite", ids, copies)
+        widen_state(there / "state.db", ids, copies)
+        done = {"campaigns": ids, "seconds": time.perf_counter() - began + _started(campaigns)[1]}
+        (there / _DONE).write_text(json.dumps(done))
+    if there != folder:
+        shutil.copytree(there, folder, dirs_exist_ok=True)
+    told = json.loads((folder / _DONE).read_text())
+    return told["campaigns"], told["seconds"]
+
+
+def _copy_started(there: Path, campaigns: int) -> list[str]:
+    started, _ = _started(campaigns)
+    shutil.copytree(started, there, dirs_exist_ok=True)
+    ids: list[str] = json.loads((there / _STARTED).read_text())
+    return ids
+
+
+@cache
+def _started(campaigns: int) -> tuple[Path, float]:
+    """A folder with campaigns of two members that were started, and the seconds it took; made once a run."""
+    kept = os.environ.get("BENCH_WORLDS")
+    folder = Path(kept) / f"{campaigns}-started" if kept else Path(tempfile.mkdtemp(prefix="bench-started-"))
+    if not kept:
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     began = time.perf_counter()
-    with start_embedded(campaigns=1, members=2, audience_speed=0, data_dir=folder, quota=1_000_000) as servers:
+    if not (folder / _STARTED).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with _serving(folder) as made:
+            _start(made, campaigns)
+        (folder / _STARTED).write_text(json.dumps(made.campaigns))
+    return folder, time.perf_counter() - began
+
+
+@contextmanager
+def _serving(folder: Path) -> Iterator[World]:
+    """The servers over what the folder holds, or over a small new org."""
+    with start_embedded(
+        timeout=600, campaigns=1, members=2, audience_speed=0, data_dir=folder, quota=1_000_000
+    ) as servers:
         config = folder / "config.toml"
         config.write_text(_CONFIG.format(org=servers.instance_url, service=servers.service_url))
         secrets = folder / "secrets.toml"
@@ -103,15 +167,7 @@ def world(folder: Path, campaigns: int = CAMPAIGNS, members: int = MEMBERS) -> I
                 "api_version": servers.api_version,
             },
         }
-        made = World(folder, servers, Sandbox(line), [copy_of(number) for number in range(members - 2)])
-        _start(made, campaigns)
-        old = int((datetime.now(UTC) - timedelta(days=3)).timestamp())
-        widen_org(folder / "org.sqlite", made.campaigns, made.copies, old)
-        widen_service(folder / "service.sqlite", made.campaigns, made.copies)
-        widen_state(folder / "state.db", made.campaigns, made.copies)
-        made.check(campaigns // 2)
-        made.seconds = time.perf_counter() - began
-        yield made
+        yield World(folder, servers, Sandbox(line), [])
 
 
 def _start(made: World, campaigns: int) -> None:
