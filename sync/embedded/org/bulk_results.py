@@ -72,9 +72,19 @@ class Results:
 
 def _texts(values: Sequence[Any], cell: Cell) -> list[str]:
     """A column as the texts of its cells, quotes doubled, null as nothing."""
-    if cell is None:
-        cell = str
-    return [
-        "" if value is None else text if '"' not in (text := cell(value)) else text.replace('"', '""')
-        for value in values
-    ]
+    make = cell or str
+    distinct = set(values)
+    if 2 * len(distinct) > len(values):
+        return [
+            "" if value is None else text if '"' not in (text := make(value)) else text.replace('"', '""')
+            for value in values
+        ]
+    known = {value: _text(value, make) for value in distinct}
+    return [known[value] for value in values]
+
+
+def _text(value: Any, make: Callable[[Any], str]) -> str:
+    if value is None:
+        return ""
+    text = make(value)
+    return text if '"' not in text else text.replace('"', '""')
