@@ -14,6 +14,7 @@ SECTIONS: dict[str, Callable[[], Iterable[Measure]]] = {
     "console": console.measures,
     "calls": calls.measures,
     "night": night.measures,
+    "verify": night.verified,
     "week": week.measures,
     "end": end_to_end.measures,
     "merge": merge.measures,

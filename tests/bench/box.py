@@ -23,7 +23,7 @@ import httpx
 
 PREDICTIVE = [sys.executable, "-m", "console.main"]
 CHUNK = 2_000
-LONGEST = 1_200.0
+LONGEST = 3_600.0
 """Seconds after which a command is ended."""
 
 
@@ -47,6 +47,12 @@ def peak_of(pid: int) -> float:
     """The most memory that a process ever held, in MiB; Linux only."""
     text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     return int(text.partition("VmHWM:")[2].split()[0]) / 1_024
+
+
+def cpu_of(pid: int) -> float:
+    """Processor seconds that a process has used so far; Linux only."""
+    spent = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(spent[11]) + int(spent[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(slots=True)
