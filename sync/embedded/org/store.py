@@ -223,8 +223,8 @@ class Store:
             return
         run(next(text for text in _INDEXES if "cm_newest" in text))
         run(_TALLIES)
+        run("DELETE FROM _tally")
         run(_TALLY_FILL)
-        run(_TALLY_INDEX)
         plus, minus = _tally_statements("NEW", "+ 1"), _tally_statements("OLD", "- 1")
         moved = " OR ".join(f"OLD.{name} IS NOT NEW.{name} COLLATE BINARY" for name in _TALLIED)
         for event, body in (
@@ -232,7 +232,10 @@ class Store:
             ("DELETE ON CampaignMember", minus),
             (f"UPDATE OF {', '.join(_TALLIED)} ON CampaignMember WHEN {moved}", f"{minus} {plus}"),
         ):
-            run(f"CREATE TRIGGER tally_{event.partition(' ')[0].lower()} AFTER {event} BEGIN {body} END")
+            name = event.partition(" ")[0].lower()
+            run(f"CREATE TRIGGER IF NOT EXISTS tally_{name} AFTER {event} BEGIN {body} END")
+        # Last, because its being there says that all the rest is.
+        run(_TALLY_INDEX)
 
     def _load_sequences(self) -> None:
         for name, following in self.writer.execute("SELECT Object, Next FROM _sequence"):
