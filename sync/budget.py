@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sync.model import Calls
-from sync.plan import Cost
+from sync.plan import NO_WRITES, Cost, WriteCost
 
 SERVICE_BATCH = 5000
 """Most rows of one ``members:batch`` request."""
@@ -178,7 +178,7 @@ def service_batches(rows_by_campaign: Iterable[int]) -> int:
 def cost(
     spent: Calls,
     *,
-    salesforce: tuple[int, int] = (0, 0),
+    salesforce: WriteCost = NO_WRITES,
     predictive: int = 0,
     after: Calls = NO_CALLS,
     polls: int = 1,
@@ -190,7 +190,7 @@ def cost(
 
     Args:
         spent: calls made for reading, included in all three.
-        salesforce: calls that the writes will take, and their lower bound.
+        salesforce: calls that the writes will take.
         predictive: requests that the writes to the service will take.
         after: calls for what follows the writes (counting the other side, reading editions).
         polls: how many polls the reads took; the worst case assumes each repeated.
@@ -198,10 +198,10 @@ def cost(
         seconds: expected duration.
         least: the fewest calls that could have read what was read.
     """
-    writes, bound = salesforce
+    writes, bound, locked = salesforce
     predicted = spent + Calls(writes, predictive) + after
     worst = Calls(
-        spent.salesforce + polls * POLL_RETRIES + retries * (writes + after.salesforce) + (2 if writes else 0),
+        spent.salesforce + polls * POLL_RETRIES + retries * (locked + after.salesforce) + (2 if writes else 0),
         spent.predictive + retries * (predictive + after.predictive) + 2,
     )
     reading = min(max(1, least), spent.salesforce)

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import replace
 
 from sync.bulk_csv import Size, row_cells
+from sync.locks import NO_LOCKS, Locks, way_of
 from sync.packed import (
     BULK_FROM,
     LOOK_AHEAD,
@@ -22,6 +23,7 @@ from sync.packed import (
     PackedRow,
 )
 from sync.packing import Lanes, compose, composites_left, least_write_calls, target_of
+from sync.plan import WriteCost
 from sync.ports import OrgOperation, OrgWrite
 
 _Shape = tuple[tuple[str, ...], int]
@@ -80,10 +82,13 @@ class WriteMeter:
 
     Args:
         bulk: False keeps everything in Composites.
+        locks: decides how jobs of several batches go.
     """
 
-    def __init__(self, *, bulk: bool = True) -> None:
+    def __init__(self, *, bulk: bool = True, locks: Locks = NO_LOCKS) -> None:
         self._bulk = bulk
+        self._locks = locks
+        self._worse = 0
         self._lanes = Lanes(_Counted)
         self._draining = False
         self._current: list[PackedRow] = []
@@ -114,16 +119,16 @@ class WriteMeter:
             else:
                 self._step()
 
-    def cost(self) -> tuple[int, int]:
-        """Calls that writing everything spends when every answer comes and no row is locked (a Bulk job: within one),
-        and the fewest that any engine could spend."""
+    def cost(self) -> WriteCost:
+        """Calls that writing everything spends when every answer comes and locks refuse what they are known to refuse
+        (a Bulk job: within one)."""
         self._lanes.exhausted = True
         while self._current or self._lanes.count:
             if self._bulk and not self._current and self._jobs():
                 continue
             self._step()
         least = least_write_calls(self._checked, self._plain, self._jobless, self._job.characters, bulk=self._bulk)
-        return self._calls, least
+        return WriteCost(self._calls, least, self._calls + self._worse)
 
     def _step(self) -> None:
         call, self._current = compose(self._lanes, self._current)
@@ -139,13 +144,18 @@ class WriteMeter:
     def _jobs(self) -> bool:
         """Make the jobs that the packer would make now."""
         big = [(name, lane) for name, lane in self._lanes.updates.items() if lane.count >= BULK_FROM]
-        jobs = tuple(BulkJob(name, (), multipart=lane.short) for name, lane in big)
+        jobs = tuple(self._big(name, lane) for name, lane in big)
         for _, lane in big:
             lane.take(lane.count)
         if not jobs:
             jobs = self._short_job()
         self._calls += PackedBulk(jobs).cost if jobs else 0
         return bool(jobs)
+
+    def _big(self, name: str, lane: _Counted) -> BulkJob:
+        way = way_of(name, lane.count, self._locks)
+        self._worse += way.worst - way.again
+        return BulkJob(name, (), multipart=not way.batches and lane.short, batches=way.batches, again=way.again)
 
     def _short_job(self) -> tuple[BulkJob, ...]:
         for name, lane in self._lanes.updates.items():

@@ -33,6 +33,9 @@ BULK_CALLS = BULK_LEAST - 1 + EXPECTED_POLLS
 BULK_FROM = BULK_CALLS * ROWS_PER_CALL + 1
 """Rows of one object from which a job is cheaper than Composites."""
 
+ROWS_PER_BATCH = 10_000
+"""Rows that the platform works off as one batch of a Bulk job."""
+
 MULTIPART_LEAST = 2
 """Create with the data in it, and one poll."""
 
@@ -134,19 +137,35 @@ class PackedCall:
 
 @dataclass(frozen=True, slots=True)
 class BulkJob:
-    """One Bulk API 2.0 job: updates of one object by id, never with a field of two owners.
+    """One Bulk job: updates of one object by id, never with a field of two owners.
 
-    ``multipart``: its CSV is short enough to be created, filled and closed by one request.
+    ``multipart``: its CSV is short enough to be created, filled and closed by one request. ``batches``: of a serial
+    job (the first Bulk API), where they go one after the other because side by side they would refuse each other rows.
+    ``again``: calls that rows refused by locks are expected to take a second time.
     """
 
     sobject: str
     rows: tuple[PackedRow, ...]
     multipart: bool = False
+    batches: int = 0
+    again: int = 0
+
+    @property
+    def serial(self) -> bool:
+        """Whether its batches go one after the other."""
+        return self.batches > 0
+
+    @property
+    def started(self) -> int:
+        """Calls until the platform works it off."""
+        if self.serial:
+            return 2 + self.batches
+        return 1 if self.multipart else BULK_LEAST - 1
 
 
 @dataclass(frozen=True, slots=True)
 class PackedBulk:
-    """Jobs that run at the same time, each on an object of its own."""
+    """Jobs that run at the same time, each on an object of its own; the serial ones after the others."""
 
     jobs: tuple[BulkJob, ...]
 
@@ -163,8 +182,7 @@ class PackedBulk:
     @property
     def cost(self) -> int:
         """Calls they are expected to spend: each is looked at once, and one look too many for all of them."""
-        started = sum(1 if job.multipart else BULK_LEAST - 1 for job in self.jobs)
-        return started + len(self.jobs) + EXPECTED_POLLS - 1
+        return sum(job.started + 1 + job.again for job in self.jobs) + EXPECTED_POLLS - 1
 
 
 Packed = PackedCall | PackedBulk

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from sync.bulk_csv import characters
+from sync.locks import NO_LOCKS, Locks, way_of
 from sync.packed import (
     BULK_CALLS,
     BULK_FROM,
@@ -38,6 +39,7 @@ from sync.packed import (
     MULTIPART_CHARACTERS,
     MULTIPART_FROM,
     MULTIPART_LEAST,
+    ROWS_PER_BATCH,
     ROWS_PER_CALL,
     ROWS_PER_COLLECTION,
     ROWS_PER_PAGE,
@@ -68,6 +70,7 @@ __all__ = [
     "MULTIPART_CHARACTERS",
     "MULTIPART_FROM",
     "MULTIPART_LEAST",
+    "ROWS_PER_BATCH",
     "ROWS_PER_CALL",
     "ROWS_PER_COLLECTION",
     "ROWS_PER_PAGE",
@@ -367,7 +370,7 @@ def _fits(rows: Iterable[PackedRow]) -> bool:
     return characters(data, MULTIPART_CHARACTERS) <= MULTIPART_CHARACTERS
 
 
-def pack(writes: Iterable[OrgWrite], *, bulk: bool = True) -> Iterator[Packed]:
+def pack(writes: Iterable[OrgWrite], *, bulk: bool = True, locks: Locks = NO_LOCKS) -> Iterator[Packed]:
     """The calls that write *writes*, in the order in which they must be made.
 
     Each write is in exactly one call. Rows of one object keep their order; objects that are upserted go in the order
@@ -376,6 +379,7 @@ def pack(writes: Iterable[OrgWrite], *, bulk: bool = True) -> Iterator[Packed]:
     Args:
         writes: rows, as a stream; at most ``LOOK_AHEAD`` of them are held (a Bulk job holds all of its own).
         bulk: False keeps everything in Composites.
+        locks: decides how jobs of several batches go.
 
     Raises:
         ValueError: a write names no record.
@@ -386,7 +390,7 @@ def pack(writes: Iterable[OrgWrite], *, bulk: bool = True) -> Iterator[Packed]:
         buffer.fill()
         if bulk and not current:
             if buffer.worth_a_job():
-                yield PackedBulk(tuple(_job(sobject, rows) for sobject, rows in buffer.drain()))
+                yield PackedBulk(tuple(_job(sobject, rows, locks) for sobject, rows in buffer.drain()))
                 continue
             short = buffer.short_job()
             if short is not None:
@@ -399,8 +403,11 @@ def pack(writes: Iterable[OrgWrite], *, bulk: bool = True) -> Iterator[Packed]:
         yield call
 
 
-def _job(sobject: str, rows: Sequence[PackedRow]) -> BulkJob:
-    return BulkJob(sobject, tuple(rows), multipart=_fits(rows))
+def _job(sobject: str, rows: Sequence[PackedRow], locks: Locks) -> BulkJob:
+    way = way_of(sobject, len(rows), locks)
+    return BulkJob(
+        sobject, tuple(rows), multipart=not way.batches and _fits(rows), batches=way.batches, again=way.again
+    )
 
 
 def compose(buffer: Lanes[_L], current: list[PackedRow]) -> tuple[PackedCall, list[PackedRow]]:
@@ -447,9 +454,10 @@ def _retrieve(sobject: str, current: list[PackedRow], upcoming: list[PackedRow])
     )
 
 
-def cost_of(writes: Iterable[OrgWrite], *, bulk: bool = True) -> int:
-    """Calls that writing *writes* spends when every answer comes and no row is locked (a Bulk job: within one)."""
-    return sum(call.cost for call in pack(writes, bulk=bulk))
+def cost_of(writes: Iterable[OrgWrite], *, bulk: bool = True, locks: Locks = NO_LOCKS) -> int:
+    """Calls that writing *writes* spends when every answer comes and locks refuse what they are known to refuse (a Bulk
+    job: within one)."""
+    return sum(call.cost for call in pack(writes, bulk=bulk, locks=locks))
 
 
 def least_write_calls(checked: int, plain: int, jobless: int, job_characters: int, *, bulk: bool = True) -> int:

@@ -27,6 +27,7 @@ from sync.model import (
     Side,
     TestPerson,
 )
+from sync.plan import WriteCost
 from sync.story import ServiceStory
 
 # ---------------------------------------------------------------- ledger
@@ -245,8 +246,8 @@ class WriteMeter(Protocol):
     def add(self, write: OrgWrite) -> None:
         """A record with all that is written to it. Raises ValueError when it names no record."""
 
-    def cost(self) -> tuple[int, int]:
-        """The calls that writing everything spends, and the fewest that any engine could; asked once, at the end."""
+    def cost(self) -> WriteCost:
+        """The calls that writing everything spends; asked once, at the end."""
 
 
 class Org(Protocol):

@@ -19,4 +19,4 @@ def measured(meter: WriteMeter, writes: Iterable[OrgWrite]) -> tuple[int, int]:
         together[target_of(write)] = write
     for write in together.values():
         meter.add(write)
-    return meter.cost()
+    return meter.cost()[:2]

@@ -15,7 +15,7 @@ from sync.engine.tally import Tally
 from sync.engine.writes import MEMBER_OBJECT
 from sync.ids import CampaignId
 from sync.model import Side
-from sync.plan import Change
+from sync.plan import Change, WriteCost
 from sync.ports import OrgOperation, OrgWrite, PreparedItem
 
 ESTIMATE = "an estimate"
@@ -62,6 +62,15 @@ def _content(parts: Parts, item: PreparedItem, tally: Tally) -> Iterator[OrgWrit
 
 def _write(sobject: str, campaign_id: CampaignId, field: str, record: str) -> OrgWrite:
     return OrgWrite(record, sobject, OrgOperation.UPDATE, {field: "Sent"}, campaign_id, record)
+
+
+def locks_note(writes: WriteCost, predicted: int) -> str:
+    """What the plan says of locks that it cannot foresee."""
+    worst = predicted - writes.expected + writes.locked
+    return (
+        f"should the parallel batches of its Bulk job refuse each other members by locks, {predicted:,} Salesforce "
+        f"calls become {worst:,} at most; what they really refuse is measured and counted from the next plan on"
+    )
 
 
 def estimate_note(records: int) -> str:

@@ -16,7 +16,7 @@ from sync.digest import header_digest, mapping_digest, test_people_digest
 from sync.draft import INBOUND, MergeContext, Merged, member_label
 from sync.engine import content
 from sync.engine.fixed_type import type_verdict
-from sync.engine.foresee import estimate_note, foresee
+from sync.engine.foresee import estimate_note, foresee, locks_note
 from sync.engine.live import LiveRun
 from sync.engine.parts import Parts
 from sync.engine.tally import Tally
@@ -165,7 +165,7 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
         foreseen = draw.count(foresee(parts, wanted.due, draw.tallies))
         batches = service_batches(draw.service_rows.values()) + draw.single_calls
         writes = draw.meter.cost()
-        to_come = Calls(writes[0], batches) + wanted.extra
+        to_come = Calls(writes.expected, batches) + wanted.extra
         plan_cost = cost(
             live.calls(),
             salesforce=writes,
@@ -206,6 +206,7 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
             notes=(
                 *wanted.notes,
                 *((estimate_note(foreseen),) if foreseen else ()),
+                *((locks_note(writes, plan_cost.predicted.salesforce),) if writes.locked > writes.expected else ()),
                 *(text for _, text in draw.notes[:_NOTES_OF_PLAN]),
             ),
         )

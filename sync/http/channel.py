@@ -113,6 +113,8 @@ class Channel:
         name: what people call the peer, e.g. "the Salesforce org".
         session: its token, None for none.
         budget: of repeats.
+        also_in: headers that carry the token, too, by how the path begins.
+        expired: says of a reply that the token is refused; by default 401.
         busy: says of a reply that is neither 5xx nor 429 whether it means "too much at once, later".
     """
 
@@ -126,6 +128,8 @@ class Channel:
         session: Session | None = None,
         budget: Budget | None = None,
         busy: Callable[[Reply], bool] | None = None,
+        also_in: Mapping[str, str] | None = None,
+        expired: Callable[[Reply], bool] | None = None,
     ) -> None:
         self.transport = transport
         self.side = side
@@ -133,6 +137,8 @@ class Channel:
         self.name = name
         self.budget = budget or Budget()
         self._session = session
+        self._also_in = also_in or {}
+        self._expired = expired or (lambda reply: reply.status == 401)
         self._busy = busy or (lambda reply: False)
         # A little chance keeps several processes from coming back at the same instant.
         self._backing_off = wait_exponential(self.budget.first, self.budget.longest) + wait_random(0, self.budget.first)
@@ -215,11 +221,11 @@ class Channel:
             return self._sent(out, None, total)
         token = self._session.token()
         reply = self._sent(out, token, total)
-        if reply.status != 401:
+        if not self._expired(reply):
             return reply
         if self._session.renew(token):
             reply = self._sent(out, self._session.token(), total)
-            if reply.status != 401:
+            if not self._expired(reply):
                 return reply
         raise WrongCredentials(
             f"{self.name} refused the login: the token is expired or wrong",
@@ -232,6 +238,8 @@ class Channel:
         if token is None:
             return self.transport.exchange(out, total=total)
         headers = {**out.headers, "Authorization": f"Bearer {token}"}
+        path = out.url.removeprefix(self.base_url)
+        headers |= {name: token for start, name in self._also_in.items() if path.startswith(start)}
         return self.transport.exchange(
             Outgoing(out.side, out.method, out.url, headers, out.content, out.counted, out.resource), total=total
         )

@@ -30,7 +30,7 @@ from sync.salesforce.jobs import Job, Jobs, Waits, Watched, waits_for
 UPLOAD_SECONDS = 120.0
 """An upload may be a hundred megabytes; it takes longer than other requests."""
 
-_HERE, _ELSEWHERE = Waits(0.0001, 0.3, 0.1), Waits(0.002, 10.0)
+HERE, ELSEWHERE = Waits(0.0001, 0.3, 0.1), Waits(0.002, 10.0)
 
 JobRow = tuple[str, str, Mapping[str, Any]]
 """Key, record id, values."""
@@ -56,7 +56,7 @@ class Bulk:
 
     def __init__(self, channel: Channel, version: str, waits: Waits | None = None) -> None:
         root = f"/services/data/v{version}/jobs/ingest"
-        self._jobs = Jobs(channel, root, waits or waits_for(channel.base_url, here=_HERE, elsewhere=_ELSEWHERE))
+        self._jobs = Jobs(channel, root, waits or waits_for(channel.base_url, here=HERE, elsewhere=ELSEWHERE))
 
     def use(self, version: str) -> None:
         """Take another API version from now on."""
@@ -97,13 +97,13 @@ class Bulk:
             job = ended.get(started[number].job.id) if number < len(started) else None
             if job is None:
                 doubtful = number < len(started) or (number == len(started) and isinstance(refused, OutcomeUnknown))
-                out.append(_all(each.rows, "unknown" if doubtful else "unsent", problem))
+                out.append(all_rows(each.rows, "unknown" if doubtful else "unsent", problem))
                 continue
             try:
                 out.append(self._outcomes(job, each.rows))
             except PredictiveError as error:
                 problem = error
-                out.append(_all(each.rows, "unknown", error))
+                out.append(all_rows(each.rows, "unknown", error))
         return out, problem
 
     def _start(self, wanted: JobRows) -> Job:
@@ -209,6 +209,7 @@ def _job_of(sobject: str) -> dict[str, str]:
     return {"object": sobject, "operation": "update", "contentType": "CSV", "lineEnding": "LF"}
 
 
-def _all(rows: Sequence[JobRow], state: str, problem: PredictiveError | None) -> list[OrgOutcome]:
+def all_rows(rows: Sequence[JobRow], state: str, problem: PredictiveError | None) -> list[OrgOutcome]:
+    """The same outcome for every row of a job."""
     message, remedy = (problem.what, problem.remedy) if problem is not None else ("", "")
     return [OrgOutcome(key, state, record_id, message=message, remedy=remedy) for key, record_id, _ in rows]

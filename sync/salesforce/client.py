@@ -13,6 +13,7 @@ from sync.http.calls import Safety
 from sync.http.channel import Budget, Channel, Secret, Session
 from sync.http.transport import Transport
 from sync.ids import CONTACT_PREFIX, CampaignId, MemberId, PersonId, looks_like_id, to18
+from sync.locks import Locks
 from sync.mapping import Mapping as Names
 from sync.metering import WriteMeter
 from sync.model import Campaign, OrgMember, Side, StatusLabel
@@ -34,11 +35,12 @@ from sync.salesforce.bulk_query import BulkQuery
 from sync.salesforce.composite import CALL_HEADERS, Answers, Composite, Part
 from sync.salesforce.decode import Codec, PersonRow, id18
 from sync.salesforce.describe import check_names
-from sync.salesforce.errors import NO_FIELD, busy, ensure_ok
+from sync.salesforce.errors import NO_FIELD, busy, ensure_ok, session_ended
 from sync.salesforce.jobs import Waits
 from sync.salesforce.polling import Poller
 from sync.salesforce.queries import ORGANIZATION, Queries
 from sync.salesforce.reader import Chain, Form, Reader
+from sync.salesforce.serial import SESSION_HEADERS, Serial
 from sync.salesforce.soql import MOST_IDS
 from sync.salesforce.writer import Writer
 
@@ -73,6 +75,8 @@ class SalesforceOrg:
         bulk: False keeps all reads and writes in Composites.
         bulk_from: rows still to be read from which a Bulk query reads them.
         waits: for Bulk jobs; by default by where the org is.
+        lock_share: of the rows of a Bulk job that met another batch, the share that locks refused last time.
+        on_lock_share: told when a job measures another one.
         slow_polls: the org was too slow for a poll in one statement before.
         on_slow_polls: told when it turns out to be.
 
@@ -95,6 +99,8 @@ class SalesforceOrg:
         bulk: bool = True,
         bulk_from: int = packing.BULK_READ_FROM,
         waits: Waits | None = None,
+        lock_share: float = 0.0,
+        on_lock_share: Callable[[float], None] = lambda share: None,
         slow_polls: bool = False,
         on_slow_polls: Callable[[], None] = lambda: None,
     ) -> None:
@@ -106,7 +112,15 @@ class SalesforceOrg:
             else "check the app and its user, and that the user may use the API",
         )
         channel = Channel(
-            transport, Side.SALESFORCE, instance_url, NAME, session=self._session, budget=budget, busy=busy
+            transport,
+            Side.SALESFORCE,
+            instance_url,
+            NAME,
+            session=self._session,
+            budget=budget,
+            busy=busy,
+            also_in=SESSION_HEADERS,
+            expired=session_ended,
         )
         self._channel = channel
         self._composite = Composite(channel, api_version, on_version=self._use_version)
@@ -122,10 +136,12 @@ class SalesforceOrg:
         self._poller = Poller(self, slow_polls, on_slow_polls)
         self._identity: OrgIdentity | None = None
         self._ingest = Bulk(channel, api_version, waits)
-        self._writer = Writer(self._composite, self._ingest)
+        self._serial = Serial(channel, api_version, waits)
+        self._writer = Writer(self._composite, self._ingest, self._serial, Locks(lock_share), on_lock_share)
 
     def _use_version(self, version: str) -> None:
         self._ingest.use(version)
+        self._serial.use(version)
         if self._jobs is not None:
             self._jobs.use(version)
 
@@ -319,7 +335,7 @@ class SalesforceOrg:
 
     def meter(self) -> WriteMeter:
         """See ``Org.meter``."""
-        return WriteMeter(bulk=self._bulk)
+        return WriteMeter(bulk=self._bulk, locks=self._writer.locks)
 
     def write(
         self,

@@ -35,7 +35,15 @@ class RowError(msgspec.Struct):
     fields: list[str] = []
 
 
+class BulkError(msgspec.Struct):
+    """The error of a request to the first Bulk API."""
+
+    exceptionCode: str
+    exceptionMessage: str = ""
+
+
 _ERRORS = msgspec.json.Decoder(list[ApiError])
+_BULK_ERROR = msgspec.json.Decoder(BulkError)
 _COLUMN = re.compile(r"No such column '([^']+)' on (?:entity|sobject of type) '?(\w+)'?")
 
 
@@ -45,12 +53,29 @@ def remedy_for(code: str) -> str:
 
 
 def first_error(content: bytes | msgspec.Raw) -> ApiError | None:
-    """The first error of an envelope ``[{"message", "errorCode"}]``; None when it is none."""
+    """The first error of an envelope ``[{"message", "errorCode"}]``, or of the first Bulk API's; None of neither."""
     try:
         errors = _ERRORS.decode(content)
     except msgspec.DecodeError:
-        return None
+        return _bulk_error(content)
     return errors[0] if errors and errors[0].errorCode else None
+
+
+def _bulk_error(content: bytes | msgspec.Raw) -> ApiError | None:
+    try:
+        error = _BULK_ERROR.decode(content)
+    except msgspec.DecodeError:
+        return None
+    daily = "TotalRequests" in error.exceptionMessage
+    return ApiError(error.exceptionMessage, LIMIT if daily else error.exceptionCode)
+
+
+def session_ended(reply: Reply) -> bool:
+    """True when the token is refused: 401, and of the first Bulk API, which answers 400, by its code."""
+    if reply.status != 400:
+        return reply.status == 401
+    error = _bulk_error(reply.content) if b"InvalidSessionId" in reply.content else None
+    return error is not None and error.errorCode == "InvalidSessionId"
 
 
 def missing_column(message: str) -> tuple[str, str] | None:

@@ -17,16 +17,30 @@ import msgspec
 from sync.errors import Cancelled, NotWhatItShouldBe, OutcomeUnknown, PredictiveError
 from sync.failures import FailureClass, failure_of
 from sync.http.calls import Safety
-from sync.packing import Collection, Packed, PackedBulk, PackedCall, PackedRow, Retrieve, pack
+from sync.locks import NO_LOCKS, Locks, share_of
+from sync.packing import (
+    MEMBER,
+    Collection,
+    Packed,
+    PackedBulk,
+    PackedCall,
+    PackedRow,
+    Retrieve,
+    pack,
+)
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
 from sync.salesforce import decode
-from sync.salesforce.bulk import Bulk, JobRows
+from sync.salesforce.bulk import Bulk, JobRows, all_rows
 from sync.salesforce.composite import WRITE_HEADERS, Answers, Composite, Part, SubReply
 from sync.salesforce.decode import id18
-from sync.salesforce.errors import NO_FIELD, missing_column, remedy_for
+from sync.salesforce.errors import LOCKED, NO_FIELD, missing_column, remedy_for
+from sync.salesforce.serial import Serial
 
 LOCK_WAITS = (3.0, 6.0, 9.0)
 """Seconds before rows are tried again that were locked or timed out; the platform itself waits about ten for a lock."""
+
+ONE_BY_ONE = Locks(serial=True)
+"""Rows that locks refused go a second time in batches that do not meet."""
 
 GONE = "ENTITY_IS_DELETED"
 
@@ -50,11 +64,24 @@ class Writer:
     Args:
         composite: for calls.
         bulk: for jobs.
+        serial: for jobs whose batches go one after the other.
+        locks: what is known of the org's locks.
+        on_lock_share: told when a job measures another share.
     """
 
-    def __init__(self, composite: Composite, bulk: Bulk) -> None:
+    def __init__(
+        self,
+        composite: Composite,
+        bulk: Bulk,
+        serial: Serial,
+        locks: Locks = NO_LOCKS,
+        on_lock_share: Callable[[float], None] = lambda share: None,
+    ) -> None:
         self._composite = composite
         self._bulk = bulk
+        self._serial = serial
+        self._on_lock_share = on_lock_share
+        self.locks = locks
         self.dropped: set[tuple[str, str]] = set()
 
     def write(
@@ -62,7 +89,7 @@ class Writer:
     ) -> None:
         """See ``Org.write``."""
         pipeline = _Pipeline(self)
-        for packed in pack(writes, bulk=bulk):
+        for packed in pack(writes, bulk=bulk, locks=self.locks):
             if cancelled():
                 raise Cancelled("writing was stopped", left_undone="rows that were not sent yet were left undone")
             batch = packed.writes
@@ -91,7 +118,7 @@ class Writer:
             if again.locked:
                 self._composite.channel.transport.wait(wait)
             pipeline, pending, again = _Pipeline(self), again.writes, Again()
-            for packed in pack(pending, bulk=bulk):
+            for packed in pack(pending, bulk=bulk, locks=ONE_BY_ONE):
                 left = pipeline.step(packed, outcomes, last=number == len(LOCK_WAITS))
                 again = Again([*again.writes, *left.writes], again.locked or left.locked)
             if not again.writes:
@@ -143,13 +170,36 @@ class Writer:
         wanted = [
             JobRows(
                 job.sobject,
-                [(row.first.key, row.first.record_id or "", self.values(row.writes, flat=True)) for row in job.rows],
+                [
+                    (row.first.key, row.first.record_id or "", self.values(row.writes, flat=not job.serial))
+                    for row in job.rows
+                ],
                 job.multipart,
             )
             for job in packed.jobs
         ]
-        outcomes, error = self._bulk.run(wanted)
-        return [outcome for each in outcomes for outcome in each], error
+        side_by_side = [each for each, job in zip(wanted, packed.jobs, strict=True) if not job.serial]
+        found, error = self._bulk.run(side_by_side) if side_by_side else ([], None)
+        parallel = iter(found)
+        outcomes: list[OrgOutcome] = []
+        for each, job in zip(wanted, packed.jobs, strict=True):
+            if not job.serial:
+                outcomes += self._measured(job.sobject, next(parallel))
+            elif error is not None:
+                outcomes += all_rows(each.rows, "unsent", error)
+            else:
+                written, error = self._serial.update(each.sobject, each.rows)
+                outcomes += written
+        return outcomes, error
+
+    def _measured(self, sobject: str, outcomes: list[OrgOutcome]) -> list[OrgOutcome]:
+        """Learn from a parallel job what share of its rows locks refuse."""
+        if sobject == MEMBER and all(one.state in ("written", "rejected") for one in outcomes):
+            share = share_of(len(outcomes), sum(one.code == LOCKED for one in outcomes))
+            if share is not None and share != self.locks.share:
+                self.locks = Locks(share)
+                self._on_lock_share(share)
+        return outcomes
 
 
 class _Pipeline:

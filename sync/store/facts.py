@@ -26,6 +26,7 @@ SLOW_POLLS = "org.slow_polls"
 SCHEDULE_PAUSED = "schedule.paused"
 LIMITS = "org.limits"
 GOVERNOR = "governor"
+LOCK_SHARE = "org.lock_share"
 
 
 class Facts:

@@ -6,6 +6,7 @@ import pytest
 
 from sync.budget import Gear, Ladder, Meter, cost, judge, service_batches
 from sync.model import Calls
+from sync.plan import WriteCost
 
 LADDER = Ladder()
 
@@ -53,7 +54,7 @@ def test_own_caps_a_day_and_a_run() -> None:
 
 
 def test_the_cost_includes_what_was_read_and_bounds_itself() -> None:
-    made = cost(Calls(2, 3), salesforce=(4, 3), predictive=2, after=Calls(0, 1))
+    made = cost(Calls(2, 3), salesforce=WriteCost(4, 3, 4), predictive=2, after=Calls(0, 1))
     assert made.predicted == Calls(6, 6)
     assert made.lower_bound.salesforce == 4
     assert made.lower_bound.salesforce <= made.predicted.salesforce <= made.maximum.salesforce

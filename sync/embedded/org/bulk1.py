@@ -1,31 +1,30 @@
-"""Bulk API (the first one), for clients that still use it: jobs of batches in CSV or JSON below ``/services/async``.
+"""Bulk API (the first one): jobs of batches in CSV, JSON or XML below ``/services/async``.
 
-A batch is worked off as it arrives, so that the first look finds it completed. Each request is a call.
+A batch is worked off as it arrives, so that the first look finds it completed. Each request is a call. With the switch
+``lock_contention`` the batches of a parallel job refuse each other rows of one campaign, those of a serial job never.
 """
 
 from __future__ import annotations
 
-import csv
-import io
+import random
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
-from sync.embedded.org.bulk1_forms import as_xml, fields_of
+from sync.embedded.org.bulk1_forms import Outcome, as_xml, fields_of, outcomes_in, records_in, values_in
 from sync.embedded.org.bulk_job import Job
 from sync.embedded.org.bulk_jobs import Jobs, query_rows
-from sync.embedded.org.bulk_rows import row_values, write_row
+from sync.embedded.org.bulk_rows import CHUNK, campaign_of, refuse_locked, write_row
 from sync.embedded.org.core import Answer, Org
+from sync.embedded.org.dml import Writer
 from sync.embedded.org.errors import OrgError
 from sync.embedded.org.ids import encoder
 from sync.embedded.org.soql_scope import instant_text
 
 _OPERATIONS = frozenset({"insert", "update", "upsert", "delete", "hardDelete", "query", "queryAll"})
 _MOST_ROWS = 10_000
-_CSV, _JSON, _XML = ({"Content-Type": kind} for kind in ("text/csv", "application/json", "application/xml"))
+_TYPES = {"CSV": "text/csv", "JSON": "application/json", "XML": "application/xml"}
 """Clients compare these to the letter: this interface names no character set."""
 
 
@@ -48,7 +47,7 @@ class _Batch:
     raw: bytes = b""
     state: str = "Completed"
     message: str | None = None
-    outcomes: list[tuple[str | None, bool, bool, str]] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
     header: Sequence[str] = ()
     rows: list[Any] = field(default_factory=list)
 
@@ -76,6 +75,7 @@ class _Job:
     concurrency: str
     state: str = "Open"
     batches: dict[str, _Batch] = field(default_factory=dict)
+    holds: dict[str, set[str]] = field(default_factory=dict)
 
 
 class Bulk1:
@@ -123,7 +123,7 @@ class Bulk1:
         if len(path) == 4:
             return _shown(batch.shown(found.job.id), "batchInfo", 200, json)
         if path[4] == "request":
-            return Answer(200, batch.raw, _JSON if found.content == "JSON" else _CSV)
+            return Answer(200, batch.raw, {"Content-Type": _TYPES[found.content]})
         return self._results(found, batch, path[5] if len(path) == 6 else None, json=json)
 
     def _id(self, prefix: str) -> str:
@@ -135,8 +135,8 @@ class Bulk1:
         operation, content = str(given.get("operation")), str(given.get("contentType", "XML")).upper()
         if operation not in _OPERATIONS:
             raise Refused("InvalidJob", f"Unknown operation: {operation}")
-        if content not in ("CSV", "JSON"):
-            raise Refused("InvalidJob", "The content types CSV and JSON are supported here")
+        if content not in _TYPES:
+            raise Refused("InvalidJob", f"Unable to parse Job: {given.get('contentType')} is not a valid content type")
         item = self._org.schema.find(str(given.get("object")))
         if item is None:
             raise Refused(
@@ -205,79 +205,51 @@ class Bulk1:
         return batch
 
     def _write(self, found: _Job, batch: _Batch) -> None:
-        rows = _values(found.content, batch.raw)
+        rows = values_in(found.content, batch.raw)
         if len(rows) > _MOST_ROWS:
             raise OrgError("InvalidBatch", f"Records per batch are limited to {_MOST_ROWS}")
         with self._org.store.writing() as connection:
             writer, job = self._org.writer(connection), found.job
-            for values in rows:
+            lost = frozenset[str]()
+            for at, values in enumerate(rows):
+                if at % CHUNK == 0:
+                    lost = self._lost(found, batch, writer, rows[at : at + CHUNK])
                 given = str(next((v for n, v in values.items() if n.lower() == "id"), "") or "")
                 try:
+                    if lost:
+                        refuse_locked(job, writer, values, lost)
                     key, created = write_row(job, writer, values, given)
                     batch.outcomes.append((encoder(job.item.prefix)(key), True, created, ""))
                 except OrgError as error:
                     words = f"{error.code}:{error.message}:{','.join(error.fields)} --"
                     batch.outcomes.append((None, False, False, words))
 
+    def _lost(self, found: _Job, batch: _Batch, writer: Writer, rows: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+        """The campaigns whose lock an earlier batch of a parallel job holds while 200 rows of this one want it."""
+        share = self._org.state.switches.lock_contention
+        if not share or found.concurrency != "Parallel":
+            return frozenset()
+        wanted = {c for values in rows if (c := campaign_of(found.job, writer, values)) is not None}
+        held = {c for other, campaigns in found.holds.items() if other != batch.id for c in campaigns}
+        found.holds.setdefault(batch.id, set()).update(wanted)
+        draws = random.Random(f"{batch.id} {len(batch.outcomes)}")  # noqa: S311 - repeatable by intent
+        return frozenset(c for c in sorted(wanted & held) if draws.random() < share)
+
     def _results(self, found: _Job, batch: _Batch, part: str | None, *, json: bool) -> Answer:
+        content = {"Content-Type": _TYPES[found.content]}
         if found.job.operation not in ("query", "queryAll"):
-            return _outcomes(found.content, batch)
+            return Answer(200, outcomes_in(found.content, batch.outcomes), content)
         result = encoder("752")(int.from_bytes(batch.id[:15].encode()) % 1_000_000)
         if part is None:
             if json:
-                return Answer(200, [result], _JSON)
-            return Answer(200, as_xml("result-list", {"result": result}), _XML)
+                return Answer(200, [result], {"Content-Type": _TYPES["JSON"]})
+            return Answer(200, as_xml("result-list", {"result": result}), {"Content-Type": _TYPES["XML"]})
         if part != result:
             raise Refused("InvalidBatch", "Unable to find result", 404)
-        if found.content == "JSON":
-            kind = {"type": found.job.item.name}
-            rows = [{"attributes": kind, **dict(zip(batch.header, row, strict=True))} for row in batch.rows]
-            return Answer(200, rows, _JSON)
-        return Answer(200, _table(batch.header, batch.rows), _CSV)
-
-
-def _values(content: str, raw: bytes) -> list[dict[str, Any]]:
-    if content == "JSON":
-        try:
-            rows = msgspec.json.decode(raw)
-        except msgspec.DecodeError as error:
-            raise OrgError("InvalidBatch", f"Failed to parse JSON: {error}") from None
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise OrgError("InvalidBatch", "The batch has to be an array of objects")
-        return rows
-    lines = list(csv.reader(io.StringIO(raw.decode("utf-8-sig", "replace"), newline="")))
-    if not lines or any(len(line) != len(lines[0]) for line in lines if line):
-        raise OrgError("InvalidBatch", "The rows do not have as many cells as the header")
-    return [row_values(lines[0], line) for line in lines[1:] if line]
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(header)
-    writer.writerows(rows)
-    return out.getvalue().encode()
-
-
-def _outcomes(content: str, batch: _Batch) -> Answer:
-    if content == "JSON":
-        told = [
-            {"success": good, "created": new, "id": key, "errors": [] if good else [_error(words)]}
-            for key, good, new, words in batch.outcomes
-        ]
-        return Answer(200, told, _JSON)
-    rows = [[key or "", str(good).lower(), str(new).lower(), words] for key, good, new, words in batch.outcomes]
-    return Answer(200, _table(("Id", "Success", "Created", "Error"), rows), _CSV)
-
-
-def _error(words: str) -> dict[str, Any]:
-    code, _, rest = words.partition(":")
-    message, _, names = rest.rpartition(":")
-    fields = [name for name in names.removesuffix(" --").split(",") if name]
-    return {"statusCode": code, "message": message, "fields": fields, "extendedErrorDetails": None}
+        return Answer(200, records_in(found.content, found.job.item.name, batch.header, batch.rows), content)
 
 
 def _shown(values: Mapping[str, Any], name: str, status: int, json: bool) -> Answer:
     if json:
-        return Answer(status, dict(values), _JSON)
-    return Answer(status, as_xml(name, values), _XML)
+        return Answer(status, dict(values), {"Content-Type": _TYPES["JSON"]})
+    return Answer(status, as_xml(name, values), {"Content-Type": _TYPES["XML"]})

@@ -90,25 +90,17 @@ class Ingest:
         share = self._org.state.switches.lock_contention
         if not share or (chunk.batch == 0 and not job.parallel):
             return frozenset()
-        wanted = {c for row in chunk.rows if (c := self._campaign(job, writer, row)) is not None}
+        wanted = {
+            c
+            for row in chunk.rows
+            if (c := campaign_of(job, writer, dict(zip(job.header, row, strict=False)))) is not None
+        }
         if chunk.step != job.step:
             job.step, job.holds = chunk.step, set()
         draws = random.Random(f"{job.id} {chunk.batch} {chunk.step}")  # noqa: S311 - repeatable by intent
         lost = {c for c in sorted(wanted & job.holds) if draws.random() < share}
         job.holds |= wanted - lost
         return frozenset(lost)
-
-    @staticmethod
-    def _campaign(job: Job, writer: Writer, row: Row) -> str | None:
-        cells = {name.lower(): cell for name, cell in zip(job.header, row, strict=False)}
-        for name in _PARENTS:
-            if name in cells:
-                return normalise(cells[name])
-        found = decode(cells.get("id", ""))
-        if job.item.name != "CampaignMember" or found is None:
-            return None
-        kept = writer.connection.execute("SELECT CampaignId FROM CampaignMember WHERE Id = ?", (found[1],)).fetchone()
-        return encoder("701")(kept[0])[:15] if kept else None
 
     def _row(self, job: Job, writer: Writer, row: Row, lost: frozenset[str]) -> None:
         given = ""
@@ -117,15 +109,34 @@ class Ingest:
                 raise OrgError("InvalidBatch", f"the row has {len(row)} cells, the header {len(job.header)}")
             values = row_values(job.header, row)
             given = str(next((v for n, v in values.items() if n.lower() == "id"), "") or "")
-            if lost and (campaign := self._campaign(job, writer, row)) in lost:
-                raise OrgError(
-                    "UNABLE_TO_LOCK_ROW",
-                    f"unable to obtain exclusive access to this record or 1 records: {campaign}",
-                )
+            if lost:
+                refuse_locked(job, writer, values, lost)
             key, created = write_row(job, writer, values, given)
             job.done.append((encoder(job.item.prefix)(key), created, row))
         except OrgError as error:
             job.failed.append((given, f"{error.code}:{error.message}:{','.join(error.fields)} --", row))
+
+
+def campaign_of(job: Job, writer: Writer, values: Mapping[str, Any]) -> str | None:
+    """The campaign (15 characters) whose lock a row wants, None when it wants none."""
+    cells = {name.lower(): str(value or "") for name, value in values.items()}
+    for name in _PARENTS:
+        if name in cells:
+            return normalise(cells[name])
+    found = decode(cells.get("id", ""))
+    if job.item.name != "CampaignMember" or found is None:
+        return None
+    kept = writer.connection.execute("SELECT CampaignId FROM CampaignMember WHERE Id = ?", (found[1],)).fetchone()
+    return encoder("701")(kept[0])[:15] if kept else None
+
+
+def refuse_locked(job: Job, writer: Writer, values: Mapping[str, Any], lost: frozenset[str]) -> None:
+    """Raise OrgError UNABLE_TO_LOCK_ROW for a row of one of the *lost* campaigns."""
+    campaign = campaign_of(job, writer, values)
+    if campaign in lost:
+        raise OrgError(
+            "UNABLE_TO_LOCK_ROW", f"unable to obtain exclusive access to this record or 1 records: {campaign}"
+        )
 
 
 def write_row(job: Job, writer: Writer, values: Mapping[str, Any], given: str) -> tuple[int, bool]:

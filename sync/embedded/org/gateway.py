@@ -195,11 +195,11 @@ class Gateway:
 
     def _bulk(self, wire: _Wire, path: str) -> Answer:
         """The first Bulk API, whose requests carry the session in a header of their own."""
-        token = wire.headers.get("x-sfdc-session") or wire.headers.get("authorization", "").partition(" ")[2]
+        token = wire.headers.get("x-sfdc-session", "")
         json = "json" in wire.headers.get("accept", "") + wire.headers.get("content-type", "")
         refusal: Refused | None = None
         if not self.sessions.is_open(token, self.org.state.switches.session_seconds):
-            refusal = Refused("InvalidSessionId", "Invalid session id", 401)
+            refusal = Refused("InvalidSessionId", "Invalid session id", 400)
         elif self.quota.take(overrun=self.org.state.switches.overrun) is None:
             refusal = Refused("ExceededQuota", "TotalRequests Limit exceeded.", 403)
         if refusal is not None:
