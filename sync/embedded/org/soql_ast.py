@@ -9,16 +9,18 @@ Position = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A field, through relationships: ``Campaign.Name``; in a date ``function`` when there is one."""
+    """A field, through relationships: ``Campaign.Name``; in a date ``function`` when there is one, of the instant in
+    the user's time zone when it is ``local``."""
 
     parts: tuple[str, ...]
     at: Position
     function: str | None = None
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """COUNT, COUNT_DISTINCT, SUM, AVG, MIN or MAX of a field (no field: ``COUNT()``)."""
+    """COUNT, COUNT_DISTINCT, SUM, AVG, MIN, MAX or GROUPING of a field (no field: ``COUNT()``)."""
 
     function: str
     path: Path | None
@@ -41,6 +43,16 @@ class FieldsOf:
 
     kind: str
     at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class TypeOf:
+    """``TYPEOF relationship WHEN object THEN fields … ELSE fields END``; ``otherwise`` None without an ELSE."""
+
+    relationship: str
+    at: Position
+    cases: tuple[tuple[str, Position, tuple[Path, ...]], ...]
+    otherwise: tuple[Path, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +142,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A SELECT statement."""
+    """A SELECT statement; ``totals`` is ROLLUP or CUBE where its groups have subtotals."""
 
-    select: tuple[Selected | Aggregate | FieldsOf | Children, ...]
+    select: tuple[Selected | Aggregate | FieldsOf | TypeOf | Children, ...]
     source: str
     source_at: Position
     alias: str | None
@@ -143,3 +155,4 @@ class Query:
     limit: int | None
     offset: int
     text: str
+    totals: str | None = None

@@ -75,7 +75,7 @@ def _columns(query: ast.Query, view: View) -> list[dict[str, Any]]:
             inner = _columns(replace(one.query, source=relation.child), view)
             columns.append(_column(relation.name, relation.child, aggregate=True, joinColumns=inner))
         else:
-            for selected in spelled_out(one, item):
+            for selected in spelled_out(one, item, scope):
                 found, _, _, chain = scope.field(selected.path)
                 _into(view, columns, item, chain).append(_of_field(found, selected.alias or found.name))
     return columns

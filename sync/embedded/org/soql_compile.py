@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from sync.embedded.org import soql_ast as ast
@@ -12,6 +13,8 @@ from sync.embedded.org.soql_filter import Filter, Params
 from sync.embedded.org.soql_parse import pointed
 from sync.embedded.org.soql_scope import Convert, Scope, View, converter, formatted
 from sync.embedded.org.soql_shape import Child, Compiled, Shape, count_of
+from sync.embedded.org.soql_totals import MOST_KEYS, Totals
+from sync.embedded.org.soql_typeof import NOTHING, fields_by_type
 
 MAX_OFFSET = 2_000
 _MOST_OF_FIELDS = 200
@@ -33,6 +36,7 @@ class _Compiler:
         self.query, self.view, self.params = query, view, params
         self.scope = Scope(view, _source_object(query, view), alias, query.text, query.alias)
         self.selective = False
+        self.totals: Totals | None = None
 
     def where(self) -> str:
         """The WHERE clause, standing conditions included."""
@@ -103,7 +107,11 @@ class _Compiler:
         return found is not None and found.indexed and found.type == "datetime"
 
     def order(self) -> str:
-        """The ORDER BY clause; nulls come first unless asked otherwise, in both directions."""
+        """The ORDER BY clause."""
+        return ", ".join(expression + behind for expression, behind in self.keys())
+
+    def keys(self) -> list[tuple[str, str]]:
+        """The keys of ORDER BY: what is compared, and how; nulls come first unless asked otherwise, either way."""
         parts = []
         for key in self.query.order:
             if isinstance(key.key, ast.Aggregate):
@@ -116,19 +124,26 @@ class _Compiler:
                     "INVALID_FIELD",
                     pointed(self.query.text, at, (f"field '{found.name}' can not be sorted in a query call")),
                 )
-            text = expression + (" COLLATE NOCASE" if found.type in TEXTUAL else "")
+            text = " COLLATE NOCASE" if found.type in TEXTUAL else ""
             text += " DESC" if key.descending else ""
             first = key.nulls_first is not False
             if first == key.descending:
                 text += " NULLS FIRST" if first else " NULLS LAST"
-            parts.append(text)
-        return ", ".join(parts)
+            parts.append((expression, text))
+        return parts
 
     def aggregate(self, node: ast.Aggregate) -> tuple[str, Field]:
         """An aggregate as SQL, and a field like its result. Raises OrgError for types that have no such aggregate."""
         if node.path is None:
             raise OrgError("MALFORMED_QUERY", pointed(self.query.text, node.at, "unexpected token: ')'"))
-        found, _, expression, _ = self.scope.field(node.path)
+        found, _, expression, chain = self.scope.field(node.path)
+        if node.function == "GROUPING":
+            name = (*(c.lower() for c in chain), found.name, node.path.function or "")
+            marker = self.totals.marker(name) if self.totals is not None else None
+            if marker is None:
+                words = f"GROUPING is only allowed for fields of GROUP BY ROLLUP or CUBE: {found.name}"
+                raise OrgError("MALFORMED_QUERY", pointed(self.query.text, node.at, words))
+            return marker, _COUNTED
         if node.function == "COUNT":
             return f"count({expression})", _COUNTED
         if node.function == "COUNT_DISTINCT":
@@ -172,10 +187,12 @@ def _path_of(compiler: _Compiler, selected: ast.Selected) -> tuple[Field, Object
     return compiler.scope.field(selected.path)
 
 
-def spelled_out(one: ast.Selected | ast.FieldsOf, item: ObjectType) -> list[ast.Selected]:
+def spelled_out(one: ast.Selected | ast.FieldsOf | ast.TypeOf, item: ObjectType, scope: Scope) -> list[ast.Selected]:
     """The fields that an item of the select list stands for."""
     if isinstance(one, ast.Selected):
         return [one]
+    if isinstance(one, ast.TypeOf):
+        return fields_by_type(one, scope)
     kept = [f for f in item.fields if one.kind == "ALL" or f.custom == (one.kind == "CUSTOM")]
     return [ast.Selected(ast.Path((f.name,), one.at), None) for f in kept]
 
@@ -191,8 +208,8 @@ def _selected(compiler: _Compiler) -> list[ast.Selected]:
             if one.kind != "STANDARD" and (query.limit is None or query.limit > _MOST_OF_FIELDS):
                 words = "The SOQL FIELDS function must have a LIMIT of at most 200"
                 raise OrgError("MALFORMED_QUERY", pointed(query.text, one.at, words))
-        if isinstance(one, ast.Selected | ast.FieldsOf):
-            found += spelled_out(one, compiler.scope.base)
+        if isinstance(one, ast.Selected | ast.FieldsOf | ast.TypeOf):
+            found += spelled_out(one, compiler.scope.base, compiler.scope)
     return found
 
 
@@ -217,6 +234,8 @@ def _rows(compiler: _Compiler) -> Compiled:
                 columns.append(f"{alias}.Id")
                 node.nodes[key] = Shape(target, len(columns) - 1)
             node, walked = node.nodes[key], target
+        if selected.wrapped == NOTHING:
+            continue
         if found.name == "Id":
             node.leaves.append((shown, node.key_column, encoder(owner.prefix)))
             continue
@@ -258,23 +277,16 @@ def _children(compiler: _Compiler) -> tuple[Child, ...]:
 _NOT_GROUPABLE = frozenset({"datetime", "textarea", "double", "percent", "currency"})
 
 
-def _grouped(compiler: _Compiler) -> Compiled:
-    query, scope = compiler.query, compiler.scope
-    grouped: dict[tuple[str, ...], str] = {}
-    for path in query.group:
-        found, _, expression, chain = scope.field(path)
-        if found.type in _NOT_GROUPABLE:
-            raise OrgError(
-                "INVALID_FIELD",
-                pointed(query.text, path.at, (f"field '{found.name}' can not be grouped in a query call")),
-            )
-        name = (*(c.lower() for c in chain), found.name, path.function or "")
-        grouped[name] = expression + (" COLLATE NOCASE" if found.type in TEXTUAL else "")
+def _shown(
+    compiler: _Compiler, grouped: Mapping[tuple[str, ...], str]
+) -> tuple[list[str], list[tuple[str, Convert | None]]]:
+    """The columns of a grouped statement, and how each is called and shown."""
+    query, scope, totals = compiler.query, compiler.scope, compiler.totals
     columns: list[str] = []
     keys: list[tuple[str, Convert | None]] = []
     unnamed = 0
     for selected in query.select:
-        if isinstance(selected, ast.FieldsOf | ast.Children):
+        if isinstance(selected, ast.FieldsOf | ast.TypeOf | ast.Children):
             raise OrgError("MALFORMED_QUERY", "Grouped queries select fields and aggregates only")
         if isinstance(selected, ast.Aggregate):
             expression, found = compiler.aggregate(selected)
@@ -284,7 +296,8 @@ def _grouped(compiler: _Compiler) -> Compiled:
             keys.append((label, converter(found, scope.base)))
         else:
             found, owner, expression, chain = scope.field(selected.path)
-            if (*(c.lower() for c in chain), found.name, selected.path.function or "") not in grouped:
+            name = (*(c.lower() for c in chain), found.name, selected.path.function or "")
+            if name not in grouped:
                 raise OrgError(
                     "MALFORMED_QUERY",
                     pointed(
@@ -297,13 +310,41 @@ def _grouped(compiler: _Compiler) -> Compiled:
             if selected.alias is None and selected.path.function is not None:
                 label, unnamed = f"expr{unnamed}", unnamed + 1
             keys.append((label, converter(found, owner)))
+            if totals is not None:
+                expression = totals.key(name, expression)
         if [k for k, _ in keys].count(label) > 1:
             raise OrgError("MALFORMED_QUERY", f"duplicate alias: {label}")
         columns.append(expression)
+    return columns, keys
+
+
+def _grouped(compiler: _Compiler) -> Compiled:
+    query, scope = compiler.query, compiler.scope
+    grouped: dict[tuple[str, ...], str] = {}
+    for path in query.group:
+        found, _, expression, chain = scope.field(path)
+        if found.type in _NOT_GROUPABLE:
+            raise OrgError(
+                "INVALID_FIELD",
+                pointed(query.text, path.at, (f"field '{found.name}' can not be grouped in a query call")),
+            )
+        name = (*(c.lower() for c in chain), found.name, path.function or "")
+        grouped[name] = expression + (" COLLATE NOCASE" if found.type in TEXTUAL else "")
+    totals = compiler.totals = Totals(query.totals, grouped) if query.totals else None
+    if totals is not None and len(grouped) > MOST_KEYS:
+        at = query.group[MOST_KEYS].at
+        raise OrgError("MALFORMED_QUERY", pointed(query.text, at, f"at most {MOST_KEYS} fields in {query.totals}"))
+    columns, keys = _shown(compiler, grouped)
     where = compiler.where()
     having = ""
     if query.having is not None:
         having = Filter(scope, compiler.params, subselect).with_aggregates(compiler.aggregate).condition(query.having)
+    if totals is not None:
+        made = totals.statement(columns, scope.source(), where, having, compiler.keys())
+        source, columns, order = made
+        params = tuple(compiler.params) * totals.count
+        outer = ("aggregate", scope.base, tuple(columns), source, "", order, "", "", params, query.limit, query.offset)
+        return Compiled(*outer, None, tuple(keys))
     order = compiler.order()
     return Compiled(
         "aggregate",

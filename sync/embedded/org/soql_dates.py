@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sync.embedded.org.schema import Field
 
@@ -95,8 +96,19 @@ _SQL: Mapping[str, str] = {
 }
 
 
-def date_function(name: str, expression: str, kind: str) -> tuple[Field, str]:
-    """A field like the function's result, and its SQL over a date's or datetime's; instants are read in UTC."""
+def zoned(seconds: int | None, zone: str) -> int | None:
+    """An instant as the seconds that a clock in *zone* shows; a function of the database."""
+    if seconds is None:
+        return None
+    offset = datetime.fromtimestamp(seconds, ZoneInfo(zone)).utcoffset()
+    return seconds + (int(offset.total_seconds()) if offset is not None else 0)
+
+
+def date_function(name: str, expression: str, kind: str, zone: str | None = None) -> tuple[Field, str]:
+    """A field like the function's result, and its SQL over a date's or datetime's; instants are read in UTC, or in
+    *zone*."""
+    if kind == "datetime" and zone is not None:
+        expression = f"zoned({expression}, '{zone}')"
     value = f"{expression}, 'unixepoch'" if kind == "datetime" else expression
     made = Field("expr", "date") if name == "DAY_ONLY" else _NUMBER
     return made, _SQL[name].format(value)

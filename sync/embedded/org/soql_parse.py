@@ -23,23 +23,27 @@ _GRAMMAR = r"""
 start: query
 query: SELECT items FROM source filter grouping tail
 source: NAME [alias] [scope]
-filter: [where] [with]
+filter: [where] [with_mode]
 grouping: [group] [having]
-tail: [order] [limit] [offset] [for]
+tail: [order] [limit] [offset] [for_what] [update]
 alias: [AS] NAME
 scope: USING SCOPE NAME
-with: WITH NAME
-for: FOR NAME ("," NAME)*
+with_mode: WITH NAME
+for_what: FOR NAME ("," NAME)*
+update: UPDATE NAME ("," NAME)*
 items: item ("," item)*
 ?item: path [NAME] -> selected
      | WRAPPED "(" path ")" [NAME] -> wrapped
      | FIELDS "(" NAME ")" -> fields_of
      | "(" query ")" -> children
+     | TYPEOF NAME when+ [otherwise] END -> typeof
      | aggregate
+when: WHEN NAME THEN plain ("," plain)*
+otherwise: ELSE plain ("," plain)*
 aggregate: FUNCTION "(" [path] ")" [NAME]
 ?path: plain | dated
 plain: NAME ("." NAME)*
-dated: DATED "(" plain ")"
+dated: DATED "(" plain ")" | DATED "(" CONVERT "(" plain ")" ")"
 
 where: WHERE _condition
 _condition: both | either | unary
@@ -56,7 +60,7 @@ either: unary (OR unary)+
 ?operand: path | aggregate_plain
 aggregate_plain: FUNCTION "(" [path] ")"
 
-group: GROUP BY path ("," path)*
+group: GROUP BY path ("," path)* | GROUP BY TOTALS "(" path ("," path)* ")"
 having: HAVING _condition
 order: ORDER BY key ("," key)*
 key: operand [DIRECTION] [NULLS WHERE_NULLS]
@@ -82,9 +86,17 @@ NULLS.3: /nulls\b/i
 WHERE_NULLS.3: /(first|last)\b/i
 LIMIT.3: /limit\b/i
 OFFSET.3: /offset\b/i
-FUNCTION.4: /(count_distinct|count|sum|avg|min|max)(?=\s*\()/i
+FUNCTION.4: /(count_distinct|count|sum|avg|min|max|grouping)(?=\s*\()/i
 CONSTANT.3: /(true|false|null)\b/i
 WRAPPED.4: /(tolabel|format|convertcurrency)(?=\s*\()/i
+CONVERT.4: /converttimezone(?=\s*\()/i
+TOTALS.4: /(rollup|cube)(?=\s*\()/i
+TYPEOF.3: /typeof\b/i
+WHEN.3: /when\b/i
+THEN.3: /then\b/i
+ELSE.3: /else\b/i
+END.3: /end\b/i
+UPDATE.3: /update\b/i
 FIELDS.4: /fields(?=\s*\()/i
 DATED.4: /(calendar|fiscal|day|hour|week)_\w+(?=\s*\()/i
 RANGE.4: /(to|yester)day\b|tomorrow\b|(last|this|next|n)_\w+(:\d+)?/i
@@ -165,6 +177,16 @@ def _literal(text: str, at: ast.Position) -> ast.Literal:
     return ast.Literal("range", lower, at)
 
 
+_ALLOWED = {
+    "WITH": frozenset({"SECURITY_ENFORCED", "USER_MODE", "SYSTEM_MODE"}),
+    "FOR": frozenset({"VIEW", "REFERENCE", "UPDATE"}),
+    "UPDATE": frozenset({"TRACKING", "VIEWSTAT"}),
+    "SCOPE": frozenset({"EVERYTHING", "MINE", "DELEGATED", "TEAM", "MINE_AND_MY_GROUPS", "SCOPING_RULE"})
+    | frozenset({"MY_TERRITORY", "MY_TEAM_TERRITORY"}),
+}
+"""What may follow these words."""
+
+
 class _Build(Transformer[Token, Any]):
     """Parse tree to values; one method a rule of the grammar."""
 
@@ -194,7 +216,14 @@ class _Build(Transformer[Token, Any]):
         return ast.Path(tuple(str(p) for p in parts), _at(parts[0]))
 
     def dated(self, parts: list[Any]) -> ast.Path:
-        return ast.Path(parts[1].parts, _at(parts[0]), str(parts[0]).upper())
+        return ast.Path(parts[-1].parts, _at(parts[0]), str(parts[0]).upper(), len(parts) == 3)
+
+    def when(self, parts: list[Any]) -> tuple[str, ast.Position, tuple[ast.Path, ...]]:
+        return str(parts[1]), _at(parts[1]), tuple(p for p in parts if isinstance(p, ast.Path))
+
+    def typeof(self, parts: list[Any]) -> ast.TypeOf:
+        cases = tuple(p for p in parts if isinstance(p, tuple) and isinstance(p[0], str))
+        return ast.TypeOf(str(parts[1]), _at(parts[1]), cases, parts[-2])
 
     def alias(self, parts: list[Any]) -> Token:
         return parts[1]  # type: ignore[no-any-return]
@@ -209,6 +238,17 @@ class _Build(Transformer[Token, Any]):
         return parts[1]
 
     having = where
+
+    def _checked(self, parts: list[Token]) -> None:
+        known = _ALLOWED[next(str(p).upper() for p in reversed(parts) if p.type != "NAME")]
+        for token in parts:
+            if token.type == "NAME" and token.upper() not in known:
+                raise OrgError("MALFORMED_QUERY", pointed(self._text, _at(token), f"unexpected token: '{token}'"))
+
+    scope = update = with_mode = for_what = _checked
+
+    def otherwise(self, parts: list[Any]) -> tuple[ast.Path, ...]:
+        return tuple(parts[1:])
 
     def both(self, parts: list[Any]) -> ast.Both:
         return ast.Both(tuple(p for p in parts if not isinstance(p, Token)))
@@ -237,7 +277,8 @@ class _Build(Transformer[Token, Any]):
         return ast.AmongRows(parts[0], parts[1] is not None, parts[3])
 
     def group(self, parts: list[Any]) -> tuple[Any, ...]:
-        return tuple(p for p in parts if isinstance(p, ast.Path))
+        totals = [str(p).upper() for p in parts if isinstance(p, Token) and p.type == "TOTALS"]
+        return tuple(p for p in parts if isinstance(p, ast.Path)), totals[0] if totals else None
 
     def key(self, parts: list[Any]) -> ast.Order:
         operand, direction, _, nulls = parts
@@ -262,15 +303,15 @@ class _Build(Transformer[Token, Any]):
         return parts[0]
 
     def grouping(self, parts: list[Any]) -> tuple[Any, Any]:
-        return parts[0] or (), parts[1]
+        return parts[0] or ((), None), parts[1]
 
     def tail(self, parts: list[Any]) -> tuple[Any, int | None, int]:
         return parts[0] or (), parts[1], parts[2] or 0
 
     def query(self, parts: list[Any]) -> ast.Query:
-        _, select, _, (source, alias), where, (group, having), (order, limit, offset) = parts
+        _, select, _, (source, alias), where, ((group, totals), having), (order, limit, offset) = parts
         at, text = _at(source), self._text
-        return ast.Query(select, str(source), at, alias, where, group, having, order, limit, offset, text)
+        return ast.Query(select, str(source), at, alias, where, group, having, order, limit, offset, text, totals)
 
 
 @lru_cache(maxsize=1)
@@ -303,4 +344,6 @@ def parse(text: str) -> ast.Query:
     except UnexpectedInput as error:
         raise _unexpected(text, error) from None
     except VisitError as error:
+        if isinstance(error.orig_exc, OrgError):
+            raise error.orig_exc from None
         raise OrgError("MALFORMED_QUERY", f"unexpected token: {error.orig_exc}") from None

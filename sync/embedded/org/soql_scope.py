@@ -180,7 +180,11 @@ class Scope:
             if found.type not in ("date", "datetime"):
                 words = f"field '{found.name}' is no date: {path.function} cannot be used"
                 raise OrgError("INVALID_FIELD", pointed(self.text, path.at, words))
-            made, expression = date_function(path.function, expression, found.type)
+            if path.local and found.type != "datetime":
+                words = f"convertTimezone() needs a datetime: '{found.name}' is none"
+                raise OrgError("INVALID_FIELD", pointed(self.text, path.at, words))
+            zone = self.view.zone.key if path.local else None
+            made, expression = date_function(path.function, expression, found.type, zone)
             found = replace(made, name=found.name)
         return found, owner, expression, chain
 

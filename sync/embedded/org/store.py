@@ -18,6 +18,7 @@ from queue import Empty, LifoQueue
 
 from sync.embedded.org.ids import encoder
 from sync.embedded.org.schema import Schema
+from sync.embedded.org.soql_dates import zoned
 
 FIRST_KEY = 3_650_000
 """Keys start here, so that ids look like those of an org that has lived a while."""
@@ -140,6 +141,7 @@ class Store:
         connection.execute("PRAGMA temp_store=MEMORY")
         connection.create_function("id_text", 2, _id_text, deterministic=True)
         connection.create_function("fold", 1, fold, deterministic=True)
+        connection.create_function("zoned", 2, zoned, deterministic=True)
         self._all.append(connection)
         return connection
 
