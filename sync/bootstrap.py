@@ -43,7 +43,7 @@ from sync.rules import EVERY_RULE, Rule, Rules
 from sync.salesforce.client import SalesforceOrg
 from sync.settings import OrgSettings
 from sync.signing_in import login_of
-from sync.store.facts import LOCK_SHARE, SLOW_POLLS
+from sync.store.facts import DESCRIBED, LOCK_SHARE, SLOW_POLLS, KeptFact
 from sync.store.store import Store, open_store
 from sync.story import MemberStory, OptedIn, Unlocked
 from sync.views import CampaignView, Check, LimitsView, RunResult, TimerView
@@ -185,6 +185,7 @@ class Shell(Mending):
             login=login_of(settings, transport),
             slow_polls=self.store.facts.get(SLOW_POLLS) is not None,
             on_slow_polls=lambda: self.store.facts.set(SLOW_POLLS, "a poll in one statement timed out"),
+            kept=KeptFact(self.store.facts, DESCRIBED, self.clock),
             lock_share=float(self.store.facts.get(LOCK_SHARE) or 0.0),
             on_lock_share=lambda share: self.store.facts.set(LOCK_SHARE, str(share)),
             api_version=settings.api_version,

@@ -305,8 +305,11 @@ class Org(Protocol):
             Cancelled: *cancelled* was true between two batches, or a wait was ended.
         """
 
-    def describe_check(self) -> tuple[tuple[str, str], ...]:
-        """Mapped names that the org lacks, cannot be read or cannot be written: (API name, what is wrong)."""
+    def describe_check(self, *, afresh: bool = True) -> tuple[tuple[str, str], ...]:
+        """Mapped names that the org lacks, cannot be read or cannot be written: (API name, what is wrong).
+
+        *afresh* False is content with what the org said less than a day ago, if nothing was wrong then: no call.
+        """
 
 
 # ---------------------------------------------------------------- the service

@@ -100,8 +100,10 @@ def check_preconditions(live: LiveRun, campaign: Campaign | None, name: str) -> 
         missing.append(f"a type: Adaptive, Scheduled or Drip (it is {campaign.type_label or 'empty'})")
     if not campaign.labels:
         missing.append("at least one member status")
-    live.least += 1
-    missing += [f"field access: {name} {wrong}" for name, wrong in live.parts.org.describe_check()]
+    before = live.calls().salesforce
+    wrong = live.parts.org.describe_check(afresh=False)
+    live.least += live.calls().salesforce - before
+    missing += [f"field access: {name} {what}" for name, what in wrong]
     if missing:
         raise Refused(
             f"{campaign.name} is not ready for New Edition: {'; '.join(missing)}",

@@ -34,7 +34,7 @@ from sync.salesforce.bulk import Bulk
 from sync.salesforce.bulk_query import BulkQuery
 from sync.salesforce.composite import CALL_HEADERS, Answers, Composite, Part
 from sync.salesforce.decode import Codec, PersonRow, id18
-from sync.salesforce.describe import check_names
+from sync.salesforce.describe import Checked, Kept, check_names, checked_from, kept_text
 from sync.salesforce.errors import NO_FIELD, busy, ensure_ok, session_ended
 from sync.salesforce.jobs import Waits
 from sync.salesforce.polling import Poller
@@ -75,6 +75,7 @@ class SalesforceOrg:
         bulk: False keeps all reads and writes in Composites.
         bulk_from: rows still to be read from which a Bulk query reads them.
         waits: for Bulk jobs; by default by where the org is.
+        kept: where the check of the mapping is kept; without it each process asks anew.
         lock_share: of the rows of a Bulk job that met another batch, the share that locks refused last time.
         on_lock_share: told when a job measures another one.
         slow_polls: the org was too slow for a poll in one statement before.
@@ -99,6 +100,7 @@ class SalesforceOrg:
         bulk: bool = True,
         bulk_from: int = packing.BULK_READ_FROM,
         waits: Waits | None = None,
+        kept: Kept | None = None,
         lock_share: float = 0.0,
         on_lock_share: Callable[[float], None] = lambda share: None,
         slow_polls: bool = False,
@@ -130,8 +132,10 @@ class SalesforceOrg:
         self._mapping = mapping
         self._auto_sync = tuple(sorted(auto_sync))
         self._test_members = tuple(sorted(test_members))
-        self._absent: frozenset[tuple[str, str]] = frozenset()
-        self._codec = Codec(mapping)
+        self._kept, self._configured = kept, api_version
+        self._checked = checked_from(kept.load(), api_version, mapping) if kept is not None else None
+        self._absent = frozenset(self._checked.missing) if self._checked is not None else frozenset()
+        self._codec = Codec(mapping, self._absent)
         self._queries = Queries(mapping, self._codec, self._absent, self._auto_sync, self._test_members)
         self._poller = Poller(self, slow_polls, on_slow_polls)
         self._identity: OrgIdentity | None = None
@@ -188,13 +192,25 @@ class SalesforceOrg:
         except RemoteRejected as error:
             if error.code != NO_FIELD:
                 raise
-            missing = frozenset(check_names(self._composite, self._mapping).missing)
-            if missing <= self._absent:
+            before = self._absent
+            if self._check().missing_names <= before:
                 raise
-            self._absent |= missing
-            self._codec = Codec(self._mapping, self._absent)
-            self._queries = Queries(self._mapping, self._codec, self._absent, self._auto_sync, self._test_members)
             return read()
+
+    def _check(self) -> Checked:
+        """Ask the org what it has; from here on nothing is asked of it that it lacks."""
+        checked = self._checked = check_names(self._composite, self._mapping)
+        if self._kept is not None:
+            self._kept.save(kept_text(checked, self._configured, self._mapping))
+        self._absent = checked.missing_names
+        self._codec = Codec(self._mapping, self._absent)
+        self._queries = Queries(self._mapping, self._codec, self._absent, self._auto_sync, self._test_members)
+        return checked
+
+    def _forget_check(self) -> None:
+        self._checked = None
+        if self._kept is not None:
+            self._kept.save(None)
 
     # -------------------------------------------------------- identity
 
@@ -327,9 +343,11 @@ class SalesforceOrg:
                     asked.append((sobject, [one for one in ids if one not in found]))
         return {one: found.get(one, Person(one, Presence.INVISIBLE)) for one in wanted}
 
-    def describe_check(self) -> tuple[tuple[str, str], ...]:
-        """See ``Org.describe_check``. One call."""
-        return check_names(self._composite, self._mapping).problems
+    def describe_check(self, *, afresh: bool = True) -> tuple[tuple[str, str], ...]:
+        """See ``Org.describe_check``. One call, or none."""
+        if not afresh and self._checked is not None and not self._checked.problems:
+            return ()
+        return self._check().problems
 
     # -------------------------------------------------------- writing
 
@@ -346,7 +364,12 @@ class SalesforceOrg:
         cancelled: Callable[[], bool],
     ) -> None:
         """See ``Org.write``."""
-        self._writer.write(writes, before=before, after=after, cancelled=cancelled, bulk=self._bulk)
+        known = len(self._writer.dropped)
+        try:
+            self._writer.write(writes, before=before, after=after, cancelled=cancelled, bulk=self._bulk)
+        finally:
+            if len(self._writer.dropped) > known:
+                self._forget_check()
 
     # -------------------------------------------------------- headers as values
 

@@ -1,11 +1,19 @@
-"""The check of the mapping against the org: what is missing, not readable or not writable. One call."""
+"""The check of the mapping against the org: what is missing, not readable or not writable. One call, and none where
+what it found is kept.
+
+Asking whether anything changed since (``If-Modified-Since``) costs the same call as asking for everything, because all
+describes ride in one; so what is kept is simply trusted for a while, and forgotten when the org says that it lacks a
+field.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
+from sync.digest import mapping_digest
 from sync.mapping import Mapping
 from sync.salesforce.composite import Composite, Part, SubReply
 
@@ -38,6 +46,50 @@ class Checked:
 
     problems: tuple[tuple[str, str], ...]
     missing: tuple[tuple[str, str], ...]
+
+    @property
+    def missing_names(self) -> frozenset[tuple[str, str]]:
+        """The same, to look names up in."""
+        return frozenset(self.missing)
+
+
+class Kept(Protocol):
+    """Where a check is kept between processes; forgets by itself what is too old."""
+
+    def load(self) -> str | None:
+        """What was kept; None when nothing is, or it is too old."""
+
+    def save(self, text: str | None) -> None:
+        """Keep this; None forgets."""
+
+
+class _Kept(msgspec.Struct):
+    version: str
+    mapping: str
+    problems: list[tuple[str, str]]
+    missing: list[tuple[str, str]]
+
+
+_KEPT = msgspec.json.Decoder(_Kept)
+
+
+def kept_text(checked: Checked, version: str, mapping: Mapping) -> str:
+    """The check as text, with the API version and the mapping that it holds for."""
+    kept = _Kept(version, mapping_digest(mapping), list(checked.problems), list(checked.missing))
+    return msgspec.json.encode(kept).decode()
+
+
+def checked_from(text: str | None, version: str, mapping: Mapping) -> Checked | None:
+    """The check that was kept; None of another version or mapping."""
+    if text is None:
+        return None
+    try:
+        kept = _KEPT.decode(text)
+    except msgspec.DecodeError:
+        return None
+    if (kept.version, kept.mapping) != (version, mapping_digest(mapping)):
+        return None
+    return Checked(tuple(kept.problems), tuple(kept.missing))
 
 
 def wanted(mapping: Mapping) -> dict[str, dict[str, str]]:

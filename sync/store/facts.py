@@ -6,9 +6,11 @@ May import the schema. Values are text; the names are here so that nobody spells
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
 
+from sync.clock import Clock
 from sync.store.database import Database
 from sync.store.schema import fact
 
@@ -27,6 +29,10 @@ SCHEDULE_PAUSED = "schedule.paused"
 LIMITS = "org.limits"
 GOVERNOR = "governor"
 LOCK_SHARE = "org.lock_share"
+DESCRIBED = "org.described"
+
+KEPT_FOR = timedelta(days=1)
+"""How long something is trusted that the org was asked for once."""
 
 
 class Facts:
@@ -61,3 +67,29 @@ class Facts:
                 made = f"console-{uuid.uuid4().hex[:16]}"
                 conn.execute(self._database.upsert(fact), [{"key": CLIENT_ID, "value": made}])
             return str(made)
+
+
+class KeptFact:
+    """One text that is good for a day.
+
+    Args:
+        facts: where it is kept.
+        key: its name there.
+        clock: tells its age.
+    """
+
+    def __init__(self, facts: Facts, key: str, clock: Clock) -> None:
+        self._facts, self._key, self._clock = facts, key, clock
+
+    def load(self) -> str | None:
+        """The text; None when there is none, or it is too old or from the future."""
+        at, _, text = (self._facts.get(self._key) or "").partition(" ")
+        try:
+            age = self._clock.now() - datetime.fromisoformat(at)
+        except ValueError:
+            return None
+        return text if timedelta(0) <= age < KEPT_FOR else None
+
+    def save(self, text: str | None) -> None:
+        """Keep *text* from now on; None forgets."""
+        self._facts.set(self._key, None if text is None else f"{self._clock.now().isoformat()} {text}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from sync.http.transport import Transport
 from sync.ids import CampaignId, PersonId
 from sync.mapping import WITHOUT_PACKAGE, Mapping
 from sync.model import PersonKind
-from sync.ports import PollScope, Presence
+from sync.ports import OrgOperation, OrgWrite, PollScope, Presence
 from sync.salesforce.client import SalesforceOrg
 from tests.adapters.conftest import MEMBERS, Sides
 from tests.adapters.support import Hidden, Records
@@ -287,6 +288,58 @@ def test_a_refused_query_says_code_and_remedy(sides: Sides) -> None:
         org.list_campaigns()
     assert caught.value.code in caught.value.what
     assert caught.value.remedy
+
+
+class Shelf:
+    """What is kept between processes, without a clock."""
+
+    def __init__(self) -> None:
+        self.text: str | None = None
+
+    def load(self) -> str | None:
+        return self.text
+
+    def save(self, text: str | None) -> None:
+        self.text = text
+
+
+def test_what_an_org_lacks_is_asked_once_and_not_in_each_process(sides: Sides) -> None:
+    wrong = Mapping().with_overrides({"member_opens": "PAM__Openss__c"})
+
+    def process(**more: Any) -> int:
+        before = sides.spent()
+        org = sides.new_org(mapping=wrong, **more)
+        assert sum(len(page) for page in org.poll(PollScope((sides.first_campaign().id,), None)).pages)
+        return sides.spent() - before
+
+    process()
+    assert process() == 5, "its control: the list, the poll refused, the check, the poll, its second page"
+    shelf = Shelf()
+    process(kept=shelf)
+    assert process(kept=shelf) == 3
+    assert "PAM__Openss__c" in (shelf.text or "")
+    assert dict(sides.new_org(mapping=wrong, kept=shelf).describe_check(afresh=False)), "what is wrong is asked anew"
+
+
+def test_a_check_without_findings_is_kept_until_a_write_meets_a_missing_field(sides: Sides) -> None:
+    shelf = Shelf()
+    assert sides.new_org(kept=shelf).describe_check() == ()
+    before = sides.spent()
+    assert sides.new_org(kept=shelf).describe_check(afresh=False) == ()
+    assert sides.spent() == before
+    assert sides.new_org(kept=shelf).describe_check() == ()
+    assert sides.spent() == before + 1
+    other = Mapping().with_overrides({"member_opens": ""})
+    sides.new_org(kept=shelf, mapping=other).describe_check(afresh=False)
+    sides.new_org(kept=shelf, api_version="65.0").describe_check(afresh=False)
+    assert sides.spent() == before + 3, "another mapping, another version"
+    org = sides.new_org(kept=shelf)
+    member = sides.members(sides.first_campaign())[0].member_id
+    write = OrgWrite(
+        "k", "CampaignMember", OrgOperation.UPDATE, {"PAM__Nope__c": 1, "PAM__Opens__c": 2}, record_id=member
+    )
+    org.write([write], before=lambda rows: None, after=lambda rows, found: None, cancelled=lambda: False)
+    assert shelf.text is None
 
 
 @pytest.mark.slow
