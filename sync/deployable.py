@@ -8,7 +8,7 @@ roll-ups of their own, and nothing but a picture depends on them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from xml.sax.saxutils import escape
 
@@ -227,7 +227,8 @@ def _master(name: str, own: _Own) -> str:
             "relationshipOrder": "0",
             "reparentableMasterDetail": "false",
             "type": "MasterDetail",
-            "writeRequiresMasterRead": "false",
+            # Reading the campaign is enough to write its rows, whatever the org shares.
+            "writeRequiresMasterRead": "true",
         }
     )
 
@@ -279,6 +280,16 @@ def _object(own: _Own) -> str:
     return _document("CustomObject", f"{inner}    <nameField>{own.name_field}</nameField>\n")
 
 
+_READ = ("allowRead", "viewAllRecords")
+_WRITE = ("allowCreate", "allowDelete", "allowEdit")
+
+
+def _rights(name: str, granted: Sequence[str]) -> str:
+    every = sorted((*_WRITE, *_READ, "modifyAllRecords"))
+    rights = "".join(f"        <{right}>{str(right in granted).lower()}</{right}>\n" for right in every)
+    return f"    <objectPermissions>\n{rights}        <object>{name}</object>\n    </objectPermissions>\n"
+
+
 def _permissions(made: list[_Field], names: Mapping) -> str:
     inner = _tags({"hasActivationRequired": "false", "label": "Predictive Integration"})
     for field in made:
@@ -289,13 +300,10 @@ def _permissions(made: list[_Field], names: Mapping) -> str:
                 f"        <field>{field.parent}.{field.name}</field>\n        <readable>true</readable>\n"
                 "    </fieldPermissions>\n"
             )
-    for own in _OBJECTS:
-        name = getattr(names, own.key)
-        if name:
-            rights = ("allowCreate", "allowDelete", "allowEdit", "allowRead", "modifyAllRecords", "viewAllRecords")
-            inner += "    <objectPermissions>\n"
-            inner += "".join(f"        <{right}>true</{right}>\n" for right in rights)
-            inner += f"        <object>{name}</object>\n    </objectPermissions>\n"
+    ours = [name for own in _OBJECTS if (name := getattr(names, own.key))]
+    # The platform refuses rights to a detail without the like rights to its master in the same permission set.
+    for name in ("Campaign", *ours) if ours else ():
+        inner += _rights(name, _READ if name == "Campaign" else (*_WRITE, *_READ))
     return _document("PermissionSet", inner)
 
 

@@ -127,6 +127,10 @@ class Sandbox:
         """Id of the oldest campaign."""
         return str(self.rows("SELECT Id FROM Campaign ORDER BY CreatedDate, Id LIMIT 1")[0]["Id"])
 
+    def second_campaign(self) -> str:
+        """Id of the one after it."""
+        return str(self.rows("SELECT Id FROM Campaign ORDER BY CreatedDate, Id LIMIT 2")[1]["Id"])
+
     def members(self, campaign: str) -> list[dict[str, Any]]:
         """Its members with their person."""
         return self.rows(f"SELECT Id, LeadId, ContactId FROM CampaignMember WHERE CampaignId = '{campaign}'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 import xml.etree.ElementTree as ET
 from dataclasses import fields, replace
@@ -104,6 +105,39 @@ def test_manifest_and_permission_set_name_what_there_is() -> None:
     rights = ET.fromstring(files[path]).findall(NS + "fieldPermissions")
     master = {f"{p}.{n}" for (p, n), tree in made(files).items() if text(tree, "type") == "MasterDetail"}
     assert {text(right, "field") for right in rights} == there - master, "a required field takes no permission"
+
+
+def test_the_permission_set_can_be_deployed_by_itself() -> None:
+    """The platform refuses "Read" or "Read All" of a detail whose master has it not in the same permission set."""
+    files = deployable(Mapping())
+    granted: dict[str, set[str]] = {}
+    path = f"force-app/main/default/permissionsets/{PERMISSION_SET}.permissionset-meta.xml"
+    for right in ET.fromstring(files[path]).findall(NS + "objectPermissions"):
+        granted[text(right, "object")] = {each.tag.removeprefix(NS) for each in right if each.text == "true"}
+    masters = {
+        (p, text(tree, "referenceTo")) for (p, _), tree in made(files).items() if text(tree, "type") == "MasterDetail"
+    }
+    assert {master for _, master in masters} == {"Campaign"}
+    for detail, master in masters:
+        for wanted in ("allowRead", "viewAllRecords", "modifyAllRecords"):
+            assert wanted not in granted[detail] or wanted in granted[master], (detail, wanted)
+        assert "allowCreate" in granted[detail]
+    assert granted["Campaign"] == {"allowRead", "viewAllRecords"}, "no more than is needed"
+    written = [tree for tree in made(files).values() if text(tree, "type") == "MasterDetail"]
+    assert {text(tree, "writeRequiresMasterRead") for tree in written} == {"true"}
+
+
+def test_names_and_labels_keep_the_platforms_limits() -> None:
+    files = deployable(Mapping())
+    relationships: set[tuple[str, str]] = set()
+    for (parent, name), tree in made(files).items():
+        assert re.fullmatch(r"[A-Za-z](?:_?[A-Za-z0-9])*__c", name), name
+        assert len(name.removesuffix("__c")) <= 40
+        assert 0 < len(text(tree, "label")) <= 40
+        if text(tree, "type") in ("Lookup", "MasterDetail"):
+            relation = (text(tree, "referenceTo"), text(tree, "relationshipName"))
+            assert relation not in relationships, f"{parent}.{name}: two child relationships of one name"
+            relationships.add(relation)
 
 
 def test_what_is_switched_off_is_left_out() -> None:
