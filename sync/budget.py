@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sync.model import Calls
-from sync.plan import NO_WRITES, Cost, WriteCost
+from sync.model import NO_WRITES, Calls, WriteCost
+from sync.plan import Cost
 
 SERVICE_BATCH = 5000
 """Most rows of one ``members:batch`` request."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from sync.bulk_csv import Size, row_cells
 from sync.locks import NO_LOCKS, Locks, way_of
+from sync.model import WriteCost
 from sync.packed import (
     BULK_FROM,
     LOOK_AHEAD,
@@ -23,7 +24,6 @@ from sync.packed import (
     PackedRow,
 )
 from sync.packing import Lanes, compose, composites_left, least_write_calls, target_of
-from sync.plan import WriteCost
 from sync.ports import OrgOperation, OrgWrite
 
 _Shape = tuple[tuple[str, ...], int]

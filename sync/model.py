@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from sync.cheap import cheap
 from sync.ids import CampaignId, EditionId, MemberId, PersonId
@@ -347,3 +348,15 @@ class Calls:
     def __sub__(self, other: Calls) -> Calls:
         """What is left after *other*, never below zero."""
         return Calls(max(0, self.salesforce - other.salesforce), max(0, self.predictive - other.predictive))
+
+
+class WriteCost(NamedTuple):
+    """Calls that writing to the org takes: ``expected``, the ``least`` that any engine could need, and ``locked``: what
+    is expected when the batches of a Bulk job refuse each other every row that they can."""
+
+    expected: int = 0
+    least: int = 0
+    locked: int = 0
+
+
+NO_WRITES = WriteCost()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from sync.cheap import cheap
 from sync.ids import CampaignId, RunId
@@ -158,18 +158,6 @@ class GuardVerdict:
     text: str
     campaign_id: CampaignId | None = None
     without_deletes: bool = False
-
-
-class WriteCost(NamedTuple):
-    """Calls that writing to the org takes: ``expected``, the ``least`` that any engine could need, and ``locked``: what
-    is expected when the batches of a Bulk job refuse each other every row that they can."""
-
-    expected: int = 0
-    least: int = 0
-    locked: int = 0
-
-
-NO_WRITES = WriteCost()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ from sync.model import (
     ServiceMember,
     Side,
     TestPerson,
+    WriteCost,
 )
-from sync.plan import WriteCost
 from sync.story import ServiceStory
 
 # ---------------------------------------------------------------- ledger

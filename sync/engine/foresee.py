@@ -14,8 +14,8 @@ from sync.engine.parts import Parts
 from sync.engine.tally import Tally
 from sync.engine.writes import MEMBER_OBJECT
 from sync.ids import CampaignId
-from sync.model import Side
-from sync.plan import Change, WriteCost
+from sync.model import Side, WriteCost
+from sync.plan import Change
 from sync.ports import OrgOperation, OrgWrite, PreparedItem
 
 ESTIMATE = "an estimate"

@@ -16,7 +16,7 @@ from sync.errors import OutcomeUnknown, RemoteRejected
 from sync.http.channel import Budget
 from sync.http.transport import Transport
 from sync.mapping import Mapping
-from sync.plan import WriteCost
+from sync.model import WriteCost
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
 from sync.salesforce.client import SalesforceOrg
 from sync.salesforce.serial import Serial

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync.budget import Gear, Ladder, Meter, cost, judge, service_batches
-from sync.model import Calls
-from sync.plan import WriteCost
+from sync.model import Calls, WriteCost
 
 LADDER = Ladder()
 

@@ -7,8 +7,8 @@ import pytest
 from sync import locks, packing
 from sync.locks import Locks
 from sync.metering import WriteMeter
+from sync.model import WriteCost
 from sync.packing import PackedBulk, cost_of, pack
-from sync.plan import WriteCost
 from sync.ports import OrgOperation, OrgWrite
 
 
