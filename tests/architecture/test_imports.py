@@ -27,6 +27,7 @@ PURE = (
     "sync.guard",
     "sync.holds",
     "sync.ids",
+    "sync.locks",
     "sync.mapping",
     "sync.merge",
     "sync.metrics",
