@@ -11,7 +11,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyte
@@ -20,12 +20,13 @@ from tests.cli.sides import environment
 
 
 class Terminal:
-    """``predictive`` with *words* in a terminal of *columns* by *lines*."""
+    """``predictive`` (or another *program*) with *words* in a terminal of *columns* by *lines*."""
 
     def __init__(
         self,
         *words: str,
         home: Path,
+        program: Sequence[str] = (),
         columns: int = 80,
         lines: int = 24,
         term: str = "xterm-256color",
@@ -42,7 +43,8 @@ class Terminal:
         env = {name: value for name, value in env.items() if value}
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
-            os.execvpe(sys.executable, [sys.executable, "-m", module, *words], env)
+            command = [*(program or (sys.executable, "-m", module)), *words]
+            os.execvpe(command[0], command, env)
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     @property

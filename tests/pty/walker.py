@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from console.keys import EVERYWHERE, KEYS, Key
+from tests.pty.screen import Terminal
 from tests.pty.watched import Watched
 
 NAMES = {
@@ -41,13 +42,20 @@ def bindings(place: str) -> set[Press]:
 
 
 class Walker:
-    """Before the console in a terminal. What was pressed is kept, so that nothing is forgotten."""
+    """Before the console in a terminal. What was pressed is kept, so that nothing is forgotten.
 
-    def __init__(self, shown: Watched) -> None:
+    Args:
+        shown: the terminal.
+        watched: nothing may flicker; not where somebody else paints, as tmux does.
+        seconds: within which the first list is there.
+    """
+
+    def __init__(self, shown: Watched, *, watched: bool = True, seconds: float = 60) -> None:
         self.shown = shown
         self.pressed: set[Press] = set()
-        shown.wait(lambda now: "all keys" in now.rows[-1] and "▸" in now.text and "reading the store" not in now.text)
-        shown.painted()
+        shown.wait(_opened, seconds)
+        if watched:
+            shown.painted()
 
     @property
     def text(self) -> str:
@@ -94,8 +102,9 @@ class Walker:
     def finds(self, name: str) -> None:
         """On the overview, the one campaign called *name* is under the cursor."""
         self.sends("/", filtering)
-        self.sends("\x15", "!1 of") if "1 of" in self.text else None
-        self.sends(name, lambda now: name in now.row("1 of"))
+        if "esc shows all" in self.text:
+            self.sends("\x15", "!esc shows all")
+        self.sends(name, lambda now: name in now.row("esc shows all"))
         self.sends("\r", no_line, lambda now: "▸" in now.row(name[:12]) or "▸" in now.shown.text)
 
     def clears(self) -> None:
@@ -143,11 +152,14 @@ class Walker:
     def quits(self) -> None:
         """Leave; nothing broke and nothing flickered."""
         self.shown.look()
-        self.shown.frames = []
-        self.shown._began = 0
+        self.shown.unwatched()
         self.shown.send("q")
         assert self.shown.ended() == 0, self.shown.text
         assert b"Traceback" not in self.shown.raw
+
+
+def _opened(now: Terminal) -> bool:
+    return "all keys" in now.rows[-1] and "▸" in now.text and "reading the store" not in now.text
 
 
 def ended(now: Walker) -> bool:

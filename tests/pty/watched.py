@@ -96,6 +96,10 @@ class Watched(Terminal):
         self._began = len(self.raw)
         self.frames = [tuple(self.rows)]
 
+    def unwatched(self) -> None:
+        """From here on the terminal may be cleared: the console leaves."""
+        self._began, self.frames = 0, []
+
     def send(self, keys: str) -> None:
         """Press keys, after a look at what the ones before led to."""
         self.look()
