@@ -97,6 +97,9 @@ class CampaignScreen(ConsoleScreen):
             await self._fetch(numbers)
         else:
             self._members.clear()
+            if self.tab == "members" and self._found:
+                # What passes now is there before it is painted, so that no list of blanks is.
+                await self._fetch([0])
 
     # ------------------------------------------------------------ state to widgets
 

@@ -214,8 +214,10 @@ class PlanScreen(ConsoleScreen):
                 self._asked.discard(((side, change), number))
             if text == self.text:
                 self._rows.put((side, change), number, rows)
-        self.query_one(Grid).repaint()
-        self._paint_detail()
+        if self.ready:
+            # Rows may come when the plan was left already.
+            self.query_one(Grid).repaint()
+            self._paint_detail()
 
     # ------------------------------------------------------------ what happens
 

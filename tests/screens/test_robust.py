@@ -15,6 +15,7 @@ from console import lastview
 from console.app import ConsoleApp
 from console.host import Gone
 from console.present import cells
+from console.screens.plan import PlanScreen
 from console.theme import ANSI, DRESSES, LIGHT, tones
 from console.widgets.grid import Grid
 from sync.views import CampaignView
@@ -268,3 +269,17 @@ async def test_a_tick_after_the_last_screen_paints_nothing() -> None:
     shown = app.shared
     app.tick()
     assert app.shared is shown
+
+
+async def test_rows_of_a_plan_that_come_when_it_was_left_end_nothing() -> None:
+    app = console(FakeBackend())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "s")
+        plan = app.front
+        assert isinstance(plan, PlanScreen)
+        await press(pilot, "escape")
+        assert app.front.PLACE == "overview"
+        # As they do on a busy machine, between the removal of the list and the end of what was read for it.
+        await plan._fetch([(plan.outline.groups[0].key, 0)], "")
+        assert app.is_running
