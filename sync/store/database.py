@@ -11,14 +11,25 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Executable, Table, create_engine, event, func, select
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Executable,
+    Table,
+    Text,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
@@ -45,6 +56,11 @@ FROZEN_SECONDS = 30
 
 _CACHE_KIB = 24_576
 _WAL_PAGES = 4_000
+
+_KEYS_AT_ONCE = (1, 8, 64, 250, 500, CHUNK)
+"""For how many keys a look-up is compiled."""
+
+_CAMPAIGN, _KEY = "of_campaign", "of_key"
 
 _T = TypeVar("_T")
 
@@ -277,6 +293,48 @@ class Database:
         into, conflict = quote(table.name), sql[sql.index(" ON CONFLICT") :]
         return f"INSERT INTO {into} ({columns}) SELECT * FROM unnest({lists}) AS given ({columns}){conflict}"
 
+    def look_up(
+        self,
+        conn: Connection,
+        name: str,
+        statement: Callable[[Any, Any], Executable],
+        campaign_id: str,
+        keys: Collection[str],
+    ) -> list[Any]:
+        """Rows of one campaign by many keys, as tuples of the driver's own values (instants as microseconds).
+
+        SQLAlchemy spells and types each of a thousand keys anew every time; here the statement is compiled once for a
+        few numbers of keys, and a shorter list is filled up with its last key.
+
+        Args:
+            conn: a connection of this database.
+            name: of the statement; one name, one statement.
+            statement: makes it from what stands for the campaign and for the list of keys.
+            campaign_id: the campaign.
+            keys: what to look for, in any number.
+        """
+        out: list[Any] = []
+        for some in chunks(keys):
+            count = next(size for size in _KEYS_AT_ONCE if size >= len(some))
+            known = self._compiled.get((name, count))
+            if known is None:
+                known = self._compiled[name, count] = self._for_keys(statement, count)
+            sql, ordered = known
+            given = [campaign_id, *some, *[some[-1]] * (count - len(some))]
+            values: Any = ordered(given) if self.is_sqlite else dict(zip(_key_names(count), given, strict=True))
+            result = conn.exec_driver_sql(sql, values)
+            out += result.cursor.fetchall() if result.cursor is not None else ()
+            result.close()
+        return out
+
+    def _for_keys(self, statement: Callable[[Any, Any], Executable], count: int) -> tuple[str, itemgetter[Any]]:
+        # The values only tell how many there are and what they are.
+        keys: Any = bindparam(_KEY, [""] * count, type_=Text(), expanding=True)
+        made: Any = statement(bindparam(_CAMPAIGN, "", type_=Text()), keys)
+        compiled = made.compile(dialect=self.engine.dialect, compile_kwargs={"render_postcompile": True})
+        names = _key_names(count)
+        return str(compiled), itemgetter(*[names.index(name) for name in compiled.positiontup or names])
+
     # ------------------------------------------------------------ opening
 
     def _announce_commits(self, before_commit: Callable[[], None]) -> None:
@@ -388,6 +446,11 @@ _WRITERS_QUEUE = (
     "SELECT pg_advisory_xact_lock(hashtext('predictive-console.write')), "
     f"set_config('idle_in_transaction_session_timeout', '{FROZEN_SECONDS}s', true)"
 )
+
+
+def _key_names(count: int) -> list[str]:
+    """Names of a look-up's parameters, as SQLAlchemy spells those of a list."""
+    return [_CAMPAIGN, *[f"{_KEY}_{number}" for number in range(1, count + 1)]]
 
 
 def chunks(rows: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:

@@ -249,7 +249,7 @@ class Journal:
 
     def _take_over(self, conn: Connection, taken: Landing) -> None:
         self._members.land_org(taken.org)
-        land.touch(conn, land.forget_org(conn, taken.org_gone))
+        land.touch(conn, land.forget_org(self._database, conn, taken.org_gone))
         self._members.land_service(taken.service)
         land.touch(conn, land.forget_service(conn, taken.service_gone))
         self._members.put_base(taken.base)

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, select, update
 
 from sync.ids import CampaignId
 from sync.model import OrgMember, ServiceMember
 from sync.store.compare import rows_of_people
 from sync.store.database import Database, chunks
-from sync.store.rows import ORG_COLUMNS, SERVICE_COLUMNS, org_row, service_row
+from sync.store.rows import ORG_COLUMNS, SERVICE_COLUMNS, columns_of, org_row, service_row
 from sync.store.schema import campaign, org_member, service_member
 from sync.store.types import to_micros
 
@@ -43,20 +43,21 @@ def land_org(
     another person (a converted lead) moves that mark.
     """
     incoming = {(row.campaign_id, row.member_id): row for row in rows}
-    known = _known_org(conn, incoming.values())
+    known = _known_org(database, conn, incoming.values())
     moved = {
-        (key[0], str(old["person_id"]))
+        (key[0], old.person_id)
         for key, old in known.items()
-        if key in incoming and incoming[key].person_id != old["person_id"]
+        if key in incoming and incoming[key].person_id != old.person_id
     }
     if moved:
-        known.update(_org_by_person(conn, moved))
+        known.update(_org_by_person(database, conn, moved))
     people: dict[Key, list[tuple[int, str]]] = defaultdict(list)
     for (campaign_id, member_id), old in known.items():
         if (campaign_id, member_id) not in incoming:
-            people[campaign_id, old["person_id"]].append(_age(old["created"], member_id))
+            people[campaign_id, old.person_id].append(_age(old.created, member_id))
     for row in incoming.values():
-        people[row.campaign_id, row.person_id].append(_age(row.created, row.member_id))
+        created = None if row.created is None else to_micros(row.created)
+        people[row.campaign_id, row.person_id].append(_age(created, row.member_id))
     primary = {key: min(ages)[1] for key, ages in people.items()}
 
     changed: set[CampaignId] = set()
@@ -70,9 +71,9 @@ def land_org(
         before = known.get(key)
         if (
             before is None
-            or before["digest"] != made[_ORG_DIGEST]
-            or before["person_id"] != row.person_id
-            or before["is_primary"] != is_primary
+            or before.digest != made[_ORG_DIGEST]
+            or before.person_id != row.person_id
+            or bool(before.is_primary) != is_primary
         ):
             count += 1
             changed.add(row.campaign_id)
@@ -91,14 +92,9 @@ def land_service(
     """
     incoming = {(row.campaign_id, row.person_id): row for row in rows}
     known: dict[Key, tuple[str, int]] = {}
-    table = service_member.c
     for campaign_id, person_ids in _by_campaign(incoming):
-        found = conn.execute(
-            select(table.person_id, table.digest, table.version).where(
-                table.campaign_id == campaign_id, table.person_id.in_(person_ids)
-            )
-        )
-        known.update({(campaign_id, row.person_id): (row.digest, row.version) for row in found})
+        found = database.look_up(conn, "versions", _versions, campaign_id, person_ids)
+        known.update({(campaign_id, person): (digest, version) for person, digest, version in found})
     changed: set[CampaignId] = set()
     values = []
     count = 0
@@ -116,7 +112,7 @@ def land_service(
     return count, changed
 
 
-def forget_org(conn: Connection, gone: Iterable[Key]) -> set[CampaignId]:
+def forget_org(database: Database, conn: Connection, gone: Iterable[Key]) -> set[CampaignId]:
     """Remove org rows by (campaign, member id); the next oldest row of the person becomes primary."""
     changed: set[CampaignId] = set()
     for campaign_id, member_ids in _by_campaign(gone):
@@ -129,11 +125,11 @@ def forget_org(conn: Connection, gone: Iterable[Key]) -> set[CampaignId]:
                 continue
             conn.execute(delete(org_member).where(*where))
             changed.add(CampaignId(campaign_id))
-            left = _org_by_person(conn, people)
+            left = _org_by_person(database, conn, people)
             primary: dict[Key, tuple[int, str]] = {}
             for (_, member_id), old in left.items():
-                key = (campaign_id, old["person_id"])
-                primary[key] = min(primary.get(key, (_LATE + 1, "")), _age(old["created"], member_id))
+                key = (campaign_id, old.person_id)
+                primary[key] = min(primary.get(key, (_LATE + 1, "")), _age(old.created, member_id))
             _mark_primary(conn, left, {}, {key: age[1] for key, age in primary.items()})
     return changed
 
@@ -153,8 +149,8 @@ def forget_service(conn: Connection, gone: Iterable[Key]) -> set[CampaignId]:
     return changed
 
 
-def _age(created: datetime | None, member_id: str) -> tuple[int, str]:
-    return (_LATE if created is None else int(created.timestamp() * 1000), member_id)
+def _age(created: int | None, member_id: str) -> tuple[int, str]:
+    return (_LATE if created is None else created, member_id)
 
 
 def _by_campaign(keys: Iterable[Key]) -> list[tuple[str, list[str]]]:
@@ -164,46 +160,50 @@ def _by_campaign(keys: Iterable[Key]) -> list[tuple[str, list[str]]]:
     return list(out.items())
 
 
-_LOOK = (
-    org_member.c.campaign_id,
-    org_member.c.member_id,
-    org_member.c.person_id,
-    org_member.c.created,
-    org_member.c.is_primary,
-    org_member.c.digest,
-)
+class _Known(NamedTuple):
+    """What landing looks at in a row that is there; instants and flags as the driver has them."""
+
+    person_id: str
+    created: int | None
+    is_primary: bool | int
+    digest: str
 
 
-def _found(conn: Connection, statement: Any) -> dict[Key, dict[str, Any]]:
-    return {
-        (row.campaign_id, row.member_id): {
-            "person_id": row.person_id,
-            "created": row.created,
-            "is_primary": row.is_primary,
-            "digest": row.digest,
-        }
-        for row in conn.execute(statement)
-    }
+_LOOK = ("member_id", "person_id", "created", "is_primary", "digest")
 
 
-def _org_by_person(conn: Connection, people: Iterable[Key]) -> dict[Key, dict[str, Any]]:
-    out: dict[Key, dict[str, Any]] = {}
+def _of_people(campaign_id: Any, people: Any) -> Select[Any]:
+    return select(*columns_of(org_member, _LOOK)).where(rows_of_people(campaign_id, people))
+
+
+def _of_members(campaign_id: Any, members: Any) -> Select[Any]:
+    table = org_member.c
+    return select(*columns_of(org_member, _LOOK)).where(table.campaign_id == campaign_id, table.member_id.in_(members))
+
+
+def _versions(campaign_id: Any, people: Any) -> Select[Any]:
+    table = service_member.c
+    return select(table.person_id, table.digest, table.version).where(
+        table.campaign_id == campaign_id, table.person_id.in_(people)
+    )
+
+
+def _org_by_person(database: Database, conn: Connection, people: Iterable[Key]) -> dict[Key, _Known]:
+    out: dict[Key, _Known] = {}
     for campaign_id, person_ids in _by_campaign(people):
-        for some in chunks(person_ids):
-            statement = select(*_LOOK).where(rows_of_people(campaign_id, some))
-            out.update(_found(conn, statement))
+        found = database.look_up(conn, "known by person", _of_people, campaign_id, person_ids)
+        out.update(((campaign_id, row[0]), _Known(*row[1:])) for row in found)
     return out
 
 
-def _known_org(conn: Connection, rows: Iterable[OrgMember]) -> dict[Key, dict[str, Any]]:
+def _known_org(database: Database, conn: Connection, rows: Iterable[OrgMember]) -> dict[Key, _Known]:
     """Rows of the same people, and rows of the same ids that belong to somebody else so far."""
     rows = list(rows)
-    known = _org_by_person(conn, {(row.campaign_id, row.person_id) for row in rows})
+    known = _org_by_person(database, conn, {(row.campaign_id, row.person_id) for row in rows})
     unknown = [(row.campaign_id, row.member_id) for row in rows if (row.campaign_id, row.member_id) not in known]
     for campaign_id, member_ids in _by_campaign(unknown):
-        for some in chunks(member_ids):
-            statement = select(*_LOOK).where(org_member.c.campaign_id == campaign_id, org_member.c.member_id.in_(some))
-            known.update(_found(conn, statement))
+        found = database.look_up(conn, "known by member", _of_members, campaign_id, member_ids)
+        known.update(((campaign_id, row[0]), _Known(*row[1:])) for row in found)
     return known
 
 
@@ -216,7 +216,7 @@ _MARK = (
 
 def _mark_primary(
     conn: Connection,
-    known: dict[Key, dict[str, Any]],
+    known: dict[Key, _Known],
     incoming: Collection[Key] | dict[Key, OrgMember],
     primary: dict[Key, str],
 ) -> set[CampaignId]:
@@ -224,8 +224,8 @@ def _mark_primary(
     for (campaign_id, member_id), old in known.items():
         if (campaign_id, member_id) in incoming:
             continue
-        mark = primary[campaign_id, old["person_id"]] == member_id
-        if mark != old["is_primary"]:
+        mark = primary[campaign_id, old.person_id] == member_id
+        if mark != bool(old.is_primary):
             marks.append({"the_campaign": campaign_id, "the_member": member_id, "mark": mark})
     if marks:
         conn.execute(_MARK, marks)

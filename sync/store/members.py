@@ -8,7 +8,7 @@ database's lock.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
@@ -19,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Executable,
+    Select,
     Table,
     and_,
     bindparam,
@@ -136,7 +137,9 @@ class Members:
     def forget_org(self, campaign_id: CampaignId, member_ids: Collection[MemberId]) -> None:
         """Remove org rows that are known to be gone."""
         with self._database.write() as conn:
-            landing.touch(conn, landing.forget_org(conn, ((campaign_id, member) for member in member_ids)))
+            landing.touch(
+                conn, landing.forget_org(self._database, conn, ((campaign_id, member) for member in member_ids))
+            )
 
     def forget_service(self, campaign_id: CampaignId, person_ids: Collection[PersonId]) -> None:
         """Remove service rows that are known to be gone."""
@@ -193,12 +196,12 @@ class Members:
         with self._database.snapshot() as conn:
             keys = merge(*(_first_column(conn, each) for each in compare.differing_keys(campaign_id)))
             for some in chunks((key for key, _ in groupby(keys)), _WINDOW):
-                primary = and_(compare.rows_of_people(campaign_id, some), org_member.c.is_primary == true())
-                org = {row[_ORG_PERSON]: org_of(row) for row in _found(conn, org_member, ORG_FIELDS, primary)}
-                where = _keys(service_member, campaign_id, some)
-                found = _found(conn, service_member, SERVICE_FIELDS, where)
+                look_up = self._database.look_up
+                found = look_up(conn, "primary rows", _primary_rows, campaign_id, some)
+                org = {row[_ORG_PERSON]: org_of(row) for row in found}
+                found = look_up(conn, "service rows", _SERVICE_ROWS, campaign_id, some)
                 service = {row[_SERVICE_PERSON]: service_of(row) for row in found}
-                found = _found(conn, base_member, BASE_FIELDS, _keys(base_member, campaign_id, some))
+                found = look_up(conn, "base rows", _BASE_ROWS, campaign_id, some)
                 base = {row[_BASE_PERSON]: base_of(row) for row in found}
                 for key in some:
                     yield org.get(key), service.get(key), base.get(key)
@@ -283,15 +286,14 @@ class Members:
     ) -> dict[PersonId, tuple[OrgMember, ...]]:
         """All org rows of persons, the primary one first."""
         out: dict[PersonId, tuple[OrgMember, ...]] = {}
-        order = (org_member.c.person_id, org_member.c.is_primary.desc(), org_member.c.created, org_member.c.member_id)
-        for values in self._look(org_member, ORG_FIELDS, campaign_id, "person_id", person_ids, order):
+        for values in self._look("org rows", _ordered_org_rows, campaign_id, person_ids):
             row = org_of(values)
             out[row.person_id] = (*out.get(row.person_id, ()), row)
         return out
 
     def org_by_member(self, campaign_id: CampaignId, member_ids: Collection[MemberId]) -> dict[MemberId, OrgMember]:
         """Org rows by member id."""
-        found = map(org_of, self._look(org_member, ORG_FIELDS, campaign_id, "member_id", member_ids))
+        found = map(org_of, self._look("org rows by member", _ORG_ROWS_BY_MEMBER, campaign_id, member_ids))
         return {row.member_id: row for row in found}
 
     def seen_at(self, campaign_id: CampaignId, person_id: PersonId) -> datetime | None:
@@ -305,17 +307,17 @@ class Members:
 
     def service_rows(self, campaign_id: CampaignId, person_ids: Collection[PersonId]) -> dict[PersonId, ServiceMember]:
         """Service rows by person."""
-        found = map(service_of, self._look(service_member, SERVICE_FIELDS, campaign_id, "person_id", person_ids))
+        found = map(service_of, self._look("service rows", _SERVICE_ROWS, campaign_id, person_ids))
         return {row.person_id: row for row in found}
 
     def base_rows(self, campaign_id: CampaignId, person_ids: Collection[PersonId]) -> dict[PersonId, BaseMember]:
         """Base rows by person."""
-        found = map(base_of, self._look(base_member, BASE_FIELDS, campaign_id, "person_id", person_ids))
+        found = map(base_of, self._look("base rows", _BASE_ROWS, campaign_id, person_ids))
         return {row.person_id: row for row in found}
 
     def base_by_member(self, campaign_id: CampaignId, member_ids: Collection[MemberId]) -> dict[MemberId, BaseMember]:
         """Base rows by member id, under whatever person they were agreed. Walks the campaign."""
-        found = map(base_of, self._look(base_member, BASE_FIELDS, campaign_id, "member_id", member_ids))
+        found = map(base_of, self._look("base rows by member", _BASE_ROWS_BY_MEMBER, campaign_id, member_ids))
         return {row.member_id: row for row in found if row.member_id is not None}
 
     def stream_org(self, campaign_id: CampaignId) -> Iterator[OrgMember]:
@@ -393,23 +395,36 @@ class Members:
             )
             return tuple(found.scalars())
 
-    def _look(
-        self,
-        table: Table,
-        names: Sequence[str],
-        campaign_id: CampaignId,
-        key: str,
-        values: Collection[str],
-        order: Sequence[Any] = (),
-    ) -> list[Any]:
-        out: list[Any] = []
+    def _look(self, name: str, statement: Any, campaign_id: CampaignId, keys: Collection[str]) -> list[Any]:
         with self._database.read() as conn:
-            for some in chunks(values):
-                where = and_(table.c.campaign_id == campaign_id, table.c[key].in_(some))
-                if table is org_member and key == "person_id":
-                    where = compare.rows_of_people(campaign_id, some)
-                out += conn.execute(select(*columns_of(table, names)).where(where).order_by(*order)).all()
-        return out
+            return self._database.look_up(conn, name, statement, campaign_id, keys)
+
+
+def _rows_by(table: Table, names: Sequence[str], key: str) -> Callable[[Any, Any], Select[Any]]:
+    def statement(campaign_id: Any, keys: Any) -> Select[Any]:
+        return select(*columns_of(table, names)).where(table.c.campaign_id == campaign_id, table.c[key].in_(keys))
+
+    return statement
+
+
+def _org_rows(campaign_id: Any, people: Any) -> Select[Any]:
+    return select(*columns_of(org_member, ORG_FIELDS)).where(compare.rows_of_people(campaign_id, people))
+
+
+def _ordered_org_rows(campaign_id: Any, people: Any) -> Select[Any]:
+    table = org_member.c
+    order = (table.person_id, table.is_primary.desc(), table.created, table.member_id)
+    return _org_rows(campaign_id, people).order_by(*order)
+
+
+def _primary_rows(campaign_id: Any, people: Any) -> Select[Any]:
+    return _org_rows(campaign_id, people).where(org_member.c.is_primary == true())
+
+
+_ORG_ROWS_BY_MEMBER = _rows_by(org_member, ORG_FIELDS, "member_id")
+_SERVICE_ROWS = _rows_by(service_member, SERVICE_FIELDS, "person_id")
+_BASE_ROWS = _rows_by(base_member, BASE_FIELDS, "person_id")
+_BASE_ROWS_BY_MEMBER = _rows_by(base_member, BASE_FIELDS, "member_id")
 
 
 def _first_column(conn: Connection, statement: Executable) -> Iterator[str]:

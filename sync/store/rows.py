@@ -11,12 +11,12 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause
+from sqlalchemy import BigInteger, Boolean, ColumnElement, FromClause, type_coerce
 
 from sync.codec import Codec
 from sync.digest import org_digest, service_digest
 from sync.model import BaseMember, OrgMember, PersonKind, ServiceMember, StatusState
-from sync.store.types import to_micros
+from sync.store.types import Instant, from_micros, to_micros
 
 ORG_FIELDS: tuple[str, ...] = tuple(item.name for item in fields(OrgMember))
 SERVICE_FIELDS: tuple[str, ...] = tuple(item.name for item in fields(ServiceMember))
@@ -37,6 +37,7 @@ _holds: Codec[tuple[tuple[str, str | int | bool | None], ...]] = Codec(tuple[tup
 _ORG_INSTANTS = tuple(ORG_FIELDS.index(name) for name in ("synced", "created", "stamp"))
 _SERVICE_INSTANTS = (SERVICE_FIELDS.index("last_activity"),)
 _BASE_INSTANTS = (BASE_FIELDS.index("synced"),)
+_BASE_FLAGS = tuple(BASE_FIELDS.index(name) for name in ("opted_out", "test_member", "active", "invisible"))
 
 _org_values = attrgetter(*ORG_FIELDS)
 _service_values = attrgetter(*SERVICE_FIELDS)
@@ -44,8 +45,12 @@ _base_values = attrgetter(*BASE_FIELDS)
 
 
 def columns_of(table: FromClause, names: Sequence[str]) -> list[ColumnElement[Any]]:
-    """The columns of *table* (or of an alias) by name, in order."""
-    return [table.c[name] for name in names]
+    """The columns of *table* (or of an alias) by name, in order, to be given as the driver gives them."""
+    return [_as_driver_gives(table.c[name]) for name in names]
+
+
+def _as_driver_gives(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return type_coerce(column, BigInteger()) if isinstance(column.type, Boolean | Instant) else column
 
 
 def search_text(first: str | None, last: str | None, email: str | None) -> str:
@@ -87,23 +92,74 @@ def _instants(values: list[Any], places: Sequence[int]) -> None:
 
 
 def org_member(values: Sequence[Any]) -> OrgMember:
-    """The org row of values in the order of ``ORG_FIELDS``."""
-    out = list(values)
-    out[_ORG_KIND] = _KIND[out[_ORG_KIND]]
-    return OrgMember(*out)
+    """The org row of the driver's values in the order of ``ORG_FIELDS``."""
+    member_id, campaign_id, person_id, kind, lead_id, contact_id, first, last, email, opted_out, status, tester = (
+        values[:12]
+    )
+    level, reason, active, synced, opens, clicks, completions, bounces, created, stamp = values[12:]
+    return OrgMember(
+        member_id,
+        campaign_id,
+        person_id,
+        _KIND[kind],
+        lead_id,
+        contact_id,
+        first,
+        last,
+        email,
+        bool(opted_out),
+        status,
+        bool(tester),
+        level,
+        reason,
+        bool(active),
+        None if synced is None else from_micros(synced),
+        opens,
+        clicks,
+        completions,
+        bounces,
+        None if created is None else from_micros(created),
+        None if stamp is None else from_micros(stamp),
+    )
 
 
 def service_member(values: Sequence[Any]) -> ServiceMember:
-    """The service row of values in the order of ``SERVICE_FIELDS``."""
-    out = list(values)
-    out[_SERVICE_KIND] = _KIND[out[_SERVICE_KIND]]
-    return ServiceMember(*out)
+    """The service row of the driver's values in the order of ``SERVICE_FIELDS``."""
+    campaign_id, person_id, member_id, kind, first, last, email, status, level, reason, active, tester = values[:12]
+    opted_out, hold, opens, clicks, completions, bounces, last_activity, version = values[12:]
+    return ServiceMember(
+        campaign_id,
+        person_id,
+        member_id,
+        _KIND[kind],
+        first,
+        last,
+        email,
+        status,
+        level,
+        reason,
+        bool(active),
+        bool(tester),
+        bool(opted_out),
+        hold,
+        opens,
+        clicks,
+        completions,
+        bounces,
+        None if last_activity is None else from_micros(last_activity),
+        version,
+    )
 
 
 def base_member(values: Sequence[Any]) -> BaseMember:
-    """The base row of values in the order of ``BASE_FIELDS``."""
+    """The base row of the driver's values in the order of ``BASE_FIELDS``."""
     out = list(values)
     out[_BASE_STATE] = _STATE[out[_BASE_STATE]]
+    for place in _BASE_FLAGS:
+        out[place] = bool(out[place])
+    for place in _BASE_INSTANTS:
+        if out[place] is not None:
+            out[place] = from_micros(out[place])
     held = out[_BASE_HOLDS]
     out[_BASE_HOLDS] = () if held is None else _holds.decode(held)
     return BaseMember(*out)
