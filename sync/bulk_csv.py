@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import inf
 from typing import Any
 
@@ -109,5 +110,11 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _instant(value)
     return str(value)
+
+
+@lru_cache(maxsize=64)
+def _instant(value: datetime) -> str:
+    """Kept, because all markers of a run are of one instant."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""Frozen values that cost little to make.
+"""Frozen values that cost little to make, and words that cost little to look up.
 
 Pure. A frozen dataclass sets each field through ``object.__setattr__``, which makes a member of twenty fields four
 times as dear as one that is not frozen; a run makes some thirty values for every member. Here the fields are set while
@@ -8,9 +8,20 @@ the value still belongs to an open twin of its class, with the same slots; the l
 from __future__ import annotations
 
 from dataclasses import MISSING, Field, fields
-from typing import Any, TypeVar
+from enum import StrEnum
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
+
+
+class Word(StrEnum):
+    """A closed set of words. Hashed as the text that it is: an enumeration's own hash is a call of Python for every
+    look into a set."""
+
+    __hash__ = str.__hash__
+
 
 _NOT_GIVEN = object()
 
@@ -56,3 +67,23 @@ def cheap(cls: type[T]) -> type[T]:
     made.__annotations__ = dict(cls.__init__.__annotations__)
     cls.__init__ = made  # type: ignore[method-assign]
     return cls
+
+
+def changed(value: T, changes: dict[str, Any]) -> T:
+    """``dataclasses.replace`` for a value whose fields are all given by position, at a third of its cost.
+
+    Raises:
+        KeyError: there is no such field.
+    """
+    kind = type(value)
+    values_of, places = _shape(cast(Any, kind))
+    given = list(values_of(value))
+    for name, new in changes.items():
+        given[places[name]] = new
+    return kind(*given)
+
+
+@lru_cache(maxsize=64)
+def _shape(kind: type) -> tuple[attrgetter[tuple[Any, ...]], dict[str, int]]:
+    names = [item.name for item in fields(kind)]
+    return attrgetter(*names), {name: place for place, name in enumerate(names)}

@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as AbcMapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import blake2b
-from operator import attrgetter
 from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
 
-from sync.cheap import cheap
+from sync.cheap import changed, cheap
 from sync.errors import BadPlanFile
 from sync.events import Body, Event, Progress
 from sync.plan import PLAN_FORMAT, RULES_VERSION, Plan, PlanRow
@@ -29,10 +28,6 @@ _DAY, _AT = "$day", "$at"
 _LONGEST_LINE = 16 * 1024 * 1024
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 """Types whose values are in JSON what they are."""
-
-_ROW_FIELDS = tuple(item.name for item in fields(PlanRow))
-_VALUES = _ROW_FIELDS.index("values")
-_fields_of_row = attrgetter(*_ROW_FIELDS)
 
 _encoder = msgspec.json.Encoder()
 _row_decoder = msgspec.json.Decoder(PlanRow)
@@ -107,19 +102,13 @@ def journalled(event: Event) -> bool:
 
 def encode_row(row: PlanRow) -> bytes:
     """A plan row as JSON."""
-    return _encoder.encode(_with_values(row, pack(row.values)) if row.values else row)
+    return _encoder.encode(changed(row, {"values": pack(row.values)}) if row.values else row)
 
 
 def decode_row(raw: bytes | str) -> PlanRow:
     """The row of a JSON text. Raises msgspec errors for anything else, a write against the owner among it."""
     row = _row_decoder.decode(raw)
-    return _with_values(row, unpack(row.values)) if row.values else row
-
-
-def _with_values(row: PlanRow, values: dict[str, Any]) -> PlanRow:
-    given = list(_fields_of_row(row))
-    given[_VALUES] = values
-    return PlanRow(*given)
+    return changed(row, {"values": unpack(row.values)}) if row.values else row
 
 
 def encode_plan(plan: Plan) -> bytes:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from sync.cheap import cheap
+from sync.cheap import Word, cheap
 from sync.model import OrgMember, RunKind, ServiceMember, Side, StatusLabel
 from sync.plan import Change, PlanRow, Scalar, Subject
 from sync.rules import EVERY_RULE, Rules
@@ -24,7 +23,7 @@ COUNTERS = ("opens", "clicks", "completions", "bounces")
 _UNCOUNTED_FIELDS = frozenset({"member", "member_id", "synced", "active", "hold"})
 
 
-class Fact(StrEnum):
+class Fact(Word):
     """What is said of one person; a person may have several facts."""
 
     ADDED = "added"

@@ -44,6 +44,8 @@ def still_held(
     A field on which both sides agree is held no longer.
     """
     before = base.holds if base is not None else ()
+    if not before and not fresh:
+        return ()
     held = {field: value for field, value in before if field != MEMBER and owners_value(field, org, service) == value}
     held |= {field: owners_value(field, org, service) for field in fresh}
     return tuple(

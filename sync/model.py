@@ -11,11 +11,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from sync.cheap import cheap
+from sync.cheap import Word, cheap
 from sync.ids import CampaignId, EditionId, MemberId, PersonId
 
 
-class Side(StrEnum):
+class Side(Word):
     """The system that a value was read from or is written to."""
 
     SALESFORCE = "salesforce"
@@ -38,7 +38,7 @@ class CampaignState(StrEnum):
     CLOSED = "closed"
 
 
-class PersonKind(StrEnum):
+class PersonKind(Word):
     """What a person is in the org. A converted lead counts as the contact made from it."""
 
     LEAD = "lead"
@@ -200,7 +200,7 @@ class ServiceMember:
     version: int = 0
 
 
-class StatusState(StrEnum):
+class StatusState(Word):
     """What is known of a member's two-owner status."""
 
     AGREED = "agreed"

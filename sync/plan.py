@@ -10,10 +10,9 @@ from collections.abc import Mapping as AbcMapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from sync.cheap import cheap
+from sync.cheap import Word, cheap
 from sync.ids import CampaignId, RunId
 from sync.mapping import may_write
 from sync.model import Calls, RunKind, Side
@@ -27,7 +26,7 @@ RULES_VERSION = 2
 Scalar = str | int | bool | None
 
 
-class Change(StrEnum):
+class Change(Word):
     """What a row does; rows are grouped, counted, accepted and rejected by it."""
 
     ADD = "add"
@@ -60,7 +59,7 @@ OFFERED = frozenset({Change.ORPHAN})
 """Rows that a plan only offers: they are written when a person accepted them one by one, never otherwise."""
 
 
-class Subject(StrEnum):
+class Subject(Word):
     """What kind of record a row writes."""
 
     MEMBER = "member"

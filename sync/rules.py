@@ -6,10 +6,10 @@ so that each case of ``tests/golden`` can be shown to fail when the rule it name
 
 from __future__ import annotations
 
-from enum import StrEnum
+from sync.cheap import Word
 
 
-class Rule(StrEnum):
+class Rule(Word):
     """One rule; the value is the name that a golden case gives."""
 
     # Membership is Salesforce's.

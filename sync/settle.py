@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
+from sync.digest import org_digest, service_digest
 from sync.draft import COUNTERS
 from sync.holds import MEMBER, still_held
 from sync.merge import OUR_HOLDS, PERSON_FIELDS, SEEDED
 from sync.model import BaseMember, OrgMember, ServiceMember, Side, StatusState
 from sync.status import agreed_of_row
+
+_KEPT = (*(name for name, _ in PERSON_FIELDS), "opted_out", *SEEDED)
+_BOTH = (*_KEPT, "status")
+_kept = attrgetter(*_KEPT)
+_on_both = attrgetter(*_BOTH)
+_seeded = attrgetter(*SEEDED)
+_AT_FIRST = dict.fromkeys(COUNTERS, 0) | dict.fromkeys(("opted_out", "test_member", "active"), False)
+_NOTHING = tuple(_AT_FIRST.get(name) for name in _KEPT)
+"""What is agreed of each of ``_KEPT`` before anything was."""
 
 
 def equal(org: OrgMember, service: ServiceMember, off: frozenset[str]) -> bool:
@@ -23,8 +34,9 @@ def equal(org: OrgMember, service: ServiceMember, off: frozenset[str]) -> bool:
         return False
     if "synced" not in off and org.synced is None:
         return False
-    names = [name for name, _ in PERSON_FIELDS] + ["status", "opted_out", *SEEDED]
-    return all((getattr(org, name) or None) == (getattr(service, name) or None) for name in names if name not in off)
+    if _on_both(org) == _on_both(service):
+        return True
+    return all((getattr(org, name) or None) == (getattr(service, name) or None) for name in _BOTH if name not in off)
 
 
 def settle(
@@ -33,7 +45,7 @@ def settle(
     base: BaseMember | None,
     *,
     off: frozenset[str],
-    digests: tuple[str, str],
+    digests: tuple[str, str] | None = None,
     rejected: bool = False,
     invisible: bool = False,
     restored: Mapping[str, Side] = {},
@@ -44,7 +56,7 @@ def settle(
         org, service: the rows as they are now, with everything written put in.
         base: the base before.
         off: fields that the mapping switches off.
-        digests: digests of the two rows.
+        digests: digests of the two rows; made here, where they are needed, when None.
         rejected: its status could not be written; it is not planned again until a side changes.
         invisible: the org's row can no longer be seen.
         restored: fields that an undo just restored, and the side on which; where the other side differs they are held.
@@ -58,29 +70,24 @@ def settle(
         agreed = service.status if restored["status"] is Side.PREDICTIVE else org.status
     waits = _waits(org, service, agreed, off | {name for name, _ in holds})
     state = StatusState.HELD if held else _status_state(org, service, of_row, rejected)
+    of_service = done or not waits or state is StatusState.HELD
+    if digests is None:
+        digests = (org_digest(org) if done else "", service_digest(service) if of_service else "")
     return BaseMember(
         campaign_id=org.campaign_id,
         person_id=org.person_id,
         member_id=org.member_id,
         org_digest=digests[0] if done else "",
-        service_digest=digests[1] if done or not waits or state is StatusState.HELD else "",
+        service_digest=digests[1] if of_service else "",
         status=org.status if org.status == service.status else agreed,
         org_status=org.status,
         service_status=service.status,
         status_state=state,
-        first_name=_agreed(org, service, base, "first_name", None),
-        last_name=_agreed(org, service, base, "last_name", None),
-        email=_agreed(org, service, base, "email", None),
-        opted_out=_agreed(org, service, base, "opted_out", False),
-        test_member=_agreed(org, service, base, "test_member", False),
-        level=_agreed(org, service, base, "level", None),
-        reason=_agreed(org, service, base, "reason", None),
-        active=_agreed(org, service, base, "active", False),
         synced=org.synced,
         invisible=invisible,
         note=base.note if base else None,
         holds=holds,
-        **{name: _agreed(org, service, base, name, 0) for name in COUNTERS},
+        **_agreed(org, service, base),
     )
 
 
@@ -114,16 +121,22 @@ def kept_in(service: ServiceMember) -> BaseMember:
 
 def _waits(org: OrgMember, service: ServiceMember, told: str | None, off: frozenset[str]) -> bool:
     """True when the service's row holds something that the org is still to be told; *told* is the status agreed."""
-    if any(getattr(org, name) != getattr(service, name) for name in SEEDED if name not in off):
+    differs = _seeded(org) != _seeded(service)
+    if differs and any(getattr(org, name) != getattr(service, name) for name in SEEDED if name not in off):
         return True
     return org.status != service.status and service.status != told
 
 
-def _agreed(org: OrgMember, service: ServiceMember, base: BaseMember | None, name: str, nothing: Any) -> Any:
-    value = getattr(org, name)
-    if value == getattr(service, name):
-        return value
-    return getattr(base, name) if base is not None else nothing
+def _agreed(org: OrgMember, service: ServiceMember, base: BaseMember | None) -> dict[str, Any]:
+    """What both sides have, and where they differ what was agreed last."""
+    ours, theirs = _kept(org), _kept(service)
+    if ours == theirs:
+        return dict(zip(_KEPT, ours, strict=True))
+    last = _kept(base) if base is not None else _NOTHING
+    return {
+        name: one if one == other else agreed
+        for name, one, other, agreed in zip(_KEPT, ours, theirs, last, strict=True)
+    }
 
 
 def _status_state(org: OrgMember, service: ServiceMember, base: BaseMember | None, rejected: bool) -> StatusState:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
-from sync.digest import org_digest, service_digest
 from sync.engine import content
 from sync.engine.apply_service import Applying
 from sync.engine.live import OWN_ROWS
@@ -281,7 +280,6 @@ class _Answer:
                 theirs,
                 agreed,
                 off=live.parts.off,
-                digests=(org_digest(row), service_digest(theirs)),
                 invisible=agreed is not None and agreed.invisible,
                 rejected=row.member_id in self._refused,
                 restored=fresh.get(row.member_id, {}),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from sync.budget import SERVICE_BATCH
-from sync.digest import header_digest, org_digest, service_digest, test_people_digest
+from sync.digest import header_digest, test_people_digest
 from sync.engine.feed import read_whole
 from sync.engine.fixed_type import with_its_type
 from sync.engine.live import LiveRun
@@ -48,7 +48,10 @@ class Applying:
 
     def of(self, campaign_id: str) -> Done:
         """What was done to a campaign."""
-        return self.done.setdefault(campaign_id, Done())
+        done = self.done.get(campaign_id)
+        if done is None:
+            done = self.done[campaign_id] = Done()
+        return done
 
     def numbered(self, group: Sequence[PlanRow]) -> tuple[PlanRow, ...]:
         """Rows with numbers of the run's journal: the plan's own, or new ones for rows that are in no plan."""
@@ -262,7 +265,6 @@ class _Landing:
             service,
             base,
             off=self._applying.live.parts.off,
-            digests=(org_digest(org), service_digest(service)),
             invisible=base is not None and base.invisible,
             restored=restored,
         )

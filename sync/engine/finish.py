@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sync.digest import org_digest, service_digest
 from sync.draft import Fact, MergeContext, Rejection, member_label
 from sync.engine.live import LiveRun
 from sync.engine.planning import differing
@@ -64,7 +63,6 @@ def settled(
         service,
         base,
         off=live.parts.off,
-        digests=(org_digest(org), service_digest(service)),
         rejected=rejected,
         invisible=base is not None and base.invisible,
     )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as AbcMapping
-from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from sync.cheap import changed
 from sync.ids import CONTACT_PREFIX, CampaignId, MemberId, PersonId
 from sync.mapping import Mapping
 from sync.model import OrgMember, PersonKind, ServiceMember, Side
@@ -59,6 +59,8 @@ def group_key(group: Group) -> str:
 def by_owner(group: Group) -> tuple[Group, ...]:
     """A record's rows for the org, the status apart: where it has moved, the rest is written all the same."""
     status = tuple(row for row in group if row.field == "status")
+    if not status:
+        return (group,)
     rest = tuple(row for row in group if row.field != "status")
     return tuple(part for part in (status, rest) if part)
 
@@ -122,7 +124,7 @@ def patched_service(
         if getattr(outcome, name) is not None:
             known[name] = getattr(outcome, name)
     if before is not None:
-        return replace(before, **known)
+        return changed(before, known)
     nothing: dict[str, Any] = dict.fromkeys(("member_id", "first_name", "last_name", "email", "status"))
     return ServiceMember(campaign_id=campaign, **(nothing | known))
 
@@ -132,6 +134,12 @@ def api_names(mapping: Mapping) -> AbcMapping[str, str]:
     """Our member fields → API names; "" for what is switched off."""
     names = ("level", "reason", "synced", "active", "opens", "clicks", "completions", "bounces")
     return {"status": STATUS} | {name: getattr(mapping, f"member_{name}") for name in names}
+
+
+@lru_cache(maxsize=8)
+def _our_names(mapping: Mapping) -> AbcMapping[str, str]:
+    """The inverse of ``api_names``."""
+    return {name: field for field, name in api_names(mapping).items() if name}
 
 
 def org_write(group: Group, mapping: Mapping, service: ServiceMember | None) -> OrgWrite | None:
@@ -185,15 +193,14 @@ def org_write(group: Group, mapping: Mapping, service: ServiceMember | None) -> 
 
 def patched_org(before: OrgMember, write: OrgWrite, outcome: OrgOutcome, mapping: Mapping) -> OrgMember:
     """The org's row after *outcome*: what was written or, for fields with two owners, what was found."""
-    ours = {name: field for field, name in api_names(mapping).items() if name}
-    values = dict(write.values) if outcome.state == "written" else {}
-    values |= dict(outcome.found)
+    ours = _our_names(mapping)
+    values = {**write.values, **outcome.found} if outcome.state == "written" else outcome.found
     known = {ours[name]: value for name, value in values.items() if name in ours}
     if known.get("active") is None:
         known.pop("active", None)
     if isinstance(known.get("synced"), str):
         known["synced"] = datetime.fromisoformat(known["synced"])
-    return replace(before, **known)
+    return changed(before, known)
 
 
 def member_writes(rows: Iterable[PlanRow], mapping: Mapping) -> Sequence[OrgWrite]:

@@ -109,7 +109,7 @@ class JournalRow:
             message=message,
             remedy=remedy,
             member_id=row.member_id,
-            data=dict(row.values) | ({HELD: True} if row.held else {}) if data is None else data,
+            data=data if data is not None else {**row.values, HELD: True} if row.held else row.values,
             reason=row.reason,
             rule=row.rule,
         )

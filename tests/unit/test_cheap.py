@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, dataclass, field, replace
 
 import pytest
 
-from sync.cheap import cheap
+from sync.cheap import changed, cheap
 from sync.model import OrgMember, Side
 from sync.plan import Change, PlanRow, Subject
 
@@ -86,3 +86,20 @@ def test_only_plain_frozen_values_can_be_made_cheap() -> None:
         with pytest.raises(TypeError, match="no plain dataclass"):
             cheap(kind)
     assert OrgMember.__init__.__qualname__ == "OrgMember.__init__"
+
+
+def test_a_changed_value_is_the_value_with_those_fields_and_checked_again() -> None:
+    made = Cheap(1, "x", [3])
+    assert changed(made, {"two": "y"}) == replace(made, two="y")
+    assert changed(made, {}) == made
+    assert changed(made, {}) is not made
+    with pytest.raises(ValueError, match="below zero"):
+        changed(made, {"one": -1})
+    with pytest.raises(KeyError):
+        changed(made, {"three": 3})
+
+
+def test_words_are_looked_up_as_the_text_that_they_are() -> None:
+    for word in (*Side, *Change, *Subject):
+        assert hash(word) == hash(word.value)
+        assert {word: 1}[word.value] == 1 == {word.value: 1}[word]  # type: ignore[index]
