@@ -123,17 +123,15 @@ def decode_plan(raw: bytes | str) -> Plan:
 
 def pack(values: AbcMapping[str, Any]) -> dict[str, Any]:
     """*values* with dates and instants in a form that JSON can hold and ``unpack`` can tell from text."""
-    return {name: _pack(value) for name, value in values.items()}
+    return {name: value if type(value) in _PLAIN else _pack(value) for name, value in values.items()}
 
 
 def unpack(values: AbcMapping[str, Any]) -> dict[str, Any]:
     """The inverse of ``pack``."""
-    return {name: _unpack(value) for name, value in values.items()}
+    return {name: value if type(value) in _PLAIN else _unpack(value) for name, value in values.items()}
 
 
 def _pack(value: Any) -> Any:
-    if type(value) in _PLAIN:
-        return value
     if isinstance(value, datetime):
         return {_AT: value.isoformat()}
     if isinstance(value, date):
@@ -144,8 +142,6 @@ def _pack(value: Any) -> Any:
 
 
 def _unpack(value: Any) -> Any:
-    if type(value) in _PLAIN:
-        return value
     if isinstance(value, dict):
         if len(value) == 1:
             (name, text), *_ = value.items()

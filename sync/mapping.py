@@ -55,6 +55,7 @@ _TAKES = {
     side: frozenset(name for name, owner in OWNERS.items() if owner is Owner.BOTH or owner.value != side.value)
     for side in Side
 }
+_ORG = Side.SALESFORCE
 _ORG_TAKES, _SERVICE_TAKES = _TAKES[Side.SALESFORCE], _TAKES[Side.PREDICTIVE]
 
 
@@ -64,7 +65,7 @@ def may_write(field_name: str, side: Side) -> bool:
     Raises:
         KeyError: the field has no owner; nothing without an owner is ever written.
     """
-    if field_name in (_ORG_TAKES if side is Side.SALESFORCE else _SERVICE_TAKES):
+    if field_name in (_ORG_TAKES if side is _ORG else _SERVICE_TAKES):
         return True
     return OWNERS[field_name] is Owner.BOTH
 

@@ -50,7 +50,10 @@ class StatusDecision:
 
 def known_status(status: str | None, labels: Sequence[StatusLabel]) -> bool:
     """True when *status* is one of the labels (a campaign always has labels; none read means nothing to check by)."""
-    return not labels or any(label.label == status for label in labels)
+    for label in labels:
+        if label.label == status:
+            return True
+    return not labels
 
 
 def agreed_of_row(base: BaseMember | None, member_id: MemberId) -> BaseMember | None:

@@ -337,12 +337,17 @@ def _once_per_person(merged: Merged, draw: Draw) -> Merged:
 
 def cost_of_group(live: LiveRun, group: tuple[PlanRow, ...], draw: Draw) -> None:
     """Count the writes that a record's rows become, on either side."""
-    service = tuple(row for row in group if row.side is Side.PREDICTIVE and not row.offered)
-    if service:
-        key = CampaignId(service[0].campaign_id)
+    org: list[PlanRow] = []
+    arrives = False
+    for row in group:
+        if row.side is Side.SALESFORCE:
+            org.append(row)
+        elif not row.offered:
+            arrives = True
+    if arrives:
+        key = CampaignId(group[0].campaign_id)
         draw.service_rows[key] = draw.service_rows.get(key, 0) + 1
-    org = tuple(row for row in group if row.side is Side.SALESFORCE)
-    write = org_write(org, live.parts.mapping, None) if org else None
+    write = org_write(tuple(org), live.parts.mapping, None) if org else None
     if write is not None:
         draw.meter.add(write)
 

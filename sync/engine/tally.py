@@ -134,9 +134,10 @@ class Done:
             self.salesforce_rows += len(rows)
         else:
             self.predictive_rows += len(rows)
-        if any(row.change is Change.ADD for row in rows):
+        changes = {row.change for row in rows}
+        if Change.ADD in changes:
             self.added += 1
-        elif any(row.change in REMOVALS for row in rows):
+        elif not changes.isdisjoint(REMOVALS):
             self.removed += 1
         elif not whole and any(row.field not in _NOT_A_CHANGE and not row.on_arrival for row in rows):
             self.counted.add(person)

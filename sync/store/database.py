@@ -29,6 +29,7 @@ from sqlalchemy import (
     event,
     func,
     select,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Engine, make_url
@@ -84,7 +85,8 @@ class Database:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._local = threading.local()
-        self._compiled: dict[tuple[Any, ...], tuple[str, itemgetter[Any]]] = {}
+        self._compiled: dict[tuple[Any, ...], tuple[str, itemgetter[Any] | None]] = {}
+        self._look_ups: dict[tuple[str, int], tuple[str, itemgetter[Any]]] = {}
         self._grown: Counter[str] = Counter()
         self.url = self._normal(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
@@ -259,10 +261,11 @@ class Database:
             compiled = statement.compile(dialect=self.engine.dialect, column_keys=list(names))
             order = [names.index(name) for name in compiled.positiontup or names]
             sql = str(compiled) if self.is_sqlite else self._in_columns(table, names, str(compiled))
-            known = self._compiled[key] = (sql, itemgetter(*order))
+            in_order = order == list(range(len(names)))
+            known = self._compiled[key] = (sql, None if in_order else itemgetter(*order))
         sql, ordered = known
         if self.is_sqlite:
-            conn.exec_driver_sql(sql, [ordered(row) for row in rows])
+            conn.exec_driver_sql(sql, list(rows if ordered is None else map(ordered, rows)))
             return
         # One statement may touch a row once; of rows given twice the last one holds, as it does one by one.
         at = itemgetter(*(names.index(column.name) for column in table.primary_key))
@@ -293,6 +296,34 @@ class Database:
         into, conflict = quote(table.name), sql[sql.index(" ON CONFLICT") :]
         return f"INSERT INTO {into} ({columns}) SELECT * FROM unnest({lists}) AS given ({columns}){conflict}"
 
+    def set_many(
+        self,
+        conn: Connection,
+        table: Table,
+        names: Sequence[str],
+        keys: Sequence[str],
+        rows: Sequence[tuple[Any, ...]],
+    ) -> None:
+        """Set columns of rows that are there, each named by its keys; *rows* hold the driver's own values, those of
+        *names* and then those of *keys*."""
+        if not rows:
+            return
+        key = (table.name, tuple(names), tuple(keys), "set")
+        known = self._compiled.get(key)
+        given = [f"to_{name}" for name in names] + [f"of_{name}" for name in keys]
+        if known is None:
+            statement: Any = update(table).values({name: bindparam(f"to_{name}") for name in names})
+            for name in keys:
+                statement = statement.where(table.c[name] == bindparam(f"of_{name}"))
+            compiled = statement.compile(dialect=self.engine.dialect)
+            order = [given.index(name) for name in compiled.positiontup or given]
+            known = self._compiled[key] = (str(compiled), itemgetter(*order))
+        sql, ordered = known
+        if self.is_sqlite and ordered is not None:
+            conn.exec_driver_sql(sql, list(map(ordered, rows)))
+        else:
+            conn.exec_driver_sql(sql, [dict(zip(given, row, strict=True)) for row in rows])
+
     def look_up(
         self,
         conn: Connection,
@@ -316,9 +347,9 @@ class Database:
         out: list[Any] = []
         for some in chunks(keys):
             count = next(size for size in _KEYS_AT_ONCE if size >= len(some))
-            known = self._compiled.get((name, count))
+            known = self._look_ups.get((name, count))
             if known is None:
-                known = self._compiled[name, count] = self._for_keys(statement, count)
+                known = self._look_ups[name, count] = self._for_keys(statement, count)
             sql, ordered = known
             given = [campaign_id, *some, *[some[-1]] * (count - len(some))]
             values: Any = ordered(given) if self.is_sqlite else dict(zip(_key_names(count), given, strict=True))
@@ -333,7 +364,8 @@ class Database:
         made: Any = statement(bindparam(_CAMPAIGN, "", type_=Text()), keys)
         compiled = made.compile(dialect=self.engine.dialect, compile_kwargs={"render_postcompile": True})
         names = _key_names(count)
-        return str(compiled), itemgetter(*[names.index(name) for name in compiled.positiontup or names])
+        places = {name: place for place, name in enumerate(names)}
+        return str(compiled), itemgetter(*[places[name] for name in compiled.positiontup or names])
 
     # ------------------------------------------------------------ opening
 

@@ -93,25 +93,27 @@ class JournalRow:
         data: Mapping[str, Any] | None = None,
     ) -> JournalRow:
         """The journal's row for a plan's row; *after* where what was read back is another value than planned."""
+        if data is None:
+            data = {**row.values, HELD: True} if row.held else row.values
         return cls(
-            seq=row.seq,
-            side=row.side,
-            campaign_id=row.campaign_id,
-            subject=row.subject,
-            subject_id=row.subject_id,
-            label=row.label,
-            change=row.change,
-            field=row.field,
-            before=row.before,
-            after=row.after if after is None else after,
-            state=state,
-            code=code,
-            message=message,
-            remedy=remedy,
-            member_id=row.member_id,
-            data=data if data is not None else {**row.values, HELD: True} if row.held else row.values,
-            reason=row.reason,
-            rule=row.rule,
+            row.seq,
+            row.side,
+            row.campaign_id,
+            row.subject,
+            row.subject_id,
+            row.label,
+            row.change,
+            row.field,
+            row.before,
+            row.after if after is None else after,
+            state,
+            code,
+            message,
+            remedy,
+            row.member_id,
+            data,
+            row.reason,
+            row.rule,
         )
 
 
@@ -125,7 +127,10 @@ class FateRow:
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What the state takes over from an outcome, in the outcome's own transaction."""
+    """What the state takes over from an outcome, in the outcome's own transaction.
+
+    ``org`` are rows that are there, as our own write left them: whose rows they are did not change.
+    """
 
     base: Sequence[BaseMember] = ()
     base_gone: Sequence[tuple[CampaignId, PersonId]] = ()
@@ -248,7 +253,7 @@ class Journal:
             self.append(events)
 
     def _take_over(self, conn: Connection, taken: Landing) -> None:
-        self._members.land_org(taken.org)
+        self._members.patch_org(taken.org)
         land.touch(conn, land.forget_org(self._database, conn, taken.org_gone))
         self._members.land_service(taken.service)
         land.touch(conn, land.forget_service(conn, taken.service_gone))
@@ -448,9 +453,9 @@ _COLUMNS = (
     "code",
     "message",
     "remedy",
+    "at",
     "reason",
     "rule",
-    "at",
 )
 
 _json = msgspec.json.Encoder()
@@ -481,9 +486,9 @@ def _row_values(run_id: RunId, batch_no: int, row: JournalRow, at: int) -> tuple
         row.code,
         row.message,
         row.remedy,
+        at,
         row.reason,
         row.rule,
-        at,
     )
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, delete, select, update
 
+from sync.draft import COUNTERS
 from sync.ids import CampaignId
 from sync.model import OrgMember, ServiceMember
 from sync.store.compare import rows_of_people
@@ -80,6 +82,20 @@ def land_org(
     database.bulk(conn, org_member, ORG_COLUMNS, values)
     changed |= _mark_primary(conn, known, incoming, primary)
     return count, changed
+
+
+_PATCHED = ("opted_out", "status", "level", "reason", "active", "synced", *COUNTERS, "digest", "seen_at", "seen_run")
+"""What a write to the org, or the answer to it, can change in a row that is there."""
+
+_PATCH_PLACES = tuple(ORG_COLUMNS.index(name) for name in (*_PATCHED, "campaign_id", "member_id"))
+_patch_values = itemgetter(*_PATCH_PLACES)
+
+
+def patch_org(database: Database, conn: Connection, rows: Sequence[OrgMember], run: str | None, at: datetime) -> None:
+    """Set what our own writes changed in org rows that are there; whose rows they are stays as it is."""
+    stamp = to_micros(at)
+    values = [_patch_values(org_row(row, primary=True, at=stamp, run=run)) for row in rows]
+    database.set_many(conn, org_member, _PATCHED, ("campaign_id", "member_id"), values)
 
 
 def land_service(

@@ -95,6 +95,13 @@ class Members:
             count += changed
         return count
 
+    def patch_org(self, rows: Iterable[OrgMember], run: RunId | None = None) -> None:
+        """Set what our own writes changed in org rows that are there; a row that is not there stays away."""
+        for chunk in chunks(rows):
+            with self._database.write() as conn:
+                landing.patch_org(self._database, conn, chunk, run, self._database.clock.now())
+                landing.touch(conn, {row.campaign_id for row in chunk})
+
     def land_service(self, rows: Iterable[ServiceMember]) -> int:
         """Upsert service rows; how many are new or changed. A row older than the landed one is left out."""
         count = 0

@@ -244,25 +244,31 @@ def test_an_ended_run_shows_what_it_did(store: Store) -> None:
 
 def test_an_outcome_lands_with_all_that_follows_from_it_or_not_at_all(store: Store) -> None:
     lease = store.runs.start(RunKind.MANUAL, campaign_id=C1)
+    store.members.land_org([org(1)])
     store.journal.record_intent(lease, 1, Side.PREDICTIVE, {"rows": [1]}, key="k")
     rows = [
         JournalRow.of(plan_row(1), "written", data={"day": AT}),
         JournalRow.of(plan_row(2), "rejected", code="INVALID_EMAIL", message="no", remedy="correct it"),
     ]
+    written = org(1, status="Responded", level="Opened", active=True, opens=3, synced=AT, opted_out=True)
     landing = Landing(
-        base=[base(org(1), service(1))], service=[service(1)], org=[org(1)], base_gone=[(C1, person_id(9))]
+        base=[base(org(1), service(1))], service=[service(1)], org=[written, org(2)], base_gone=[(C1, person_id(9))]
     )
     note = Event(1, AT, Noted(lease.run, "info", "done"))
     broken = replace(landing, base=[base(org(1), service(1), opens=object())])
     with pytest.raises(SQLAlchemyError, match="type"):
         store.journal.record_outcome(lease, 1, rows, landing=broken, events=[note])
     assert len(store.journal.open_intents()) == 1
-    assert store.members.sizes(C1).org == 0
+    assert store.members.sizes(C1).service == 0
+    assert list(store.members.stream_org(C1)) == [org(1)]
     assert store.journal.events(lease.run) == ()
 
     store.journal.record_outcome(lease, 1, rows, landing=landing, events=[note])
     assert store.journal.open_intents() == ()
     assert store.members.sizes(C1).base == 1
+    # What was not there before the write was not made by it.
+    assert list(store.members.stream_org(C1)) == [written]
+    assert store.members.count_differing(C1) == 1
     assert store.journal.events(lease.run) == (note,)
     (failed,) = store.journal.failed_rows(lease.run)
     assert (failed.code, failed.remedy) == ("INVALID_EMAIL", "correct it")
