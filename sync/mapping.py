@@ -51,12 +51,14 @@ OWNERS: dict[str, Owner] = {
 }
 
 
-_TAKES = {
-    side: frozenset(name for name, owner in OWNERS.items() if owner is Owner.BOTH or owner.value != side.value)
-    for side in Side
-}
+def _taken_by(side: Side) -> frozenset[str]:
+    return frozenset(name for name, owner in OWNERS.items() if owner is Owner.BOTH or owner.value != side.value)
+
+
+ORG_TAKES, SERVICE_TAKES = _taken_by(Side.SALESFORCE), _taken_by(Side.PREDICTIVE)
+"""The fields that either side may receive a value for."""
+
 _ORG = Side.SALESFORCE
-_ORG_TAKES, _SERVICE_TAKES = _TAKES[Side.SALESFORCE], _TAKES[Side.PREDICTIVE]
 
 
 def may_write(field_name: str, side: Side) -> bool:
@@ -65,7 +67,7 @@ def may_write(field_name: str, side: Side) -> bool:
     Raises:
         KeyError: the field has no owner; nothing without an owner is ever written.
     """
-    if field_name in (_ORG_TAKES if side is _ORG else _SERVICE_TAKES):
+    if field_name in (ORG_TAKES if side is _ORG else SERVICE_TAKES):
         return True
     return OWNERS[field_name] is Owner.BOTH
 

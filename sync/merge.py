@@ -8,6 +8,7 @@ box goes one way each. Which changes a run may write depends on its kind, see :c
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -227,7 +228,7 @@ def _arrival_rows(
     if Rule.MARKER not in context.rules:
         return
     rows: tuple[tuple[Change, str, Scalar, Scalar], ...] = (
-        (Change.MARKER, "synced", None, context.at.isoformat()),
+        (Change.MARKER, "synced", None, _spelled(context.at)),
         (Change.MARKER, "active", org.active, active),
         (Change.REASON, "reason", org.reason, reason),
     )
@@ -240,6 +241,11 @@ def _arrival_rows(
         draft.row(
             Side.SALESFORCE, change, field, before, after, "known to Predictive now", "predictive-owns", arriving=True
         )
+
+
+@lru_cache(maxsize=8)
+def _spelled(at: datetime) -> str:
+    return at.isoformat()
 
 
 def _identity(

@@ -14,7 +14,7 @@ from typing import Any
 
 from sync.cheap import Word, cheap
 from sync.ids import CampaignId, RunId
-from sync.mapping import may_write
+from sync.mapping import ORG_TAKES, SERVICE_TAKES, may_write
 from sync.model import Calls, RunKind, Side
 
 PLAN_FORMAT = 1
@@ -24,6 +24,8 @@ RULES_VERSION = 2
 """Rises when the merge's rules change, so that a plan made by other rules is refused."""
 
 Scalar = str | int | bool | None
+
+_ORG = Side.SALESFORCE
 
 
 class Change(Word):
@@ -119,7 +121,8 @@ class PlanRow:
         Raises:
             ValueError: *side* owns the field, so it may not be written there.
         """
-        if not may_write(self.field, self.side):
+        taken = ORG_TAKES if self.side is _ORG else SERVICE_TAKES
+        if self.field not in taken and not may_write(self.field, self.side):
             raise ValueError(f"{self.field} is owned by {self.side.value} and cannot be written there")
 
     @property

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, delete, select, update
 
+from sync.digest import org_digest
 from sync.draft import COUNTERS
 from sync.ids import CampaignId
 from sync.model import OrgMember, ServiceMember
@@ -84,18 +85,21 @@ def land_org(
     return count, changed
 
 
-_PATCHED = ("opted_out", "status", "level", "reason", "active", "synced", *COUNTERS, "digest", "seen_at", "seen_run")
-"""What a write to the org, or the answer to it, can change in a row that is there."""
+_PATCHED = ("opted_out", "status", "level", "reason", "active", *COUNTERS)
+"""What a write to the org, or the answer to it, can change in a row that is there; the marker beside it."""
 
-_PATCH_PLACES = tuple(ORG_COLUMNS.index(name) for name in (*_PATCHED, "campaign_id", "member_id"))
-_patch_values = itemgetter(*_PATCH_PLACES)
+_patched = attrgetter(*_PATCHED)
+_OF_PATCH = (*_PATCHED, "synced", "digest", "seen_at", "seen_run")
 
 
 def patch_org(database: Database, conn: Connection, rows: Sequence[OrgMember], run: str | None, at: datetime) -> None:
     """Set what our own writes changed in org rows that are there; whose rows they are stays as it is."""
     stamp = to_micros(at)
-    values = [_patch_values(org_row(row, primary=True, at=stamp, run=run)) for row in rows]
-    database.set_many(conn, org_member, _PATCHED, ("campaign_id", "member_id"), values)
+    values = []
+    for row in rows:
+        synced = None if row.synced is None else to_micros(row.synced)
+        values.append((*_patched(row), synced, org_digest(row), stamp, run, row.campaign_id, row.member_id))
+    database.set_many(conn, org_member, _OF_PATCH, ("campaign_id", "member_id"), values)
 
 
 def land_service(
