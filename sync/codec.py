@@ -102,13 +102,19 @@ def journalled(event: Event) -> bool:
 
 def encode_row(row: PlanRow) -> bytes:
     """A plan row as JSON."""
-    return _encoder.encode(changed(row, {"values": pack(row.values)}) if row.values else row)
+    return _encoder.encode(row if _PLAIN.issuperset(map(type, row.values.values())) else _packed(row))
+
+
+def _packed(row: PlanRow) -> PlanRow:
+    return changed(row, {"values": pack(row.values)})
 
 
 def decode_row(raw: bytes | str) -> PlanRow:
     """The row of a JSON text. Raises msgspec errors for anything else, a write against the owner among it."""
     row = _row_decoder.decode(raw)
-    return changed(row, {"values": unpack(row.values)}) if row.values else row
+    if _PLAIN.issuperset(map(type, row.values.values())):
+        return row
+    return changed(row, {"values": unpack(row.values)})
 
 
 def encode_plan(plan: Plan) -> bytes:

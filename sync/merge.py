@@ -183,7 +183,8 @@ def _add(draft: Draft, org: OrgMember, base: BaseMember | None, context: MergeCo
         "status": org.status,
         "test_member": org.test_member,
         "opted_out": org.opted_out and Rule.OPT_OUT_ARRIVES in context.rules,
-        "added_at": org.created,
+        # As the service is told it: text needs no second spelling wherever the row is kept.
+        "added_at": None if org.created is None else _spelled(org.created),
     }
     decision = decide_status(org.status, org.status, None, context.labels)
     if decision.rejected is not None:
@@ -243,7 +244,7 @@ def _arrival_rows(
         )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _spelled(at: datetime) -> str:
     return at.isoformat()
 

@@ -7,6 +7,7 @@ whole microseconds since 1970 in UTC, exact and sortable on both.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Text
@@ -25,8 +26,9 @@ def to_micros(instant: datetime) -> int:
     return (instant - EPOCH) // _MICROSECOND
 
 
+@lru_cache(maxsize=4_096)
 def from_micros(micros: int) -> datetime:
-    """The instant of a number of microseconds since 1970."""
+    """The instant of a number of microseconds since 1970; many rows share one."""
     return EPOCH + timedelta(microseconds=micros)
 
 

@@ -1,14 +1,18 @@
 """A first sync of 100,000 members beside a client that fetches the same rows and throws them away, and writes the same.
 
 The other client keeps nothing, compares nothing and journals nothing; its bodies are made before its time begins, and
-it asks for the end of its Bulk job ten times a second. Each has a fresh sandbox of its own on the same machine.
+it asks for the end of its Bulk job ten times a second. Each has a fresh sandbox of its own on the same machine, one
+right after the other. Beside the seconds that passed stand the CPU seconds of either client, which a busy machine
+stretches less; ours are those of the whole process, its start included.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -75,6 +79,27 @@ class Thrower:
         while self._org.get(job).json()["state"] not in ("JobComplete", "Failed", "Aborted"):
             time.sleep(0.1)
 
+    def editions(self, campaign: str) -> None:
+        """The editions, made by the service, as rows of the org."""
+        headers = {"Idempotency-Key": "thrower-editions"}
+        path = f"/v1/campaigns/{campaign}/editions"
+        made = self._service.post(path, json={"operation": "thrower"}, headers=headers)
+        made.raise_for_status()
+        names = Mapping()
+        rows = [
+            {
+                "attributes": {"type": names.edition},
+                names.edition_external_id: each["edition_id"],
+                names.edition_campaign: campaign,
+                "Name": each["name"],
+            }
+            for each in made.json()["items"]
+        ]
+        path = f"{self._root}/composite/sobjects/{names.edition}/{names.edition_external_id}"
+        answer = self._org.patch(path, json={"allOrNone": True, "records": rows})
+        answer.raise_for_status()
+        assert all(each["success"] for each in answer.json()), answer.text
+
     def header(self, campaign: str, name: str) -> None:
         """The campaign itself, without which the service takes no members."""
         body: dict[str, Any] = {
@@ -93,8 +118,16 @@ class Thrower:
         self._service.put(f"/v1/campaigns/{campaign}", json=body, headers=headers).raise_for_status()
 
 
-def thrown_away(members: int) -> float:
-    """Seconds of the client that throws away."""
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds that passed, and CPU seconds of the client."""
+
+    seconds: float
+    cpu: float
+
+
+def thrown_away(members: int) -> Took:
+    """The client that throws away."""
     with sandbox("--campaigns", "1", "--members", str(members)) as box:
         campaign = box.first_campaign()
         rows = box.rows(
@@ -108,12 +141,13 @@ def thrown_away(members: int) -> float:
         values = {"PAM__Synced__c": "2026-11-23T01:00:00Z", "PAM__Active__c": True}
         data = as_csv((row["Id"], values) for row in rows).encode()
         client = Thrower(box)
-        client.header(campaign, "thrown away")
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         client.fetch(campaign)
+        client.header(campaign, "thrown away")
         client.add(campaign, bodies)
+        client.editions(campaign)
         client.mark(data)
-        return time.perf_counter() - began
+        return Took(time.perf_counter() - began, time.process_time() - cpu)
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
@@ -122,10 +156,19 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     return {"op": "upsert", who: row["ContactId"] or row["LeadId"], "member_id": row["Id"], "fields": fields}
 
 
-def synced(members: int) -> float:
-    """Seconds of our first sync."""
+def synced(members: int) -> Took:
+    """Our first sync."""
     with sandbox("--campaigns", "1", "--members", str(members)) as box:
-        return float(box.run("new-edition", box.first_campaign()).summary["seconds"])
+        campaign = box.first_campaign()
+        before = _of_children()
+        ran = box.run("new-edition", campaign)
+        return Took(float(ran.summary["seconds"]), _of_children() - before)
+
+
+def _of_children() -> float:
+    """CPU seconds of the processes that ended; the sandbox runs on, so it is not among them."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measures() -> Iterator[Measure]:
@@ -135,8 +178,13 @@ def measures() -> Iterator[Measure]:
         "End to end",
         f"first sync of {MEMBERS:,} members",
         "s",
-        [ours],
+        [ours.seconds],
         f"≤ {FACTOR} × the same fetched and thrown away, and written",
-        ours <= FACTOR * other,
-        {"thrown away": [other]},
+        ours.seconds <= FACTOR * other.seconds,
+        {
+            "thrown away": [other.seconds],
+            "ratio": [ours.seconds / other.seconds],
+            "CPU ours": [ours.cpu],
+            "CPU thrown away": [other.cpu],
+        },
     )
