@@ -10,6 +10,7 @@ from dataclasses import replace
 from console.keys import Situation
 from console.present import count, plural
 from console.work import Work
+from sync.holds import stays_held
 from sync.views import CampaignView
 
 EDITIONS_OF = {"adaptive": 5, "scheduled": 1, "drip": 1}
@@ -91,22 +92,44 @@ class CampaignWork(Work):
             label = "do it"
         elif view.started:
             made += " It was done before: this makes one more."
+
+        def go(answer: str) -> None:
+            if answer == "y":
+                self.start_run(
+                    f"{campaign.name} › New Edition", lambda b, cancel: b.new_edition(campaign.id, cancel=cancel)
+                )
+            elif answer == "r":
+                self._release_all(view)
+
+        held = view.held
         self.ask(
             f"New Edition for {campaign.name}?",
             (
                 f"{plural(view.total, 'member')} with header and test members go to Predictive.",
                 made,
                 "Salesforce gets the edition rows and each member's synced marker.",
+                *((f"{stays_held(held)}.",) if held else ()),
             ),
-            (("y", label, "y"),),
-            lambda answer: (
-                self.start_run(
-                    f"{campaign.name} › New Edition", lambda b, cancel: b.new_edition(campaign.id, cancel=cancel)
-                )
-                if answer == "y"
-                else None
-            ),
+            (("y", label, "y"), *((("r", "release them first", "r"),) if held else ())),
+            go,
         )
+
+    def _release_all(self, view: CampaignView) -> None:
+        """Ask why, and give everything that an undo holds back to the rules of ownership."""
+        from console.screens.dialogs import AskText
+
+        campaign = view.campaign
+
+        def release(reason: str | None) -> None:
+            if reason and reason.strip():
+                self.small(
+                    "Release",
+                    lambda b, cancel: b.release_hold(campaign.id, None, reason=reason.strip()),
+                    lambda _: f"Released; New Edition of {campaign.name} takes them over now.",
+                )
+
+        text = ("What an undo restored gives way to Salesforce's present state with the next sync.", "Why:")
+        self.push_screen(AskText(f"Release what is held in {campaign.name}", text, does="release"), release)
 
     def start_refresh(self, view: CampaignView, *more: CampaignView) -> None:
         """Refresh; it only brings in what the service decided, so it is not asked about."""

@@ -97,13 +97,25 @@ def member_label(member: OrgMember | ServiceMember) -> str:
 class Draft:
     """Collects the rows, facts and notes of one member."""
 
-    __slots__ = ("campaign_id", "facts", "label", "member_id", "notes", "person_id", "rejections", "rows", "version")
+    __slots__ = (
+        "campaign_id",
+        "facts",
+        "label",
+        "member_id",
+        "notes",
+        "person_id",
+        "rejections",
+        "rows",
+        "service",
+        "version",
+    )
 
     def __init__(self, member: OrgMember | ServiceMember, service: ServiceMember | None) -> None:
         self.campaign_id = member.campaign_id
         self.person_id = member.person_id
         self.member_id = member.member_id
         self.label = member_label(member)
+        self.service = service
         self.version = service.version if service is not None else None
         self.rows: list[PlanRow] = []
         self.facts: set[Fact] = set()

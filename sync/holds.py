@@ -20,6 +20,17 @@ MEMBER = "member"
 Value = str | int | bool | None
 
 
+def stays_held(members: int) -> str:
+    """What is said before a start that leaves held members as they are."""
+    who, they = ("1 member stays", "it is") if members == 1 else (f"{members:,} members stay", "they are")
+    return f"{who} as an undo left them: whoever it took out of Predictive does not come back before {they} released"
+
+
+def release_command(campaign: str) -> str:
+    """How everybody of a campaign is released."""
+    return f"predictive runs release {campaign} --all --reason TEXT"
+
+
 def is_held(base: BaseMember | None, field: str, owners_value: Value) -> bool:
     """True when the owner's *owners_value* is the one that an undo has put aside."""
     return base is not None and bool(base.holds) and (field, owners_value) in base.holds

@@ -8,6 +8,7 @@ box goes one way each. Which changes a run may write depends on its kind, see :c
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -84,7 +85,11 @@ def merge(
     if org is None:
         return _without_org(service, base, context)
     if invisible:
-        return _invisible(Draft(service or org, service), service, context)
+        drafts = [Draft(service or org, service)]
+        if known_as is not None:
+            drafts.append(Draft(known_as, known_as))
+        parts = [_invisible(each, context) for each in drafts]
+        return replace(parts[0], rows=tuple(row for each in parts for row in each.rows))
     draft = Draft(org, service)
     if service is None:
         if is_held(base, MEMBER, org.member_id):
@@ -159,8 +164,10 @@ def _without_org(service: ServiceMember | None, base: BaseMember | None, context
     return draft.done()
 
 
-def _invisible(draft: Draft, service: ServiceMember | None, context: MergeContext) -> Merged:
+def _invisible(draft: Draft, context: MergeContext) -> Merged:
+    """One row of the service's is held, whatever id it knows the human by."""
     draft.facts.add(Fact.INVISIBLE)
+    service = draft.service
     if context.inbound and service is not None and service.hold is None:
         draft.row(
             Side.PREDICTIVE,

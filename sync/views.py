@@ -39,6 +39,7 @@ class CampaignView:
         next_run: when a timer will touch it next, None when none will.
         verified: when the verifier last found both sides equal; broken: when it last found *differences* fields that
             differ, None when it found none since.
+        held: members of whom an undo holds something, until Salesforce agrees or a person releases it.
         read_at: when the org's figures were read.
     """
 
@@ -71,6 +72,7 @@ class CampaignView:
     broken: datetime | None = None
     differences: int = 0
     pending: int = 0
+    held: int = 0
     warnings: tuple[Warned, ...] = ()
     read_at: datetime | None = None
 

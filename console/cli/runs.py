@@ -10,6 +10,7 @@ from console.cli.plans import ask_and_apply
 from console.cli.worker import leave
 from console.report import counted, result_lines
 from sync.errors import UsageError
+from sync.holds import release_command, stays_held
 from sync.model import RunKind
 
 if TYPE_CHECKING:
@@ -74,12 +75,14 @@ def new_edition(invocation: Invocation) -> int:
     made = {"adaptive": "five editions, once ever", "scheduled": "one edition", "drip": "one edition"}
     kind = campaign.type.value if campaign.type else campaign.type_label
     people = campaign.number_of_leads + campaign.number_of_contacts
+    held = shell.detail(campaign.id).view.held
     invocation.confirm(
         [
             f"{campaign.name}: New Edition of the type {kind or 'unknown'}",
             f"  → Predictive  header, about {people:,} members, global test members",
             f"  Predictive makes {made.get(kind or '', 'its editions')}",
             "  → Salesforce  edition rows, members marked as synced",
+            *([f"  {each}" for each in (stays_held(held), release_command(campaign.id))] if held else []),
         ],
         "Start it?",
     )

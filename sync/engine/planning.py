@@ -22,6 +22,7 @@ from sync.engine.parts import Parts
 from sync.engine.tally import Tally
 from sync.engine.writes import grouped, org_write
 from sync.guard import judge_plan
+from sync.holds import release_command, stays_held
 from sync.ids import CampaignId, PersonId, RunId
 from sync.merge import merge
 from sync.model import (
@@ -254,6 +255,8 @@ def _rows(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
         tally.sizes = store.members.sizes(campaign.id)
         if wanted.kind in INBOUND and wanted.only is None:
             yield from _header_row(live, campaign, tally, draw)
+        if wanted.kind is RunKind.INITIAL and (held := live.parts.store.members.count_held(campaign.id)):
+            draw.note(campaign.id, (f"{stays_held(held)}: {release_command(campaign.id)}",))
         if campaign.id not in wanted.closed and campaign.id in touched:
             yield from _member_rows(live, wanted, campaign, tally, draw)
         if campaign.id in due:

@@ -49,8 +49,12 @@ def release_hold(parts: Parts, campaign_id: CampaignId, name: str, person: str |
         for some in chunks(bases):
             first = live.number_rows(len(some))
             rows = [_row(parts, base, first + index, reason.strip()) for index, base in enumerate(some)]
-            landing = Landing(base=[_released(base) for base in some])
-            parts.store.journal.record_outcome(live.lease, live.next_batch(), rows, landing=landing)
+            out = [base for base in some if _kept_out(base)]
+            landing = Landing(base=[_released(base) for base in some if not _kept_out(base)])
+            with parts.store.transaction():
+                parts.store.journal.record_outcome(live.lease, live.next_batch(), rows, landing=landing)
+                # Of whom Predictive does not have, nothing is agreed: whoever comes back is a new member there.
+                parts.store.members.drop_base((base.campaign_id, base.person_id) for base in out)
             live.breathe()
         who = rows[0].label if len(bases) == 1 else f"{len(bases)} members"
         what = ", ".join(sorted({field for base in bases for field in _held(base)}))
@@ -76,6 +80,11 @@ def _base_of(parts: Parts, campaign_id: CampaignId, name: str, text: str) -> Bas
         why = "is not known as a member of this campaign" if base is None else "has nothing that is held"
         raise UsageError(f"{text} {why}", left_undone="nothing was released", remedy="predictive runs lists the undos")
     return base
+
+
+def _kept_out(base: BaseMember) -> bool:
+    """True for a member of the org whom an undo took out of the service."""
+    return any(field == MEMBER and value is not None for field, value in base.holds)
 
 
 def _released(base: BaseMember) -> BaseMember:

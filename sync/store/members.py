@@ -368,6 +368,14 @@ class Members:
                 for member, one, other in conn.execute(compare.claimed_twice(campaign_id))
             ]
 
+    def count_held(self, campaign_id: CampaignId) -> int:
+        """How many ``held`` would give."""
+        table = base_member.c
+        stuck = or_(table.holds.is_not(null()), table.status_state == StatusState.HELD.value)
+        statement = select(func.count()).select_from(base_member).where(table.campaign_id == campaign_id, stuck)
+        with self._database.read() as conn:
+            return int(conn.execute(statement).scalar_one())
+
     def held(self, campaign_id: CampaignId) -> tuple[BaseMember, ...]:
         """Members of whom an undo holds something, by person id."""
         table = base_member.c

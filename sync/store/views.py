@@ -188,6 +188,7 @@ def _view(
         unsynced=record.unsynced if synced else record.total,
         editions=max(sums.get("editions", 0), stats.editions if stats else 0),
         started=record.started,
+        held=record.held,
         **figures,
         last_run=None if last is None else last.ended,
         last_run_id=record.last_run,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync.errors import Refused, UsageError
-from sync.events import RowFailed
+from sync.events import Noted, RowFailed
 from sync.holds import UNDO_HOLD
 from sync.model import RunKind, RunState
 from tests.engine.world import World
@@ -203,6 +203,18 @@ def test_undoing_a_start_is_guarded_and_says_first_what_stays(world: World) -> N
         assert all(row["PAM__Synced__c"] is None for row in world.org_members(campaign).values())
         assert shell.sync([campaign.id]).counts.held == 15
         assert world.service_members(campaign) == {}
+
+        # The next start leaves them out, and says so with what brings them back.
+        assert shell.detail(campaign.id).view.held == 15
+        world.events.clear()
+        assert shell.new_edition(campaign.id).counts.added == 0
+        (said,) = [body.text for body in world.told(Noted) if "as an undo left them" in body.text]
+        assert "15 members stay" in said
+        assert f"predictive runs release {campaign.id} --all --reason" in said
+        assert world.service_members(campaign) == {}
+        shell.release_hold(campaign.id, None, reason="the start was right after all")
+        assert shell.new_edition(campaign.id).counts.added == 15
+        assert shell.verify([campaign.id]).exit_code == 0
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from sync.errors import ServerDown
 from sync.model import RunState
 from sync.views import Difference
 from tests.screens.fakes import FakeBackend
-from tests.screens.made import campaign_id, many_campaigns
+from tests.screens.made import campaign_id, eight_campaigns, many_campaigns
 from tests.screens.scenes import console
 from tests.screens.waiting import frame, half_way, press, send, settle, until
 
@@ -161,6 +161,23 @@ async def test_new_edition_says_what_it_does_and_cancel_is_the_default() -> None
         await press(pilot, "n", "y")
         assert backend.calls.count("new_edition") == 1
         assert isinstance(app.screen, RunScreen)
+
+
+async def test_new_edition_says_who_stays_out_and_offers_to_release_them_first() -> None:
+    backend = FakeBackend(tuple(replace(view, held=15) for view in eight_campaigns()))
+    app = console(backend)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "end", "up")
+        await press(pilot, "n")
+        assert "15 members stay as an undo left them" in " ".join(text_of(app).replace("│", " ").split())
+        await press(pilot, "r")
+        await typed(pilot, "a mistake")
+        await press(pilot, "enter")
+        assert backend.calls.count("release_hold") == 1
+        asked = backend.asked[backend.calls.index("release_hold")]
+        assert (asked["person"], asked["reason"]) == (None, "a mistake")
+        assert "new_edition" not in backend.calls
 
 
 async def test_simulate_nightly() -> None:

@@ -94,6 +94,13 @@ def test_an_orphan_is_held_reported_and_never_deleted() -> None:
     assert [row.offered for row in again.rows] == [True]
 
 
+def test_whatever_id_the_service_knows_an_invisible_human_by_is_held() -> None:
+    contact = service_member(person_id=CONTACT, member_id="00v000000000002AAA")
+    merged = merge(org_member(), contact, None, context(), invisible=True, known_as=service_member(person_id=LEAD))
+    assert [(row.subject_id, row.after) for row in merged.rows] == [(CONTACT, INVISIBLE_HOLD), (LEAD, INVISIBLE_HOLD)]
+    assert merged.facts == {Fact.INVISIBLE}
+
+
 def test_an_invisible_member_is_kept_and_held() -> None:
     merged = merge(org_member(), service_member(level="Opened"), agreed(), context(), invisible=True)
     assert written(merged) == [(Side.PREDICTIVE, "hold", INVISIBLE_HOLD)]

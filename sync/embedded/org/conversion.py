@@ -5,12 +5,15 @@ Neither is possible over the REST API; the control address does it in their stea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sync.embedded.org.dml import Writer
 from sync.embedded.org.errors import OrgError
 
 
-def convert_lead(writer: Writer, lead: int) -> int:
-    """Convert a lead into a contact of a new account; the contact's key.
+def convert_lead(writer: Writer, lead: int, contact: int | None = None) -> int:
+    """Convert a lead into a contact of a new account, or into one that is there; the contact's key.
 
     Members keep their id and their lead; they also get the contact's id where the switch says so and the contact is
     not a member already.
@@ -19,6 +22,33 @@ def convert_lead(writer: Writer, lead: int) -> int:
     item = schema.get("Lead")
     writer.require(item, lead)
     row = writer.row(item, lead)
+    contact, account = _new_contact(writer, row) if contact is None else (contact, _account_of(writer, contact))
+    connection.execute(
+        "UPDATE Lead SET IsConverted = 1, Status = 'Closed - Converted', ConvertedDate = ?, ConvertedContactId = ?, "
+        "ConvertedAccountId = ?, LastModifiedDate = ?, SystemModstamp = ? WHERE Id = ?",
+        (writer.view.today.isoformat(), contact, account, writer.stamp, writer.stamp, lead),
+    )
+    members = "UPDATE CampaignMember SET _Converted = 1, SystemModstamp = ? WHERE LeadId = ? AND IsDeleted = 0"
+    connection.execute(members, (writer.stamp, lead))
+    if writer.state.switches.conversion_sets_contact:
+        connection.execute(
+            "UPDATE CampaignMember SET ContactId = ? WHERE LeadId = ? AND IsDeleted = 0 AND CampaignId NOT IN "
+            "(SELECT CampaignId FROM CampaignMember WHERE ContactId = ? AND IsDeleted = 0)",
+            (contact, lead, contact),
+        )
+    return contact
+
+
+def _account_of(writer: Writer, contact: int) -> int | None:
+    item = writer.view.schema.get("Contact")
+    writer.require(item, contact)
+    account: int | None = writer.row(item, contact)["AccountId"]
+    return account
+
+
+def _new_contact(writer: Writer, row: Mapping[str, Any]) -> tuple[int, int]:
+    """The contact that a lead becomes, and its account."""
+    schema, connection = writer.view.schema, writer.connection
     account = writer.create(schema.get("Account"), {"Name": row["Company"]})
     values = {n: row[n] for n in ("LastName", "FirstName", "Email", "Title", "Phone", "LeadSource", "Salutation")}
     contact = writer.create(schema.get("Contact"), values)
@@ -28,17 +58,7 @@ def convert_lead(writer: Writer, lead: int) -> int:
         copied += ", PAM__Test_Group__c = ?, PAM__Test_Member__c = ?"
         bound += [row["PAM__Test_Group__c"], row["PAM__Test_Member__c"]]
     connection.execute(f"UPDATE Contact SET {copied} WHERE Id = ?", (*bound, contact))
-    connection.execute(
-        "UPDATE Lead SET IsConverted = 1, Status = 'Closed - Converted', ConvertedDate = ?, ConvertedContactId = ?, "
-        "ConvertedAccountId = ?, LastModifiedDate = ?, SystemModstamp = ? WHERE Id = ?",
-        (writer.view.today.isoformat(), contact, account, writer.stamp, writer.stamp, lead),
-    )
-    given = ", ContactId = ?" if writer.state.switches.conversion_sets_contact else ""
-    connection.execute(
-        f"UPDATE CampaignMember SET _Converted = 1, SystemModstamp = ?{given} WHERE LeadId = ? AND IsDeleted = 0",
-        (writer.stamp, *([contact] if given else []), lead),
-    )
-    return contact
+    return contact, account
 
 
 def merge_people(writer: Writer, name: str, winner: int, loser: int) -> None:

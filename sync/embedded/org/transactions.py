@@ -122,7 +122,8 @@ class Transactions:
         elif kind == "undelete":
             writer.undelete(item, key)
         elif kind == "convert":
-            return encoder("003")(convert_lead(writer, key))
+            into = operation.get("contact")
+            return encoder("003")(convert_lead(writer, key, self._key(into)[1] if into else None))
         elif kind == "merge":
             merge_people(writer, name, key, self._key(operation.get("loser"))[1])
         else:
