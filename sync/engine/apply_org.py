@@ -124,6 +124,8 @@ class OrgPhase:
         intent = {
             "org": [[write.sobject, write.record_id or write.external_id] for write in writes],
             "plan": self._applying.plan_id,
+            # When it will have been carried out is known by the org's clock only, and not before this.
+            "heard": live.parts.store.campaigns.last_heard(),
             "rows": [row.seq for group in groups for row in group if row.seq <= OWN_ROWS],
         }
         live.parts.store.journal.record_intent(live.lease, batch, Side.SALESFORCE, intent)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from sync.engine.box import answer_box
@@ -75,12 +76,22 @@ def _settle(live: LiveRun, intent: Intent, payload: dict[str, Any]) -> None:
         for campaign_id in [intent.campaign_id] if intent.campaign_id else every:
             store.facts.set(f"snapshot:{campaign_id}", None)
     else:
-        marks = {
-            record.campaign.id: overlap(min(record.watermark, intent.at))
-            for record in store.campaigns.all()
-            if record.watermark is not None and record.watermark > intent.at
+        _read_again(live, payload.get("heard"))
+
+
+def _read_again(live: LiveRun, heard: str | None) -> None:
+    """Have the next polls read what was written in the org after *heard*, an instant of its own clock; our clock, by
+    which the intent is dated, may be hours away from it. An intent without it is of an older program, whose batch was
+    written at most as long before the last read as stamps may be older than their commit."""
+    campaigns = live.parts.store.campaigns
+    since = datetime.fromisoformat(heard) if heard is not None else None
+    campaigns.set_watermarks(
+        {
+            record.campaign.id: overlap(record.watermark if since is None else since)
+            for record in campaigns.all()
+            if record.watermark is not None and (since is None or record.watermark > since)
         }
-        store.campaigns.set_watermarks(marks)
+    )
 
 
 def _opt_in(live: LiveRun, campaign_id: CampaignId, person_id: PersonId) -> None:

@@ -153,6 +153,12 @@ class Campaigns:
 
     # ------------------------------------------------------------ marks
 
+    def last_heard(self) -> datetime | None:
+        """The org's own clock when it last told how far a campaign was read; None when none ever was."""
+        with self._database.read() as conn:
+            found: datetime | None = conn.execute(select(func.max(campaign.c.watermark))).scalar()
+            return found
+
     def set_watermarks(self, watermarks: Mapping[CampaignId, datetime]) -> None:
         """Move the instants up to which campaigns were read, by the org's clock."""
         with self._database.write():

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
+from sync.engine.claims import open_claims
+from sync.engine.gate import Choice
+from sync.engine.reconcile import reconcile
+from sync.engine.sync_run import sync_campaigns
 from sync.events import Noted
 from sync.holds import UNDO_HOLD
 from sync.ids import CampaignId
 from sync.model import RunKind, RunState, Side
+from sync.plan import PlanCounts
+from sync.ports import Org, OrgWrite
 from sync.store.journal import JournalRow
 from tests.engine.world import Campaign, World
 
@@ -69,6 +80,60 @@ def test_a_batch_to_the_org_without_an_answer_is_known_after_the_next_read(world
         assert shell.batch(RunKind.HOURLY).counts.changed == 0
         shell.undo(lost.run)
         assert world.org_members(campaign)[campaign.members[0]]["Status"] == "Sent"
+
+
+class Died(BaseException):
+    """The process ended."""
+
+
+class Dying:
+    """An org whose client ends with the answer to a write, before anything of it is kept."""
+
+    def __init__(self, org: Org) -> None:
+        self._org = org
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._org, name)
+
+    def write(self, writes: Iterable[OrgWrite], *, after: Callable[..., None], **more: Any) -> None:
+        def die(*_answer: object) -> None:
+            raise Died
+
+        self._org.write(writes, after=die, **more)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_what_is_read_again_goes_by_the_clock_of_the_org_not_by_ours(world: World, hours: int) -> None:
+    """Our clock is hours away; somebody moved the watermark on since the batch that got no answer."""
+    world.clock.advance(hours * 3600)
+    campaign = world.campaign(3)
+    key = CampaignId(campaign.id)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        record = shell.store.campaigns.get(key)
+        assert record is not None
+        heard = record.watermark
+        assert heard is not None
+        (joined,) = world.join(campaign, 1)
+        dying = replace(shell.parts(), org=Dying(shell.parts().org))  # type: ignore[arg-type]
+        with pytest.raises(Died):
+            sync_campaigns(dying, {key: campaign.name}, Choice())
+        world.servers.control("POST", "/clock", {"advance": 7200})
+        shell.store.campaigns.set_watermarks({key: heard + timedelta(hours=2)})
+
+        live = open_claims(shell.parts(), RunKind.PLAN, {key: campaign.name}, cancel=None).live
+        assert reconcile(live)
+        live.end(RunState.NOTHING_TO_DO, PlanCounts())
+        record = shell.store.campaigns.get(key)
+        assert record is not None
+        assert record.watermark is not None
+        back = heard - record.watermark
+        assert timedelta(minutes=13) < back <= timedelta(minutes=15), "as the org's clock stood at the batch"
+        assert shell.sync([campaign.id]).exit_code == 0
+        lost = next(view for view in shell.runs() if view.kind is RunKind.MANUAL and view.error)
+        assert rows(world, lost.run)[campaign.leads[-1], "synced"] == "written"
+        assert world.org_members(campaign)[joined]["PAM__Synced__c"] is not None
 
 
 @pytest.mark.slow
