@@ -28,7 +28,10 @@ class Stays(StrEnum):
     """Why something a run wrote is not taken back. The value is the sentence, for a count of rows before it."""
 
     STATISTICS = "rows of editions, click-throughs and e-mail history stay: they show what Predictive did"
-    HEADER = "campaign headers and lists of test members stay: they follow Salesforce, change them there"
+    HEADER = (
+        "campaign headers and lists of test members stay: nobody is mailed against what Salesforce says now, so change "
+        "them back there"
+    )
     OPT_OUT = "opt-outs stay: only an opt-in takes one back"
     IDENTITY = "new ids of members stay: whoever was added again or converted does not get the old one back"
     OPT_IN = "opt-ins stay: they were somebody's decision; opt the person out in Salesforce"
@@ -89,6 +92,17 @@ def invert(
     work.hold_mails()
     out.merged = work.draft.done()
     return out
+
+
+def was(row: PlanRow) -> str:
+    """What a header or a list of test members was before a run pushed it, for whoever changes it back in Salesforce;
+    "" where that is not known, or nothing was there."""
+    if row.change is Change.HEADER and row.before:
+        return f"{row.label}: the header was {row.before}; it is {row.after}"
+    if row.change is Change.TEST_PEOPLE and row.before:
+        moved = ((name, row.values.get(name)) for name in ("added", "removed"))
+        return "global test members: " + ", ".join(f"{', '.join(who)} {name}" for name, who in moved if who)
+    return ""
 
 
 def _never(row: PlanRow, out: Inverse) -> bool:

@@ -26,6 +26,7 @@ from sync.plan import REMOVALS, Change, PlanRow, numbered
 from sync.ports import MemberOutcome, MemberWrite
 from sync.rules import Rule
 from sync.settle import kept_in, kept_out, settle
+from sync.store.facts import HEADER_PUSHED
 from sync.store.journal import JournalRow, Landing
 
 STALE_REMEDY = "somebody else changed the member meanwhile; run the sync again"
@@ -78,6 +79,7 @@ def write_header(applying: Applying, row: PlanRow) -> None:
     )
     with live.parts.store.transaction():
         live.parts.store.campaigns.set_pushed(campaign.id, header_digest(campaign))
+        live.parts.store.facts.set(HEADER_PUSHED + campaign.id, str(row.after))
         journal.record_outcome(live.lease, batch, [JournalRow.of(row, "written")])
     applying.of(campaign.id).wrote(campaign.id, (row,), whole=True)
 

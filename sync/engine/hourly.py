@@ -36,7 +36,7 @@ from sync.model import Campaign, CampaignState, RunKind, RunState, Side
 from sync.plan import CampaignPlan, Change, Cost, GuardVerdict, Plan, PlanCounts, PlanRow, Subject
 from sync.ports import Headers, Prepared, PreparedItem
 from sync.rules import Rule
-from sync.store.facts import OPT_OUTS_SINCE
+from sync.store.facts import HEADER_PUSHED, OPT_OUTS_SINCE
 from sync.views import RunResult
 
 LATE_ACTIVITY = timedelta(days=30)
@@ -205,7 +205,8 @@ def _safety_first(hour: Hour) -> None:
         record = parts.store.campaigns.get(campaign_id)
         changed = record is not None and record.pushed_digest != header_digest(campaign)
         if changed and Rule.HEADER in parts.rules:
-            write_header(applying, header_row(campaign, first=False))
+            known = live.parts.store.facts.get(HEADER_PUSHED + campaign.id)
+            write_header(applying, header_row(campaign, first=False, before=known))
             parts.store.content.land_editions(parts.service.editions(campaign_id))
     _land_boxes(parts)
     rows, nowhere = opt_out_rows(parts, held)

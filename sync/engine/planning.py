@@ -40,6 +40,7 @@ from sync.plan import Change, GuardVerdict, Plan, PlanCounts, PlanRow, Subject, 
 from sync.ports import OrgWrite, PreparedItem, WriteMeter
 from sync.rules import Rule
 from sync.store.database import chunks
+from sync.store.facts import HEADER_PUSHED
 
 NOTES = 200
 """Notes on single members that are told."""
@@ -233,11 +234,7 @@ def canaries_gone(live: LiveRun, present: tuple[TestPerson, ...] | None) -> tupl
     if present is None:
         return ()
     here = {person.person_id for person in present}
-    return tuple(
-        f"{person.first_name or ''} {person.last_name or ''} <{person.email or ''}>".strip()
-        for person in live.parts.store.people.test_people()
-        if person.person_id not in here
-    )
+    return tuple(_named(person) for person in live.parts.store.people.test_people() if person.person_id not in here)
 
 
 def _rows(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:
@@ -418,15 +415,16 @@ def _header_row(live: LiveRun, campaign: Campaign, tally: Tally, draw: Draw) -> 
     if pushed == header_digest(campaign) or Rule.HEADER not in live.parts.rules:
         return
     draw.single_calls += 1
-    row = header_row(campaign, first=pushed is None)
+    row = header_row(campaign, first=pushed is None, before=live.parts.store.facts.get(HEADER_PUSHED + campaign.id))
     tally.row(row)
     yield row
 
 
-def header_row(campaign: Campaign, *, first: bool) -> PlanRow:
-    """The push of a campaign's header with its status labels."""
+def header_row(campaign: Campaign, *, first: bool, before: str | None) -> PlanRow:
+    """The push of a campaign's header with its status labels; *before*: the one that the service has, in words."""
     dates = f"{campaign.start_date or '…'} to {campaign.end_date or '…'}"
     kind = campaign.type.value if campaign.type else campaign.type_label
+    active = "active" if campaign.is_active else "inactive"
     return PlanRow(
         seq=0,
         side=Side.PREDICTIVE,
@@ -436,8 +434,8 @@ def header_row(campaign: Campaign, *, first: bool) -> PlanRow:
         label=campaign.name,
         change=Change.HEADER,
         field="header",
-        before=None,
-        after=f"{kind}, {'active' if campaign.is_active else 'inactive'}, {dates}, {len(campaign.labels)} statuses",
+        before=before,
+        after=f"{campaign.name}, {kind}, {active}, {dates}, {len(campaign.labels)} statuses",
         reason="the campaign is new to Predictive" if first else "changed in Salesforce",
         rule="salesforce-owns",
     )
@@ -450,6 +448,12 @@ def _test_people_row(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[Plan
     if Rule.TEST_LIST not in live.parts.rules:
         return
     draw.single_calls += 1
+    known = {person.person_id: person for person in live.parts.store.people.test_people()}
+    now = {person.person_id: person for person in people}
+    moved = {
+        "added": [_named(person) for key, person in now.items() if key not in known],
+        "removed": [_named(person) for key, person in known.items() if key not in now],
+    }
     yield PlanRow(
         seq=0,
         side=Side.PREDICTIVE,
@@ -459,11 +463,17 @@ def _test_people_row(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[Plan
         label="global test members",
         change=Change.TEST_PEOPLE,
         field="test_people",
-        before=None,
+        before=f"{len(known)} people" if known else None,
         after=f"{len(people)} people",
         reason="the org's list of global test members",
         rule="salesforce-owns",
+        values={name: who for name, who in moved.items() if who},
     )
+
+
+def _named(person: TestPerson) -> str:
+    """Somebody as people know him."""
+    return f"{person.first_name or ''} {person.last_name or ''} <{person.email or ''}>".strip()
 
 
 def _tick_rows(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[PlanRow]:

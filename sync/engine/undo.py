@@ -26,10 +26,12 @@ from sync.ids import CampaignId, MemberId, PersonId, RunId
 from sync.model import Campaign, OrgMember, RunKind, ServiceMember, Side
 from sync.plan import Plan, PlanRow
 from sync.store.journal import DRIFTED, WRITTEN, JournalRow
-from sync.undo import Stays, invert
+from sync.undo import Stays, invert, was
 from sync.views import RunView
 
 _CHUNK = 500
+_MOST_TOLD = 20
+"""Headers whose former values are told."""
 _NOTHING = frozenset({RunKind.PLAN, RunKind.VERIFY, RunKind.RELEASE, RunKind.UNLOCK})
 
 
@@ -105,6 +107,7 @@ class _Taken:
     stays: Counter[str] = field(default_factory=Counter)
     moved: list[PlanRow] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    were: list[str] = field(default_factory=list)
 
     def left_out(self, name: str) -> None:
         """A campaign of the run that the org does not show, or that another run has."""
@@ -133,7 +136,10 @@ class _Taken:
         written = live.parts.store.journal.rows(self.view.run, states=(WRITTEN,))
         rows = (_as_row(row) for row in written if self.chosen is None or self.chosen(row))
         for _, record in groupby(rows, key=lambda row: (row.campaign_id, row.subject, row.subject_id)):
-            yield tuple(record)
+            group = tuple(record)
+            if len(self.were) < _MOST_TOLD:
+                self.were += filter(None, map(was, group))
+            yield group
 
     def _chunk(self, live: LiveRun, campaign: Campaign, chunk: Sequence[Group], draw: Draw) -> Iterator[PlanRow]:
         org, service = present(live, campaign.id, chunk)
@@ -162,6 +168,7 @@ class _Taken:
         if counts.editions_created:
             out.append(f"{counts.editions_created} editions were made in Predictive and stay there")
         out += [f"{self.stays[why.value]} rows: {why.value}" for why in Stays if self.stays[why.value]]
+        out += self.were
         out += [f"{name}: Salesforce does not show it, or another run has it; it is left out" for name in self.gone]
         if self.moved:
             out.append(f"{len(self.moved)} values have moved since the run and are left alone")

@@ -259,3 +259,35 @@ def test_what_cannot_be_undone_is_refused_with_a_reason(world: World) -> None:
         simulated = shell.batch(RunKind.HOURLY, simulate=True)
         with pytest.raises(Refused, match="wrote nothing"):
             shell.plan_undo(simulated.run)
+
+
+@pytest.mark.slow
+def test_headers_and_test_lists_stay_and_what_they_were_is_said(world: World) -> None:
+    """To restore them would mail against what Salesforce says now: whoever wants them back changes them there."""
+    campaign = world.campaign(2)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.update("Campaign", campaign.id, Name="Another name")
+        (tester,) = world.records(
+            {
+                "op": "create",
+                "object": "Lead",
+                "values": {
+                    "LastName": "Tester",
+                    "Company": "T",
+                    "Email": "tester@example.org",
+                    "PAM__Test_Group__c": "PAM",
+                    "PAM__Test_Member__c": True,
+                },
+            }
+        )
+        done = shell.sync([campaign.id])
+        assert done.exit_code == 0
+        plan = shell.plan_undo(done.run)
+        assert plan.rows == 0
+        said = "\n".join(plan.cannot)
+        assert "nobody is mailed against what Salesforce says now" in said
+        assert f"Another name: the header was {campaign.name}, adaptive, active" in said
+        assert "Tester <tester@example.org> added" in said
+        world.delete("Lead", tester)
+        shell.sync([campaign.id], allow={"canary": 9}, reason="only for this test")
