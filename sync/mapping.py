@@ -48,6 +48,8 @@ OWNERS: dict[str, Owner] = {
     "history": Owner.PREDICTIVE,
     # Held is an operator's and the engine's own safety mark on the service's row; the org has no such field.
     "hold": Owner.SALESFORCE,
+    # An order of an operator to the service; likewise.
+    "test_send": Owner.SALESFORCE,
 }
 
 

@@ -73,6 +73,7 @@ class RunKind(StrEnum):
     PLAN = "plan"
     OPT_IN = "opt-in"
     UNLOCK = "unlock"
+    TEST_SEND = "test-send"
 
 
 class RunState(StrEnum):

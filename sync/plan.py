@@ -52,6 +52,7 @@ class Change(Word):
     CLICK_THROUGH = "click-through"
     HISTORY = "history"
     LOCK = "lock"
+    TEST_SEND = "test-send"
 
 
 REMOVALS = frozenset({Change.REMOVE, Change.ORPHAN})

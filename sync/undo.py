@@ -35,6 +35,7 @@ class Stays(StrEnum):
     OPT_OUT = "opt-outs stay: only an opt-in takes one back"
     IDENTITY = "new ids of members stay: whoever was added again or converted does not get the old one back"
     OPT_IN = "opt-ins stay: they were somebody's decision; opt the person out in Salesforce"
+    TEST_SEND = "test mails were sent and stay sent"
     HOLD = "holds set or lifted by a run stay: they follow what Salesforce shows"
     MARKER = "synced markers stay: Predictive still knows these members"
     GONE = "values of records that no longer exist stay as they are: nobody can restore them"
@@ -47,6 +48,7 @@ _NEVER = {
     Change.HISTORY: Stays.STATISTICS,
     Change.HEADER: Stays.HEADER,
     Change.TEST_PEOPLE: Stays.HEADER,
+    Change.TEST_SEND: Stays.TEST_SEND,
     Change.OPT_OUT: Stays.OPT_OUT,
     Change.OPT_IN: Stays.OPT_IN,
     Change.IDENTITY: Stays.IDENTITY,

@@ -42,6 +42,7 @@ _GROUPS: dict[Change, tuple[str, str, str]] = {
     Change.CLICK_THROUGH: ("~", "click-through written", "click-throughs written"),
     Change.HISTORY: ("~", "hour of e-mail history written", "hours of e-mail history written"),
     Change.LOCK: ("~", "lock-out", "lock-outs"),
+    Change.TEST_SEND: ("+", "test send", "test sends"),
 }
 
 

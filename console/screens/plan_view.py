@@ -51,6 +51,7 @@ _WORDS: dict[Change, tuple[str, str, str]] = {
     Change.CLICK_THROUGH: ("~", "click-through", "click-throughs"),
     Change.HISTORY: ("+", "hour of e-mail history", "hours of e-mail history"),
     Change.LOCK: ("~", "lock-out", "lock-outs"),
+    Change.TEST_SEND: ("+", "test send", "test sends"),
 }
 _TONES = {"+": "good", "−": "trouble", "~": "accent"}
 _RULES = {

@@ -11,10 +11,16 @@ from typing import Any
 from uuid import uuid4
 
 from sync.engine.gate import check_writable
+from sync.engine.live import LiveRun, present, start
 from sync.engine.parts import Parts
-from sync.errors import UsageError
+from sync.errors import PredictiveError, RemoteRejected, UsageError
 from sync.ids import CampaignId
-from sync.model import Edition
+from sync.model import Edition, RunKind, RunState, Side
+from sync.plan import Change, PlanCounts, PlanRow, Subject
+from sync.store.journal import WRITTEN, JournalRow
+
+_BATCH = 1
+"""The only one of a test send."""
 
 
 def find_edition(parts: Parts, campaign_id: CampaignId, text: str) -> Edition:
@@ -53,14 +59,61 @@ def edit_edition(parts: Parts, campaign_id: CampaignId, text: str, fields: Mappi
 
 
 def test_send(parts: Parts, campaign_id: CampaignId, text: str) -> tuple[int, tuple[str, ...], Edition]:
-    """Send an edition to the test members: how many, to whom, the edition after it.
+    """Send an edition to the test members: how many, to whom, the edition after it. Journalled as a run of its own,
+    which takes no campaign from anybody.
 
     Raises:
         Refused: the org is read-only. UsageError: no such edition. RemoteRejected: no test members, no content.
+        OutcomeUnknown, ServerDown, …: nobody knows whether it was sent; it is not repeated, and the next run says so.
     """
     check_writable(parts)
     with parts.made_for("test-send", campaign_id=campaign_id):
         edition = find_edition(parts, campaign_id, text)
-        sent, people, after = parts.service.test_send(edition.id, key=f"test-{uuid4().hex}")
-        parts.store.content.land_editions((after,))
+    record = parts.store.campaigns.get(campaign_id)
+    name = record.campaign.name if record is not None else None
+    live = start(parts, RunKind.TEST_SEND, campaign_id=campaign_id, campaign_name=name, exclusive=False)
+    try:
+        with parts.made_for("test-send", run=live.run, campaign_id=campaign_id), present(live):
+            done = _test_send(live, campaign_id, edition)
+    except RemoteRejected as error:
+        # Refused, so nothing was sent: the batch is over.
+        parts.store.journal.record_outcome(live.lease, _BATCH, ())
+        live.end(RunState.REFUSED, PlanCounts(), error=error.line())
+        raise
+    except PredictiveError as error:
+        live.end(RunState.FAILED, PlanCounts(), error=error.line())
+        raise
+    except BaseException as error:
+        live.end(RunState.FAILED, PlanCounts(), error=f"the run broke: {type(error).__name__}")
+        raise
+    live.end(RunState.DONE, PlanCounts(predictive_rows=1))
+    return done
+
+
+def _test_send(live: LiveRun, campaign_id: CampaignId, edition: Edition) -> tuple[int, tuple[str, ...], Edition]:
+    parts, store = live.parts, live.parts.store
+    key = f"{live.run}:{_BATCH}"
+    payload = {"test_send": edition.id, "edition": f"{edition.slot} {edition.name}"}
+    store.journal.record_intent(live.lease, _BATCH, Side.PREDICTIVE, payload, campaign_id=campaign_id, key=key)
+    sent, people, after = parts.service.test_send(edition.id, key=key)
+    row = PlanRow(
+        seq=live.number_rows(1),
+        side=Side.PREDICTIVE,
+        campaign_id=campaign_id,
+        subject=Subject.EDITION,
+        subject_id=edition.id,
+        label=f"{edition.slot} {edition.name}",
+        change=Change.TEST_SEND,
+        field="test_send",
+        before=None,
+        after=f"{sent} test mails",
+        reason="an operator's test send",
+        rule="operator",
+    )
+    with store.transaction():
+        store.content.land_editions((after,))
+        store.journal.record_outcome(
+            live.lease, _BATCH, [JournalRow.of(row, WRITTEN, message=f"to {', '.join(people)}")]
+        )
+    live.note(f"edition {row.label}: {sent} test mails to {', '.join(people)}", campaign_id=campaign_id)
     return sent, people, after

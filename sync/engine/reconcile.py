@@ -65,6 +65,13 @@ def _settle(live: LiveRun, intent: Intent, payload: dict[str, Any]) -> None:
     store = live.parts.store
     if "opt_in" in payload and intent.campaign_id is not None:
         _opt_in(live, intent.campaign_id, PersonId(payload["opt_in"]))
+    elif "test_send" in payload:
+        live.note(
+            f"the test send of edition {payload.get('edition', '?')} got no answer; whether test members got it is not "
+            "known, and it is not repeated",
+            level="warning",
+            campaign_id=intent.campaign_id,
+        )
     elif "send" in payload:
         _send(live, str(payload["send"]), payload.get("expected", "?"))
     elif "test_people" in payload:

@@ -30,6 +30,9 @@ from sync.views import RunView
 LEASE = timedelta(seconds=30)
 BATCH_CLAIM = "batch"
 _QUIET = frozenset({RunKind.PLAN, RunKind.VERIFY})
+_ASIDE = frozenset({RunKind.TEST_SEND.value})
+"""Runs that say nothing of how a campaign stands, so that they are not shown as its last one."""
+
 _BATCHES = frozenset({RunKind.HOURLY, RunKind.NIGHTLY})
 _ALIVE = RunState.RUNNING.value
 _UNDID = (RunState.RUNNING.value, RunState.DONE.value, RunState.PARTIAL.value)
@@ -216,7 +219,9 @@ class Runs:
 
     def _left_mark(self, conn: Connection, campaign_id: CampaignId, run_id: RunId) -> None:
         touched = conn.execute(select(campaign.c.touched).where(campaign.c.campaign_id == campaign_id)).scalar()
-        conn.execute(update(campaign).where(campaign.c.campaign_id == campaign_id).values(last_run=run_id))
+        kind = conn.execute(select(run.c.kind).where(run.c.run_id == run_id)).scalar()
+        if kind not in _ASIDE:
+            conn.execute(update(campaign).where(campaign.c.campaign_id == campaign_id).values(last_run=run_id))
         if touched:
             self._recount(campaign_id)
 
