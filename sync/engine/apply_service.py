@@ -74,6 +74,7 @@ def write_header(applying: Applying, row: PlanRow) -> None:
         live.lease, batch, Side.PREDICTIVE, {"header": row.campaign_id}, campaign_id=campaign.id, key=key
     )
     settings = live.parts.settings
+    live.about_to(predictive=1)
     live.parts.service.put_campaign(
         with_its_type(live.parts, campaign), status_on=dict(settings.status_on), time_zone=live.parts.time_zone, key=key
     )

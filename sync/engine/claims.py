@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from sync.budget import cost
 from sync.engine.live import LiveRun, start
 from sync.engine.parts import Cancel, Parts
 from sync.engine.tally import Done
 from sync.errors import Locked, PredictiveError
 from sync.events import CampaignSkipped
 from sync.ids import CampaignId
-from sync.model import RunKind, RunState
+from sync.model import Calls, RunKind, RunState
 from sync.plan import Cost, GuardVerdict, PlanCounts
 from sync.views import CampaignResult, Difference, RunResult
 
@@ -118,6 +119,9 @@ class Claims:
     def close(self, error: PredictiveError | None = None, *, differences: tuple[Difference, ...] = ()) -> RunResult:
         """End the run itself, and everything of it that is still alive."""
         state, code = self._verdict(error)
+        if self.cost == Cost() and self.live.foreseen != Calls():
+            # It ended before it had a plan: its prediction is what was foreseen for the step at which it ended.
+            self.foresee(cost(self.live.foreseen, least=self.live.least))
         for campaign_id in self.held:
             if campaign_id not in self.ended:
                 self.finish(campaign_id, Ended(state, PlanCounts(), error.line() if error else None))

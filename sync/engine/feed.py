@@ -20,6 +20,7 @@ _EPOCH = "service_epoch"
 
 def read_service(live: LiveRun, campaign_ids: Collection[CampaignId]) -> None:
     """Land the service's changes up to now; read campaigns whole that were never read."""
+    live.about_to(predictive=1)
     with live.phase(Phase.READ_PREDICTIVE) as done:
         follow(live, done)
         unread = [key for key in sorted(campaign_ids) if not _was_read(live, key)]
@@ -76,9 +77,11 @@ def mark_read(live: LiveRun, campaign_id: CampaignId) -> None:
 
 def _snapshots(live: LiveRun, campaign_ids: Collection[CampaignId], done: list[int]) -> None:
     parts = live.parts
+    live.about_to(predictive=1)
     there = {stats.campaign_id for stats in parts.service.list_campaigns()}
     for campaign_id in campaign_ids:
         if campaign_id in there:
+            live.about_to(predictive=4)
             done[0] += parts.store.members.land_service_snapshot(campaign_id, parts.service.read_members(campaign_id))
             parts.store.content.land_editions(parts.service.editions(campaign_id))
             parts.store.content.land_clicks(parts.service.click_throughs(campaign_id))

@@ -155,6 +155,7 @@ def read_headers(hour: Hour) -> None:
     live = hour.claims.live
     parts = live.parts
     since = _opt_outs_since(hour)
+    live.about_to(salesforce=1)
     with live.phase(Phase.READ_SALESFORCE) as done:
         answer = parts.org.headers(hour.claims.held, overlap(since) if since else None)
         check_org(parts)
@@ -276,11 +277,13 @@ def _send(hour: Hour, choice: Choice) -> None:
     if not campaigns:
         return
     with live.phase(Phase.SEND) as done:
+        live.about_to(predictive=1)
         prepared = parts.service.prepare(None, campaigns, dry_run=False, key=f"{live.run}:prepare")
         passage = flood(hour, prepared, choice)
         if passage:
             raise refusal(passage)
         if hour.refused and prepared.expected:
+            live.about_to(predictive=1)
             left = [key for key in campaigns if key not in hour.refused]
             prepared = parts.service.prepare(None, left, dry_run=False, key=f"{live.run}:prepare-again")
         if prepared.send_id is not None and prepared.expected:
@@ -343,6 +346,7 @@ def release(hour: Hour, prepared: Prepared) -> None:
     hour.released = prepared.expected
     hour.count(due=prepared.items)
     try:
+        live.about_to(predictive=1)
         done = live.parts.service.release(prepared.send_id or "", prepared.expected, key=key)
     except PredictiveError:
         hour.unknown = prepared.expected

@@ -101,6 +101,7 @@ def check_preconditions(live: LiveRun, campaign: Campaign | None, name: str) -> 
     if not campaign.labels:
         missing.append("at least one member status")
     before = live.calls().salesforce
+    live.about_to(salesforce=1)
     wrong = live.parts.org.describe_check(afresh=False)
     live.least += live.calls().salesforce - before
     missing += [f"field access: {name} {what}" for name, what in wrong]

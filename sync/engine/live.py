@@ -53,7 +53,8 @@ def _anything(_calls: int) -> None:
 
 class LiveRun:
     """One claimed run. ``campaign_id`` is None for a batch; ``least`` counts the calls without which no engine could
-    have read what this run has read of the org, for the lower bound that its plan states. ``watch`` looks at the budget
+    have read what this run has read of the org, for the lower bound that its plan states. ``foreseen`` is what the run
+    will have spent with the step that it is at, for a run that ends before it has a plan. ``watch`` looks at the budget
     between two calls, ``afford`` before calls that a read turns out to need; the governor sets both."""
 
     def __init__(
@@ -83,6 +84,7 @@ class LiveRun:
         self._with_end: list[Callable[[], None]] = []
         self.ended = False
         self.least = 0
+        self.foreseen = Calls()
         self.watch: Callable[[], None] = _nothing
         self.afford: Callable[[int], None] = _anything
 
@@ -222,6 +224,10 @@ class LiveRun:
     def calls(self) -> Calls:
         """Requests made for this run so far, as the transport counted them."""
         return self.parts.store.ledger.calls_of(self.run)
+
+    def about_to(self, *, salesforce: int = 0, predictive: int = 0) -> None:
+        """Say which requests come next, before they are made."""
+        self.foreseen = self.calls() + Calls(salesforce, predictive)
 
     def seconds(self) -> float:
         """How long it lives."""

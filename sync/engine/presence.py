@@ -73,6 +73,8 @@ def _read(live: LiveRun, campaign_ids: Collection[CampaignId]) -> Iterator[tuple
     """Read the ids of campaigns and lay them down: of each how many came and how many the org counts. Equal figures are
     a complete read, of which conclusions may be drawn until the next campaign is asked for."""
     ids = live.parts.store.id_reads
+    if campaign_ids:
+        live.about_to(salesforce=1)
     for read in live.parts.org.read_ids(tuple(campaign_ids)) if campaign_ids else ():
         ids.clear(tuple(read.counts))
         for page in read.pages:
@@ -166,6 +168,7 @@ def _now(live: LiveRun, persons: Collection[PersonId]) -> dict[PersonId, Person]
     found: dict[PersonId, Person] = {}
     ahead = set(persons)
     while ahead:
+        live.about_to(salesforce=1)
         found |= live.parts.org.read_people(tuple(sorted(ahead)))
         live.least += 1
         ahead = {after for each in found.values() if (after := _after(each)) is not None} - found.keys()

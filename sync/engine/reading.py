@@ -104,6 +104,7 @@ def read_auto_sync(live: LiveRun, started: Collection[CampaignId]) -> Reading:
 def poll(live: LiveRun, scope: PollScope, reading: Reading, *, wanted: frozenset[CampaignId]) -> int:
     """One poll, landed; how many rows came. Moves the watermarks of *wanted* when all pages are there."""
     parts = live.parts
+    live.about_to(salesforce=1)
     answer = parts.org.poll(scope)
     check_org(parts)
     reading.polls += 1

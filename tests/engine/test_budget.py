@@ -266,3 +266,45 @@ def test_calls_reserved_by_a_live_run_are_not_granted_twice(world: World) -> Non
         world.store.runs.end(other, RunState.DONE)
         assert shell.sync([campaign.id]).exit_code == 0
     assert world.told(PhaseEnded)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        (RunKind.MANUAL, {"side": "salesforce", "match": "composite"}),
+        (RunKind.MANUAL, {"side": "predictive", "match": "/v1/changes"}),
+        (RunKind.INITIAL, {"side": "salesforce", "match": "no such address"}),
+        (RunKind.NIGHTLY, {"side": "salesforce", "match": "composite"}),
+        (RunKind.HOURLY, {"side": "predictive", "match": "/v1/changes"}),
+        (RunKind.HOURLY, {"side": "salesforce", "match": "composite"}),
+        (RunKind.REFRESH, {"side": "predictive", "match": "/v1/changes"}),
+    ],
+)
+def test_a_run_that_ends_before_its_plan_foresaw_what_it_spent(
+    world: World, kind: RunKind, fault: dict[str, Any]
+) -> None:
+    """Predicted is within one of actual, also where the first read is refused; and the history keeps it."""
+    with world.shell() as shell:
+        campaign = started(world, shell, 3)
+        refused = {"kind": "status", "status": 400, "code": "MALFORMED_QUERY", "message": "no", "times": 99}
+        world.servers.control("POST", "/faults", fault | refused)
+        if kind is RunKind.INITIAL:
+            world.update("Campaign", campaign.id, IsActive=False)  # refused by its preconditions
+            result = shell.new_edition(campaign.id)
+        elif kind is RunKind.MANUAL:
+            result = shell.sync([campaign.id])
+        elif kind is RunKind.REFRESH:
+            result = shell.refresh([campaign.id])
+        else:
+            result = shell.batch(kind)
+        world.servers.control("DELETE", "/faults")
+        assert result.exit_code == (5 if kind is RunKind.INITIAL else 1), result.error
+        assert result.plan_id is None
+        spent, said = result.calls, result.predicted
+        assert spent.salesforce + spent.predictive > 0
+        assert abs(said.salesforce - spent.salesforce) <= 1
+        assert abs(said.predictive - spent.predictive) <= 1
+        assert said.salesforce + said.predictive > 0
+        assert result.maximum.salesforce >= said.salesforce
+        assert shell.run(result.run).predicted == said
