@@ -400,7 +400,10 @@ def _goes_on(
     here = members.service_rows(campaign_id, (person,)).get(person)
     agreed = members.base_rows(campaign_id, (person,)).get(person)
     if here is None:
-        return Differing(org, service, agreed if agreed is not None and agreed.invisible else base)
+        if agreed is not None and agreed.invisible:
+            return Differing(org, service, agreed)
+        # Whatever hid the former id: the row was read under the new one since.
+        return Differing(org, service, replace(base, invisible=False) if base is not None else None)
     return Differing(org, here, agreed, known_as=service)
 
 

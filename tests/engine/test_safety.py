@@ -77,6 +77,25 @@ def test_both_rows_of_a_human_are_held_when_the_record_is_hidden(world: World, h
         assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO
 
 
+@pytest.mark.slow
+def test_who_was_converted_while_nobody_saw_it_goes_on_once_it_is_shown(world: World) -> None:
+    campaign = world.campaign(3)
+    lead = campaign.leads[0]
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        (contact,) = world.records({"op": "convert", "object": "Lead", "id": lead})
+        world.servers.control("POST", "/sharing", {"hide": [lead, contact]})
+        assert shell.sync([campaign.id]).counts.invisible == 1
+        assert world.service_members(campaign)[lead]["hold"] == INVISIBLE_HOLD
+        world.servers.control("POST", "/sharing", {"show": [lead, contact]})
+        world.update("Contact", contact, LastName="Byron")
+        assert shell.sync([campaign.id]).exit_code == 0
+        members = world.service_members(campaign)
+        assert lead not in members
+        assert (members[contact]["hold"], members[contact]["last_name"]) == (None, "Byron")
+        assert shell.verify([campaign.id]).exit_code == 0
+
+
 def test_a_member_of_a_deleted_person_is_removed(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
