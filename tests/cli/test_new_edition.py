@@ -26,7 +26,12 @@ def test_members_that_an_undo_keeps_out_are_said_with_the_command(held: int) -> 
         raise Asked(question)
 
     shell = SimpleNamespace(detail=lambda _id: SimpleNamespace(view=view))
-    invocation: Any = SimpleNamespace(shell=lambda: shell, campaigns=lambda: (view.campaign,), confirm=confirm)
+    invocation: Any = SimpleNamespace(
+        shell=lambda: shell,
+        campaigns=lambda: (view.campaign,),
+        confirm=confirm,
+        options=SimpleNamespace(queue=False),
+    )
     with pytest.raises(Asked):
         new_edition(invocation)
     text = "\n".join(said)
