@@ -71,9 +71,11 @@ weathers = st.one_of(
 class Machine(RuleBasedStateMachine):
     """One engine over two sides, and the model beside them."""
 
+    staged: type[Stage] = Stage
+
     @initialize()
     def begin(self) -> None:
-        self.stage = Stage()
+        self.stage = self.staged()
         self.sides = self.stage.sides
         self.model = Model()
         self.held: list[str] = []
@@ -403,6 +405,13 @@ class Machine(RuleBasedStateMachine):
             self._check_calm(kind, result)
         self._check_statuses(kind, before, after, (calm and scope) or set())
         self.truth = after
+        self._ran(kind, result if calm else None, before)
+
+    def _ran(self, kind: str, result: Any, before: Truth) -> None:
+        """A run ended; *result* is None when it was disturbed."""
+
+    def _before_settling(self) -> None:
+        """What else has to end before both sides can be equal."""
 
     def _check_calm(self, kind: str, result: RunResult) -> None:
         assert result.exit_code in (0, 4), f"{kind} ended with {result.exit_code}: {result.error}"
@@ -506,6 +515,7 @@ class Machine(RuleBasedStateMachine):
             self.sides.control("POST", "/sharing", {"show": [who.record for who in hidden]})
             for who in hidden:
                 who.hidden = False
+        self._before_settling()
         self.truth = look(self.sides)
         ends = {
             (camp.id, who.number): self.model.ends(

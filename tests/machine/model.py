@@ -7,8 +7,9 @@ three-way rule in its shortest form.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 TO_ORG, TO_SERVICE, EQUAL = "to the org", "to the service", "equal"
 
@@ -22,6 +23,45 @@ def decide(org: str | None, service: str | None, agreed: str | None) -> str:
     return TO_SERVICE
 
 
+RESTORED = ("first_name", "last_name", "email", "status")
+"""What an undo gives back to a member of the service."""
+
+Key = tuple[str, str]
+"""A member of the service: campaign and record."""
+
+
+def undone(
+    was: Mapping[Key, Mapping[str, Any]],
+    made: Mapping[Key, Mapping[str, Any]],
+    now: Mapping[Key, Mapping[str, Any]],
+    human: Mapping[str, int],
+) -> dict[Key, dict[str, Any]]:
+    """The members that the service should have once a run is taken back: what the run changed and still stands becomes
+    what it was, what has moved since is left alone.
+
+    Args:
+        was, made, now: the service's members before the run, after it, and when it is taken back.
+        human: who each record belonged to when the run had ended; a run lets a human go on under another record.
+    """
+
+    def others(key: Key, among: Iterable[Key]) -> list[Key]:
+        return [each for each in among if each != key and each[0] == key[0] and human[each[1]] == human[key[1]]]
+
+    expected = {key: {name: row[name] for name in RESTORED} for key, row in now.items()}
+    for key in made.keys() - was.keys():
+        if not others(key, was.keys() - made.keys()):
+            expected.pop(key, None)
+    for key in was.keys() - made.keys():
+        if key not in now and not others(key, made.keys()):
+            expected[key] = {name: was[key][name] for name in RESTORED}
+    for key in made.keys() & now.keys():
+        before = was.get(key) or next((was[each] for each in others(key, was.keys() - made.keys())), None)
+        for name in RESTORED if before is not None else ():
+            if before[name] != made[key][name] == now[key][name]:
+                expected[key][name] = before[name]
+    return expected
+
+
 @dataclass(slots=True)
 class Person:
     """A human being, whatever records the org keeps of it.
@@ -29,7 +69,7 @@ class Person:
     ``record`` is the id of the present lead or contact, ``records`` are all it ever had. ``box``: the opt-out box as
     users left it. ``out``: opted out of everything in the service, by its own link. ``murky``: box and opt-out went to
     and fro, so that either may be the end. ``hidden``: by sharing; ``was_hidden``: at some time. ``gone``: deleted, or
-    merged into another.
+    merged into another, whose number is ``into``.
     """
 
     number: int
@@ -44,6 +84,7 @@ class Person:
     hidden: bool = False
     was_hidden: bool = False
     gone: bool = False
+    into: int | None = None
 
     @property
     def is_lead(self) -> bool:
@@ -105,7 +146,7 @@ class Model:
     def merged(self, winner: int, loser: int) -> None:
         """One record takes another in: its memberships go to the winner, but where the winner is a member itself."""
         gone, stays = self.people[loser], self.people[winner]
-        gone.gone = True
+        gone.gone, gone.into = True, winner
         stays.murky = stays.murky or gone.murky or gone.box or gone.out
         for camp in self.camps.values():
             theirs = camp.members.pop(loser, None)
@@ -127,6 +168,13 @@ class Model:
     def owner(self, record: str) -> Person:
         """Whose record this is, or was."""
         return next(person for person in self.people.values() if record in person.records)
+
+    def human(self, record: str) -> int:
+        """Whose record this is, or was, whoever took it in since."""
+        who = self.owner(record)
+        while who.into is not None:
+            who = self.people[who.into]
+        return who.number
 
     def memberships(self) -> Iterator[tuple[Camp, Membership, Person]]:
         """Every membership with its campaign and its person."""

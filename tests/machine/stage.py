@@ -7,8 +7,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import httpx
+
 from sync.bootstrap import Shell
 from sync.clock import ControlledClock
+from sync.store.journal import Journal
 from sync.store.store import Store
 from tests.house.engine import open_engine
 from tests.house.sides import START, STATE_FILE, Campaign, Sides, frozen
@@ -46,6 +49,8 @@ def template() -> tuple[Path, tuple[Campaign, ...]]:
 class Stage:
     """A copy of the start state with its two sides and its engine. The clock is everybody's."""
 
+    journal: type[Journal] = Journal
+
     def __init__(self) -> None:
         source, self.campaigns = template()
         self.folder = folder()
@@ -69,15 +74,20 @@ class Stage:
             clock=self.clock,
             owner=f"elsewhere:{self._owners}:1",
             before_commit=self._committing,
+            journal=self.journal,
         )
         return open_engine(
             self.folder,
             self.sides.access_token,
             self.clock,
-            lambda: FatedNetwork(lambda: self.fate, self.sides.network),
+            lambda: FatedNetwork(lambda: self.fate, self.network()),
             store=store,
             sleep=self.clock.advance,
         )
+
+    def network(self) -> httpx.BaseTransport:
+        """What carries the engine's requests to the sides."""
+        return self.sides.network
 
     def cast(self, *, die_before: int | None = None, timeouts: dict[int, bool] | None = None) -> Fate:
         """The fate of the next run."""
