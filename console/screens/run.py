@@ -68,6 +68,9 @@ class RunScreen(ConsoleScreen):
         events = await self.host.bridge.read(lambda backend: backend.events(past.run))
         title = f"{past.campaign_name or 'All campaigns'} › {past.kind.value}"
         self._replayed = replayed(title, events)
+        if past.counts.rejected and not self._replayed.failed_rows:
+            # The events of a batch's part are the batch's; its rows are its own.
+            self.load(partial(self._read_failures, past.run), "failures")
         self._look()
         self.refresh_all()
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from console.keys import EVERYWHERE, KEYS, Key
+from tests.pty.ground import Ground
 from tests.pty.screen import Terminal
 from tests.pty.watched import Watched
 
@@ -111,6 +112,11 @@ class Walker:
         """Empty the line of an open dialog."""
         where = next(y for y, row in enumerate(self.shown.rows) if "esc cancel" in row)
         self.sends("\x15", lambda now: not now.shown.rows[where - 2].partition("│")[2].partition("│")[0].strip())
+
+    def reads(self, ground: Ground, place: str = "overview") -> None:
+        """Read the org's list by its key: one call more is counted, and the note that it is read goes."""
+        before = ground.box.usage()[0]
+        self.presses(place, "load", lambda now: ground.box.usage()[0] > before and "1 Salesforce call" not in now.text)
 
     def opens(self, name: str) -> None:
         """From the overview into the campaign called *name*."""
