@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
+import os
 import socket
 import ssl
 import threading
@@ -195,9 +197,15 @@ def _worth_zipping(content: bytes, headers: Mapping[str, str]) -> bool:
     return len(content) >= _ZIP_FROM and kind.startswith("application/json")
 
 
-def _trust(ca_file: str | None) -> ssl.SSLContext | bool:
+@functools.cache
+def _usual_trust(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    """The authorities that httpx trusts by itself, read once for a process and each environment that names others."""
+    return httpx.create_ssl_context()
+
+
+def _trust(ca_file: str | None) -> ssl.SSLContext:
     if ca_file is None:
-        return True
+        return _usual_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     try:
         context = ssl.create_default_context()
         context.load_verify_locations(cafile=ca_file)

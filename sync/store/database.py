@@ -88,6 +88,7 @@ class Database:
         self._compiled: dict[tuple[Any, ...], tuple[str, itemgetter[Any] | None]] = {}
         self._look_ups: dict[tuple[str, int], tuple[str, itemgetter[Any]]] = {}
         self._grown: Counter[str] = Counter()
+        self._upserts: dict[tuple[Any, ...], Executable] = {}
         self.url = self._normal(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._engine()
@@ -223,11 +224,19 @@ class Database:
             keep: columns that an existing row keeps.
             only: the columns that are given (all when None); others take their default and are kept on conflict.
         """
+        names = tuple(only) if only is not None else tuple(column.name for column in table.columns)
+        kept = (*(column.name for column in table.primary_key), *keep)
+        asked = (table.name, names, kept)
+        known = self._upserts.get(asked)
+        if known is None:
+            # Written once: the columns of ``excluded`` cost more to make than a small statement takes to run.
+            known = self._upserts[asked] = self._upsert(table, names, kept)
+        return known
+
+    def _upsert(self, table: Table, names: tuple[str, ...], kept: tuple[str, ...]) -> Executable:
         make = sqlite.insert if self.is_sqlite else postgresql.insert
-        names = list(only) if only is not None else [column.name for column in table.columns]
         statement = make(table)
         keys = [column.name for column in table.primary_key]
-        kept = {*keys, *keep}
         changed = {name: statement.excluded[name] for name in names if name not in kept}
         if not changed:
             return statement.on_conflict_do_nothing(index_elements=keys)
