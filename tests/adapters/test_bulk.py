@@ -252,6 +252,7 @@ def test_cells() -> None:
     assert read[1] == {"Id": "2", "Text": "#N/A", "Box": "false", "At": "", "Number": "0"}
 
 
+@pytest.mark.slow
 def test_very_many_markers_go_as_one_job_and_locked_rows_once_more() -> None:
     locked = member(7)
     jobs = FakeJobs(states=("JobComplete",), failing={locked: "UNABLE_TO_LOCK_ROW:unable to obtain:--"})

@@ -303,6 +303,7 @@ def test_where_an_assertion_logs_in(instance: str, login: str | None, host: str)
     assert login_host(instance, login) == host
 
 
+@pytest.mark.slow
 def test_jwt_bearer_at_the_sandbox(sides: Sides) -> None:
     ready = sides.servers.ready["salesforce"]
     key = Hidden(Path(ready["private_key"]).read_text())

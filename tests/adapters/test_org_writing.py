@@ -151,6 +151,7 @@ def test_a_record_that_is_gone_is_rejected_with_a_remedy(sides: Sides) -> None:
     assert all(outcome.code and outcome.remedy for outcome in journal.outcomes.values())
 
 
+@pytest.mark.slow
 def test_thousands_of_rows_cost_what_was_said(sides: Sides) -> None:
     members = members_of(sides, 0, 1_700)
     writes = [marker(member, PAM__Opens__c=3) for member in members]

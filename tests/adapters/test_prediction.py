@@ -100,6 +100,7 @@ def rows(sides: Sides) -> Rows:
 RULES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None, suppress_health_check=RULES)
 @given(SIZES)
 def test_the_orgs_own_count_is_what_was_predicted(rows: Rows, sizes: dict[str, int]) -> None:

@@ -54,6 +54,7 @@ def plant(box: Box, run: str, campaign: str, person: dict[str, object]) -> str:
     return address
 
 
+@pytest.mark.slow
 def test_a_bundle_holds_no_secret_and_no_person(box: Box, tmp_path: Path) -> None:
     campaign = box.new_campaign(0)["Id"]
     lead = box.create(

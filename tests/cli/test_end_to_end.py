@@ -184,6 +184,7 @@ def test_hourly_batch_refresh_and_nightly(own_box: Box) -> None:
 # ---------------------------------------------------------------- preview
 
 
+@pytest.mark.slow
 def test_plan_saved_shown_and_applied_once(box: Box, first: Row, tmp_path: Path) -> None:
     campaign = first["Id"]
     started(box, campaign)
@@ -210,6 +211,7 @@ def test_plan_saved_shown_and_applied_once(box: Box, first: Row, tmp_path: Path)
     assert (again.code, len(again.talk.splitlines())) == (2, 1)
 
 
+@pytest.mark.slow
 def test_a_row_that_moved_since_is_left_and_said(box: Box, first: Row, tmp_path: Path) -> None:
     campaign = first["Id"]
     started(box, campaign)
@@ -230,6 +232,7 @@ def test_a_row_that_moved_since_is_left_and_said(box: Box, first: Row, tmp_path:
 # ---------------------------------------------------------------- guards, refusals, verify
 
 
+@pytest.mark.slow
 def test_guard_on_removals(box: Box, first: Row) -> None:
     campaign = first["Id"]
     started(box, campaign)
@@ -248,6 +251,7 @@ def test_guard_on_removals(box: Box, first: Row) -> None:
     assert box.unequal(campaign, activity=True) == []
 
 
+@pytest.mark.slow
 def test_typing_the_name_lets_removals_pass(box: Box, first: Row) -> None:
     campaign = first["Id"]
     started(box, campaign)
@@ -266,6 +270,7 @@ def test_refusals_write_nothing(box: Box, first: Row) -> None:
     assert not any(row["PAM__Synced__c"] for row in box.org_members(campaign).values())
 
 
+@pytest.mark.slow
 def test_verify_finds_what_somebody_else_wrote(box: Box, first: Row) -> None:
     campaign = first["Id"]
     started(box, campaign)
@@ -283,6 +288,7 @@ def test_verify_finds_what_somebody_else_wrote(box: Box, first: Row) -> None:
 # ---------------------------------------------------------------- lists
 
 
+@pytest.mark.slow
 def test_lists_print_items_between_version_and_summary(box: Box, first: Row) -> None:
     campaign = first["Id"]
     started(box, campaign)
@@ -340,9 +346,10 @@ def slowed(box: Box, seconds: float) -> Iterator[None]:
         box.control("DELETE", "/faults")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number",
-    [pytest.param(signal.SIGINT, id="ctrl-c", marks=pytest.mark.slow), pytest.param(signal.SIGTERM, id="terminate")],
+    [pytest.param(signal.SIGINT, id="ctrl-c"), pytest.param(signal.SIGTERM, id="terminate")],
 )
 def test_interrupted_then_continued(box: Box, first: Row, number: int) -> None:
     campaign = first["Id"]

@@ -108,6 +108,7 @@ def test_doctor_works_without_a_configuration(tmp_path: Path) -> None:
     assert told.talk == ""
 
 
+@pytest.mark.slow
 def test_init_writes_a_configuration_that_can_be_read_and_never_overwrites(tmp_path: Path) -> None:
     path = tmp_path / "new" / "config.toml"
     assert predictive("init", "--config", str(path), home=tmp_path).code == 0

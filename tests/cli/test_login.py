@@ -113,6 +113,7 @@ def test_the_browser_comes_back_and_the_login_is_kept_and_used(person: Person) -
     assert f"from file {secrets}" in doctor.stdout + doctor.stderr
 
 
+@pytest.mark.slow
 def test_over_ssh_the_address_is_pasted(person: Person) -> None:
     process = person.start("login", "--json")
     assert process.stdin is not None
@@ -142,6 +143,7 @@ def test_a_login_of_the_command_line_is_taken_over_once(person: Person) -> None:
     assert "used-up" not in refused.stderr
 
 
+@pytest.mark.slow
 def test_without_a_login_every_command_says_how_to_get_one(person: Person) -> None:
     done = person.run("campaigns")
     assert done.returncode == 2

@@ -30,6 +30,7 @@ def one_of_kind(lines: list[Row], kind: str) -> list[Row]:
     return [line for line in lines if line.get("type") == kind]
 
 
+@pytest.mark.slow
 def test_why_prints_lines_for_programs_and_a_story_for_people(box: Box, campaign: str) -> None:
     member = next(iter(box.org_members(campaign).values()))
     before = box.usage()[0]
@@ -51,6 +52,7 @@ def test_why_prints_lines_for_programs_and_a_story_for_people(box: Box, campaign
     assert (nobody.code, "has no member" in nobody.talk) == (2, True)
 
 
+@pytest.mark.slow
 def test_opt_in_needs_edition_and_reason_and_says_what_the_org_says(box: Box, campaign: str) -> None:
     member = next(iter(box.org_members(campaign).values()))
     person = member["ContactId"] or member["LeadId"]
@@ -78,6 +80,7 @@ def test_a_locked_campaign_is_exit_7_until_it_is_unlocked_with_a_reason(box: Box
     assert box.run("sync", campaign).code == 0
 
 
+@pytest.mark.slow
 def test_limits_tell_spenders_and_waste(box: Box, campaign: str) -> None:
     (limits,) = one_of_kind(box.run("limits").lines, "limits")
     assert limits["ours"] == limits["spending"]["total"] > 0

@@ -18,6 +18,7 @@ def campaign(box: Box) -> Iterator[str]:
     box.control("DELETE", "/rules")
 
 
+@pytest.mark.slow
 def test_a_run_is_taken_back_and_its_holds_are_released(box: Box, campaign: str) -> None:
     people = box.org_members(campaign)
     renamed, removed = sorted(people)[:2]

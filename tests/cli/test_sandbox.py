@@ -58,6 +58,7 @@ def test_it_ends_quickly_and_leaves_nothing(home: Path, number: int) -> None:
         httpx.get(address, timeout=5)
 
 
+@pytest.mark.slow
 def test_the_servers_end_with_a_sandbox_that_was_killed(home: Path) -> None:
     box = Box.start(home, "--campaigns", "1", "--members", "10")
     address = box.line["salesforce"]["instance_url"]

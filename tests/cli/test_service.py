@@ -83,6 +83,7 @@ def test_it_keeps_its_state_and_shares_it_with_no_other_process(tmp_path: Path) 
         assert [block["rule"] for block in edition["blocked_by"]] == ["address_missing"], "nobody made an address up"
 
 
+@pytest.mark.slow
 def test_mails_go_by_the_configured_server(tmp_path: Path, post: Post) -> None:
     config = tmp_path / "config.toml"
     config.write_text(

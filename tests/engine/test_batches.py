@@ -40,6 +40,7 @@ def started_before(world: World, members: int) -> Campaign:
 # ---------------------------------------------------------------- nightly
 
 
+@pytest.mark.slow
 def test_an_idle_night_is_one_call_for_all_campaigns(world: World) -> None:
     with world.shell() as shell:
         for _ in range(2):
@@ -52,6 +53,7 @@ def test_an_idle_night_is_one_call_for_all_campaigns(world: World) -> None:
     assert result.counts.unchanged == 6
 
 
+@pytest.mark.slow
 def test_the_night_syncs_open_campaigns_and_lists_the_others(world: World) -> None:
     with world.shell() as shell:
         open_one, closed, manual = (started(world, shell, 3) for _ in range(3))
@@ -90,6 +92,7 @@ def test_the_original_behaviour_takes_closed_campaigns_too(world: World) -> None
     assert len(world.service_members(closed)) == 4
 
 
+@pytest.mark.slow
 def test_many_changed_campaigns_share_their_calls(world: World) -> None:
     with world.shell() as shell:
         campaigns = [started(world, shell, 2) for _ in range(2)]
@@ -125,6 +128,7 @@ def test_the_hour_sends_and_brings_activity_statistics_and_history(world: World)
     assert (history["PAM__Count__c"], history["PAM__Email_Edition__c"]) == (4, edition["Id"])
 
 
+@pytest.mark.slow
 def test_the_hour_brings_levels_reasons_counters_and_statuses(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell)
@@ -148,6 +152,7 @@ def test_the_hour_brings_levels_reasons_counters_and_statuses(world: World) -> N
     assert (night.counts.added, night.counts.changed, night.counts.conflicts) == (1, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_status_that_moved_in_the_org_is_left_as_drift(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell)
@@ -188,6 +193,7 @@ def test_a_campaign_stopped_in_the_org_is_not_mailed(world: World) -> None:
     assert (result.counts.mails_sent, result.exit_code) == (0, 0)
 
 
+@pytest.mark.slow
 def test_an_opt_out_in_the_service_ticks_the_box_once(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell)
@@ -213,6 +219,7 @@ def test_the_flood_guard_holds_mails_back(world: World) -> None:
         assert (done.exit_code, done.counts.mails_sent) == (0, 4)
 
 
+@pytest.mark.slow
 def test_a_refusal_after_mails_were_sent_ends_partial_and_says_what_is_left(world: World) -> None:
     strict = GuardLimits(changed_share=0.1, changed_from=2)
     campaign = started_before(world, 4)
@@ -233,6 +240,7 @@ def test_a_refusal_after_mails_were_sent_ends_partial_and_says_what_is_left(worl
         assert (after.exit_code, after.counts.mails_sent, after.counts.changed) == (0, 0, 4)
 
 
+@pytest.mark.slow
 def test_a_budget_too_small_after_mails_were_sent_ends_partial(world: World) -> None:
     campaign = started_before(world, 4)
     with world.shell(budget=BudgetSettings(run_cap=0)) as shell:
@@ -245,6 +253,7 @@ def test_a_budget_too_small_after_mails_were_sent_ends_partial(world: World) -> 
 # ---------------------------------------------------------------- refresh, simulation, timers
 
 
+@pytest.mark.slow
 def test_refresh_brings_level_and_reason_only_and_reads_nothing_of_the_org(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell)
@@ -269,6 +278,7 @@ def test_a_simulated_night_says_what_the_real_one_does(world: World) -> None:
     assert real.counts.added == 2
 
 
+@pytest.mark.slow
 def test_a_simulated_hour_sends_nothing_and_says_how_many(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 4)

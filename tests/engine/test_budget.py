@@ -39,6 +39,7 @@ def ticked(world: World, lead: str) -> bool:
     return bool(row["HasOptedOutOfEmail"])
 
 
+@pytest.mark.slow
 def test_the_ladder_of_a_whole_org_is_walked_and_kept(world: World) -> None:
     """Warn, pause, stop; a stop holds in another shell on the same state until the meter is below the last line."""
     with world.shell() as shell:
@@ -104,6 +105,7 @@ def test_at_a_pause_statistics_and_the_check_of_ids_wait(world: World) -> None:
     assert gear(world) == "normal"
 
 
+@pytest.mark.slow
 def test_a_cap_of_this_console_refuses_before_the_first_write_but_for_opt_outs(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 3)
@@ -151,6 +153,7 @@ def left(world: World, calls: int) -> Callable[[], object]:
     return lambda: world.servers.control("POST", "/quota", {"remaining": calls})
 
 
+@pytest.mark.slow
 def test_others_who_use_the_org_up_end_a_read_and_the_next_run_completes_it(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 3)
@@ -170,6 +173,7 @@ def test_others_who_use_the_org_up_end_a_read_and_the_next_run_completes_it(worl
         assert shell.sync([campaign.id]).counts.added == 60
 
 
+@pytest.mark.slow
 def test_the_quota_that_ends_before_the_writes_loses_nothing(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 3)
@@ -204,6 +208,7 @@ def test_the_governor_stops_between_two_batches_of_writes(world: World) -> None:
         assert result.counts.changed + rest.counts.changed == 2_300
 
 
+@pytest.mark.slow
 def test_the_ledger_tells_who_spent_what_and_what_was_wasted(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 3)

@@ -47,6 +47,7 @@ def test_the_story_tells_what_was_written_and_why_nothing_is_mailed(world: World
     assert story.editions[0].decided.rule == "edition_active"
 
 
+@pytest.mark.slow
 def test_the_story_tells_of_mail_and_of_an_opt_out_that_keeps_from_more(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 2)
@@ -143,6 +144,7 @@ def opted_out(world: World, person: str) -> bool:
     return bool(row["HasOptedOutOfEmail"])
 
 
+@pytest.mark.slow
 def test_after_an_opt_in_nothing_before_its_edition_is_ever_mailed(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 2, type="Drip")
@@ -175,6 +177,7 @@ def test_after_an_opt_in_nothing_before_its_edition_is_ever_mailed(world: World)
         assert any(step.text.startswith("opted in again") for step in shell.why(campaign.id, lead).steps)
 
 
+@pytest.mark.slow
 def test_an_opt_out_of_just_now_is_not_ticked_after_the_opt_in(world: World) -> None:
     """The feed tells of the opt-out and leaves the opt-in out, which this console did itself."""
     with world.shell() as shell:
@@ -206,6 +209,7 @@ def test_an_opt_in_whose_answer_was_lost_is_asked_about_and_not_repeated(world: 
         assert world.service_members(campaign)[lead]["active"] is True
 
 
+@pytest.mark.slow
 def test_a_tick_after_the_opt_in_opts_out_again(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 2)

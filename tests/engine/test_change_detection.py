@@ -47,12 +47,14 @@ def test_a_change_that_is_stamped_early_and_committed_late_is_never_missed(world
     assert late(world, overlap=True) == (RunState.DONE, "late@example.org")
 
 
+@pytest.mark.slow
 def test_without_the_overlap_it_would_be(world: World) -> None:
     state, email = late(world, overlap=False)
     assert state is RunState.NOTHING_TO_DO
     assert email != "late@example.org"
 
 
+@pytest.mark.slow
 def test_a_campaign_far_behind_polls_alone_and_drags_nobody_back(world: World) -> None:
     near, far = world.campaign(6), world.campaign(6)
     with world.shell() as shell:
@@ -72,6 +74,7 @@ def test_a_campaign_far_behind_polls_alone_and_drags_nobody_back(world: World) -
         assert shell.sync([near.id, far.id]).calls.salesforce == 1, "it has caught up"
 
 
+@pytest.mark.slow
 def test_header_and_status_changes_are_seen_without_any_member_changed(world: World) -> None:
     campaign = world.campaign(4)
     with world.shell() as shell:
@@ -88,6 +91,7 @@ def test_header_and_status_changes_are_seen_without_any_member_changed(world: Wo
         assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", [False, True])
 def test_a_campaign_deleted_and_undeleted_loses_no_member(world: World, changed: bool) -> None:
     campaign, other = world.campaign(12), world.campaign(3)

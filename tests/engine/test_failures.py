@@ -34,6 +34,7 @@ def _wanted(world: World, campaign: Campaign, count: int = 3) -> None:
         world.activity(campaign, lead, level="Opened", opens=1)
 
 
+@pytest.mark.slow
 def test_a_refused_row_is_isolated_and_the_board_says_why_until_it_is_mended(world: World, rules: Any) -> None:
     campaign = world.campaign(6)
     with world.shell() as shell:
@@ -90,6 +91,7 @@ def test_retrying_a_row_that_is_refused_again_keeps_it_on_the_board(world: World
         assert (group.count, group.rows[0].run) == (1, result.run)
 
 
+@pytest.mark.slow
 def test_drift_of_the_status_leaves_what_the_service_owns_written(world: World) -> None:
     campaign = world.campaign(3)
     with world.shell() as shell:
@@ -130,6 +132,7 @@ def test_what_was_written_over_within_the_round_trip_is_on_the_board(world: Worl
         assert "'Registered'" in group.rows[0].message
 
 
+@pytest.mark.slow
 def test_a_converted_lead_is_refused_by_name_and_followed_after_a_sync(world: World) -> None:
     campaign = world.campaign(3)
     with world.shell() as shell:

@@ -14,13 +14,14 @@ from tests.engine.world import World
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "phase"),
     [
-        pytest.param("PhaseStarted", "write Predictive", marks=pytest.mark.slow),
-        pytest.param("Progress", "write Predictive", marks=pytest.mark.slow),
+        ("PhaseStarted", "write Predictive"),
+        ("Progress", "write Predictive"),
         ("PhaseStarted", "write Salesforce"),
-        pytest.param("Progress", "write Salesforce", marks=pytest.mark.slow),
+        ("Progress", "write Salesforce"),
     ],
 )
 def test_the_next_click_finishes_what_a_kill_left(world: World, kind: str, phase: str) -> None:

@@ -66,6 +66,7 @@ def begun(world: World, members: int = 3) -> Campaign:
         return started(world, shell, members)
 
 
+@pytest.mark.slow
 def test_counts_that_nothing_explains(world: World) -> None:
     campaign, other = begun(world), begun(world)
 
@@ -112,6 +113,7 @@ def test_a_service_whose_record_contradicts_the_request(world: World) -> None:
     assert_locked(world, campaign, "idempotency", result)
 
 
+@pytest.mark.slow
 def test_a_member_row_that_two_persons_claim(world: World) -> None:
     campaign, other = begun(world), begun(world)
     (intruder,) = world.records(
@@ -157,6 +159,7 @@ def test_another_org_under_the_same_configuration(world: World) -> None:
     assert world.store.facts.get(ORG_ID) == mine
 
 
+@pytest.mark.slow
 def test_an_answer_of_the_service_about_another_record(world: World) -> None:
     campaign = begun(world)
     world.join(campaign, 2)
@@ -187,6 +190,7 @@ def test_an_answer_of_the_org_about_another_record(world: World) -> None:
     assert_locked(world, campaign, "other-record", result)
 
 
+@pytest.mark.slow
 def test_another_service_under_the_same_configuration(world: World) -> None:
     campaign = begun(world)
 

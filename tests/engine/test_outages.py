@@ -148,6 +148,7 @@ def quota(world: World, kind: Kind, after: int) -> None:
         settled(world, shell, kind, campaign)
 
 
+@pytest.mark.slow
 @some
 def test_the_quota_ends_in_the_middle(world: World, kind: Kind) -> None:
     quota(world, kind, _MIDDLE[kind.name])
@@ -171,6 +172,7 @@ def expiry(world: World, kind: Kind, after: int) -> None:
         settled(world, shell, kind, campaign)
 
 
+@pytest.mark.slow
 @some
 def test_a_session_ends_in_the_middle_and_the_run_goes_on(world: World, kind: Kind) -> None:
     expiry(world, kind, _MIDDLE[kind.name])

@@ -19,6 +19,7 @@ from tests.engine.world import World
 NIGHT = timedelta(days=1)
 
 
+@pytest.mark.slow
 def test_a_removal_that_the_counts_hide_is_found_by_id(world: World) -> None:
     """One member is removed while another, older than every watermark, becomes visible: no count differs."""
     with world.shell() as shell:

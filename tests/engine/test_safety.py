@@ -22,6 +22,7 @@ from tests.engine.world import World
 # ---------------------------------------------------------------- deletes
 
 
+@pytest.mark.slow
 def test_a_member_hidden_by_sharing_is_kept_held_and_listed(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -117,6 +118,7 @@ def test_one_added_and_one_removed_is_seen_although_the_count_is_the_same(world:
     assert set(world.service_members(campaign)) == set(campaign.leads) - {campaign.leads[3]}
 
 
+@pytest.mark.slow
 def test_a_stranger_of_the_service_is_held_and_never_deleted(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -186,6 +188,7 @@ def test_an_emptied_campaign_is_refused(world: World) -> None:
     assert {body.verdict.rule for body in world.told(Guarded)} == {"side-empty"}
 
 
+@pytest.mark.slow
 def test_one_refused_campaign_does_not_stop_the_others(world: World) -> None:
     bad, good = world.campaign(20), world.campaign(3)
     with world.shell() as shell:
@@ -200,6 +203,7 @@ def test_one_refused_campaign_does_not_stop_the_others(world: World) -> None:
     assert len(world.service_members(good)) == 4
 
 
+@pytest.mark.slow
 def test_read_only_writes_nothing_and_still_plans_and_simulates(world: World) -> None:
     campaign = world.campaign(3)
     with world.shell() as shell:
@@ -221,6 +225,7 @@ def test_read_only_writes_nothing_and_still_plans_and_simulates(world: World) ->
     assert len(world.service_members(campaign)) == 3
 
 
+@pytest.mark.slow
 def test_a_budget_too_small_refuses_before_the_first_write(world: World) -> None:
     campaign = world.campaign(3)
     with world.shell() as shell:
@@ -267,6 +272,7 @@ def test_a_cancelled_run_ends_so_and_the_next_one_finishes_it(world: World) -> N
         assert shell.sync([campaign.id]).counts.added == 1
 
 
+@pytest.mark.slow
 def test_a_saved_plan_writes_what_it_shows_and_only_once(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -295,6 +301,7 @@ def test_a_saved_plan_writes_what_it_shows_and_only_once(world: World) -> None:
             shell.apply(loaded.plan_id)
 
 
+@pytest.mark.slow
 def test_a_plan_looked_at_for_long_is_read_again_and_a_fresh_one_is_not(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -344,6 +351,7 @@ def test_a_lost_answer_of_the_service_duplicates_nothing(world: World) -> None:
     assert {each["operation"] for each in editions} == {operation}
 
 
+@pytest.mark.slow
 def test_a_lost_answer_of_the_org_is_read_before_anything_is_repeated(world: World) -> None:
     campaign = world.campaign(6)
     with world.shell() as shell:
@@ -406,6 +414,7 @@ def test_a_run_that_was_taken_over_writes_nothing_more(world: World) -> None:
     assert len(world.service_members(campaign)) == 3
 
 
+@pytest.mark.slow
 def test_at_the_stop_only_opt_outs_go_on(world: World) -> None:
     campaign = world.campaign(4)
     with world.shell() as shell:
@@ -431,6 +440,7 @@ def test_at_the_stop_only_opt_outs_go_on(world: World) -> None:
         assert shell.batch(RunKind.HOURLY).counts.changed == 2
 
 
+@pytest.mark.slow
 def test_an_incomplete_read_of_ids_concludes_nothing_and_refuses(world: World) -> None:
     """The service's rows stay although ids seem to be missing."""
     campaign = world.campaign(12)

@@ -87,6 +87,7 @@ def test_the_header_says_identity_cost_and_time_and_the_trailer_seals_the_rows(w
     assert (end["type"], end["rows"], len(end["digest"])) == ("end", len(rows), 64)
 
 
+@pytest.mark.slow
 def test_a_moved_base_or_value_is_drift_of_its_rows_and_never_of_the_plan(world: World) -> None:
     with world.shell() as shell:
         campaign = world.campaign(4)
@@ -138,6 +139,7 @@ def test_rows_are_chosen_by_number_kind_side_and_text(world: World) -> None:
     assert campaign.leads[2] in world.service_members(campaign)
 
 
+@pytest.mark.slow
 def test_an_orphan_is_taken_in_by_its_number_only_and_counts_as_a_removal(world: World) -> None:
     with world.shell(guards=GuardLimits(delete_floor=1, delete_share=0.0)) as shell:
         campaign = world.campaign(4)
@@ -191,6 +193,7 @@ def test_what_let_a_guard_pass_is_in_the_journal(world: World) -> None:
     assert "without the removals" in said[3][3]
 
 
+@pytest.mark.slow
 def test_limits_of_one_campaign_hold_for_it_alone(world: World) -> None:
     with world.shell() as shell:
         campaigns = [world.campaign(4), world.campaign(4)]

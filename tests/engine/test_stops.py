@@ -65,6 +65,7 @@ def two_to_sync(world: World) -> Iterator[tuple[Campaign, Campaign]]:
     yield pair[0], pair[1]
 
 
+@pytest.mark.slow
 def test_a_held_run_stays_alive_and_goes_on_where_it_was(world: World) -> None:
     with two_to_sync(world) as (first, second), world.shell() as shell:
         running = Running(world, [first, second], shell.pause_run)
@@ -120,7 +121,8 @@ def _lease_until(world: World, run: RunId) -> float:
     return float(micros) / 1e6
 
 
-@pytest.mark.parametrize("held", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["running", "held"])
+@pytest.mark.slow
+@pytest.mark.parametrize("held", [False, True], ids=["running", "held"])
 def test_a_cancel_from_elsewhere_ends_the_run_after_its_batch(world: World, held: bool) -> None:
     with two_to_sync(world) as (first, second), world.shell() as shell:
         running = Running(world, [first, second], shell.pause_run if held else shell.cancel_run)

@@ -105,6 +105,7 @@ def test_a_manual_sync_moves_members_names_mails_and_statuses(world: World) -> N
     assert theirs[campaign.leads[2]]["status"] == "Attended"
 
 
+@pytest.mark.slow
 def test_a_member_added_again_keeps_its_person_and_gets_its_new_id(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -124,6 +125,7 @@ def test_a_member_added_again_keeps_its_person_and_gets_its_new_id(world: World)
     assert world.org_members(campaign)[fresh]["PAM__Synced__c"]
 
 
+@pytest.mark.slow
 def test_a_converted_lead_goes_on_as_the_contact(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -139,6 +141,7 @@ def test_a_converted_lead_goes_on_as_the_contact(world: World) -> None:
     assert (theirs[contact]["level"], theirs[contact]["member_id"]) == ("Clicked", campaign.members[0])
 
 
+@pytest.mark.slow
 def test_an_unknown_status_is_rejected_told_and_not_tried_again(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -160,6 +163,7 @@ def test_an_unknown_status_is_rejected_told_and_not_tried_again(world: World) ->
     assert world.service_members(campaign)[campaign.leads[0]]["status"] == "Attended"
 
 
+@pytest.mark.slow
 def test_salesforce_wins_where_both_sides_changed_a_status(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -172,6 +176,7 @@ def test_salesforce_wins_where_both_sides_changed_a_status(world: World) -> None
     assert world.org_members(campaign)[campaign.members[0]]["Status"] == "Attended"
 
 
+@pytest.mark.slow
 def test_activity_waits_and_a_ticked_box_opts_out(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -186,6 +191,7 @@ def test_activity_waits_and_a_ticked_box_opts_out(world: World) -> None:
     assert (checked.exit_code, checked.counts.pending) == (0, 2)
 
 
+@pytest.mark.slow
 def test_several_campaigns_are_one_run_with_a_child_each(world: World) -> None:
     campaigns = [world.campaign(3), world.campaign(3)]
     with world.shell() as shell:
@@ -199,6 +205,7 @@ def test_several_campaigns_are_one_run_with_a_child_each(world: World) -> None:
     assert sum(run.counts.added for run in children) == 2
 
 
+@pytest.mark.slow
 def test_one_that_was_never_started_is_refused_and_the_others_go_on(world: World) -> None:
     started, other = world.campaign(4), world.campaign(4)
     with world.shell() as shell:
@@ -213,6 +220,7 @@ def test_one_that_was_never_started_is_refused_and_the_others_go_on(world: World
             shell.sync([other.id])
 
 
+@pytest.mark.slow
 def test_a_ticked_box_reaches_every_campaign_of_the_person(world: World) -> None:
     one, two = world.campaign(3), world.campaign(3)
     person = one.leads[0]
@@ -237,6 +245,7 @@ def test_a_ticked_box_reaches_every_campaign_of_the_person(world: World) -> None
         assert (row["PAM__Reason__c"], row["PAM__Active__c"]) == ("Opt Out Indirect", False)
 
 
+@pytest.mark.slow
 def test_a_changed_header_is_pushed_with_the_next_sync(world: World) -> None:
     campaign = world.campaign(2)
     with world.shell() as shell:
@@ -249,6 +258,7 @@ def test_a_changed_header_is_pushed_with_the_next_sync(world: World) -> None:
     assert (header["end_date"], header["name"]) == ("2031-05-01", "Renamed")
 
 
+@pytest.mark.slow
 def test_a_campaign_of_elsewhere_is_adopted_with_what_salesforce_holds(world: World) -> None:
     campaign = world.campaign(3)
     world.update(
@@ -293,6 +303,7 @@ def test_members_without_usable_addresses_arrive_inactive(world: World) -> None:
     assert (row["PAM__Reason__c"], row["PAM__Active__c"]) == (None, True)
 
 
+@pytest.mark.slow
 def test_values_changed_by_hand_that_predictive_owns_are_set_again(world: World) -> None:
     campaign = world.campaign(3)
     with world.shell() as shell:

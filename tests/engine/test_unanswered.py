@@ -35,7 +35,8 @@ def lose(world: World, side: str, match: str, *, arrives: bool) -> None:
     world.servers.control("POST", "/faults", {"kind": kind, "side": side, "match": match, "method": "POST", "times": 9})
 
 
-@pytest.mark.parametrize("arrives", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("arrives", [True, False])
 def test_a_batch_to_the_service_without_an_answer_is_known_after_the_next_read(world: World, arrives: bool) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -61,6 +62,7 @@ def test_a_batch_to_the_service_without_an_answer_is_known_after_the_next_read(w
         assert undone.counts.added == (1 if arrives else 0)
 
 
+@pytest.mark.slow
 def test_a_batch_to_the_org_without_an_answer_is_known_after_the_next_read(world: World) -> None:
     campaign = world.campaign(3)
     with world.shell() as shell:

@@ -11,6 +11,7 @@ from sync.model import RunKind, RunState
 from tests.engine.world import World
 
 
+@pytest.mark.slow
 def test_an_undone_sync_gives_back_members_names_and_statuses_and_holds_them(world: World) -> None:
     campaign = world.campaign(20)
     renamed, moved, gone = campaign.leads[0], campaign.leads[1], campaign.leads[2]
@@ -57,6 +58,7 @@ def test_an_undone_sync_gives_back_members_names_and_statuses_and_holds_them(wor
         assert (twice.exit_code, twice.state, twice.counts.drifted) == (0, RunState.NOTHING_TO_DO, 0)
 
 
+@pytest.mark.slow
 def test_a_hold_lifts_when_salesforce_agrees_or_decides_anew(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -91,6 +93,7 @@ def test_a_hold_lifts_when_salesforce_agrees_or_decides_anew(world: World) -> No
         assert shell.verify([campaign.id]).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_released_hold_lets_salesforce_win_again(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -114,6 +117,7 @@ def test_a_released_hold_lets_salesforce_win_again(world: World) -> None:
         assert campaign.leads[2] not in now
 
 
+@pytest.mark.slow
 def test_what_moved_since_is_left_alone_and_reported(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:
@@ -164,6 +168,7 @@ def test_an_undo_is_undone(world: World) -> None:
         assert shell.verify([campaign.id]).exit_code == 0
 
 
+@pytest.mark.slow
 def test_an_undone_hour_gives_back_levels_and_statuses_until_something_new_happens(world: World) -> None:
     campaign = world.campaign(12)
     with world.shell() as shell:

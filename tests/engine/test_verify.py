@@ -72,6 +72,7 @@ def test_a_difference_that_is_gone_on_the_second_read_is_none(world: World) -> N
     assert world.org_calls() - before == 2, "what differed was read a second time"
 
 
+@pytest.mark.slow
 def test_few_differences_of_many_campaigns_are_read_again_in_one_call(world: World) -> None:
     with world.shell() as shell:
         campaigns = [started(world, shell, 3) for _ in range(3)]

@@ -59,6 +59,7 @@ def short_pages(world: World) -> Iterator[None]:
     world.servers.control("POST", "/settings", {"page_rows": 2_000})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_pages")
 def test_the_echo_of_a_first_sync_also_tells_who_is_missing(world: World) -> None:
     campaign = world.campaign(12)
@@ -76,6 +77,7 @@ def test_the_echo_of_a_first_sync_also_tells_who_is_missing(world: World) -> Non
     assert set(world.service_members(campaign)) == set(campaign.leads) - {campaign.leads[3]}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_pages")
 def test_a_whole_read_that_does_not_agree_with_the_count_removes_nobody_by_itself(world: World) -> None:
     campaign = world.campaign(12)

@@ -25,6 +25,7 @@ def plain(state: Store, tmp_path: Path) -> Iterator[World]:
         yield World(servers, tmp_path, state, clock=clock)
 
 
+@pytest.mark.slow
 def test_configured_test_members_get_the_test_mail(plain: World) -> None:
     campaign = plain.campaign(3, auto_sync=None)
     lead, late = plain.records(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sync.rules import EVERY_RULE
@@ -10,13 +12,19 @@ from tests.golden.case import Case, cases
 from tests.golden.play import play
 
 CASES = cases()
+QUICK = {"01", "02", "07", "17", "25", "29", "31", "39", "40", "42"}
+"""Numbers of the cases that the quick tests play; all of them belong to the slow ones."""
 
 
 def _name(case: Case) -> str:
     return case.name
 
 
-@pytest.mark.parametrize("case", CASES, ids=_name)
+def _quick_or_not(case: Case) -> Any:
+    return case if case.name[:2] in QUICK else pytest.param(case, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("case", [_quick_or_not(case) for case in CASES], ids=_name)
 def test_golden(world: World, case: Case) -> None:
     assert play(world, case) == []
 

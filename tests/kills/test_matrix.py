@@ -21,7 +21,7 @@ FEWEST = 12
 """A run with fewer points than this would not be worth the name of a matrix."""
 
 SEED = 20261126
-QUICK = {"hourly": 4}
+QUICK = {"hourly": 2}
 """Kinds that the quick tests sample, and how many points of each."""
 
 

@@ -23,6 +23,7 @@ def stage() -> Iterator[Stage]:
     made.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("early", range(3))
 def test_a_click_that_dies_before_its_run_is_over_is_resumed_and_no_new_one(stage: Stage, early: int) -> None:
     """What says that the click is over is committed with the end of its run, or there would be a second edition."""
@@ -86,6 +87,7 @@ def test_a_deleted_person_is_known_as_deleted_however_short_the_pages_are(stage:
     assert stage.sides.service_members(campaign.id).keys() == set(campaign.leads[3:])
 
 
+@pytest.mark.slow
 def test_who_takes_over_the_member_of_somebody_who_is_out_is_out_in_the_other_campaigns_too(stage: Stage) -> None:
     """The service's feed leaves out what this client causes, so the state has to know it by itself."""
     here, there = stage.campaigns
@@ -102,6 +104,7 @@ def test_who_takes_over_the_member_of_somebody_who_is_out_is_out_in_the_other_ca
     assert (row["PAM__Reason__c"], row["PAM__Active__c"]) == ("Opt Out Indirect", False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [False, True], ids=["converted since the last sync", "known as the contact"])
 @pytest.mark.parametrize("hidden", ["the contact", "the contact it was merged into", "both records"])
 def test_whoever_went_on_as_a_hidden_record_is_kept_and_not_mailed(stage: Stage, hidden: str, known: bool) -> None:

@@ -23,7 +23,7 @@ from tests.machine.stage import Stage
 from tests.machine.undoing import UndoMachine
 
 QUICK = {
-    "steps": 100,
+    "steps": 80,
     "settled": 6,
     "runs manual": 8,
     "runs hourly": 8,
@@ -165,7 +165,7 @@ def lacking(wanted: dict[str, int]) -> dict[str, tuple[int, int]]:
 
 def test_a_sample_of_users_faults_and_deaths_breaks_nothing() -> None:
     EXERCISED.clear()
-    run(10, 25)
+    run(5, 20)
     assert lacking(QUICK) == {}
 
 

@@ -64,6 +64,7 @@ def test_a_question_defaults_to_no(terminal: Any, box: Box, answer: str, code: i
     assert (campaign["Id"] in started) is (code == 0)
 
 
+@pytest.mark.slow
 def test_a_preview_is_shown_before_the_question(terminal: Any, box: Box) -> None:
     campaign = box.new_campaign(5)
     assert box.run("new-edition", campaign["Id"]).code == 0

@@ -94,6 +94,7 @@ def test_nothing_flickers(terminal: Any, stored: Path, tmp_path: Path, term: str
     assert b"Traceback" not in shown.raw
 
 
+@pytest.mark.slow
 def test_a_frame_that_blanks_would_be_seen(terminal: Any, stored: Path, tmp_path: Path) -> None:
     shown = opened(terminal("--config", str(stored), home=tmp_path))
     before = shown.visible()
@@ -177,6 +178,7 @@ def copied(terminal: Any, stored: Path, tmp_path: Path) -> Any:
     return copy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("within", ["", "tmux"])
 def test_a_copy_reaches_the_terminal(copied: Any, within: str) -> None:
     raw = copied(**({"TMUX": "/tmp/tmux-1/default,1,0", "TERM": "tmux-256color"} if within else {}))
@@ -196,6 +198,7 @@ def test_a_terminal_that_cannot_paint_is_told_what_works(
     assert b"\x1b[?1049h" not in shown.raw
 
 
+@pytest.mark.slow
 def test_without_colour_only_greys_are_sent(terminal: Any, stored: Path, tmp_path: Path) -> None:
     more = {"NO_COLOR": "1", "COLORTERM": "truecolor"}
     shown = opened(terminal("--config", str(stored), home=tmp_path, more=more))

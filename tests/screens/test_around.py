@@ -31,6 +31,7 @@ def text(app: ConsoleApp) -> str:
     return "\n".join(frame(app))
 
 
+@pytest.mark.slow
 async def test_back_and_forward_land_where_one_was() -> None:
     app = console(FakeBackend())
     async with app.run_test(size=SIZE) as pilot:
@@ -168,6 +169,7 @@ def opened(backend: FakeBackend, config: Path) -> ConsoleApp:
     return console(backend, org_name="main", mode="read-only", outside=outside)
 
 
+@pytest.mark.slow
 async def test_a_setting_is_changed_by_keys_and_holds_at_once(configured: Path) -> None:
     app = opened(FakeBackend(), configured)
     async with app.run_test(size=SIZE) as pilot:
@@ -188,6 +190,7 @@ async def test_a_setting_is_changed_by_keys_and_holds_at_once(configured: Path) 
         assert b"hourly_minute = 5" in configured.read_bytes()
 
 
+@pytest.mark.slow
 async def test_how_the_console_looks_is_set_and_seen_at_once(configured: Path) -> None:
     app = opened(FakeBackend(), configured)
     async with app.run_test(size=SIZE) as pilot:
@@ -204,6 +207,7 @@ async def test_how_the_console_looks_is_set_and_seen_at_once(configured: Path) -
         assert b"bell = true" in configured.read_bytes()
 
 
+@pytest.mark.slow
 async def test_a_secret_is_typed_unseen_and_never_shown(configured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The child process that would ask the keyring finds none.
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
@@ -226,6 +230,7 @@ async def test_a_secret_is_typed_unseen_and_never_shown(configured: Path, monkey
     assert tomllib.loads(kept.read_text(encoding="utf-8")) == {"main": {"salesforce": {"client_secret": "hush-hush"}}}
 
 
+@pytest.mark.slow
 async def test_the_log_is_followed_filtered_and_stands_still(tmp_path: Path) -> None:
     log = tmp_path / "predictive.log"
     log.write_text("".join(f"2027-03-09T09:{n:02}:00Z INFO    run: line {n}\n" for n in range(40)), encoding="utf-8")
@@ -288,6 +293,7 @@ async def test_help_names_the_keys_of_the_list_that_has_the_cursor() -> None:
     assert "↑ k" in lines
 
 
+@pytest.mark.slow
 async def test_the_prompt_completes_and_unknown_words_go_to_the_shells_command() -> None:
     asked: list[Any] = []
     commands = {"runs": lambda words: str(asked.append(tuple(words)) or "one line")}

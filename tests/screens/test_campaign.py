@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from console.memberquery import MemberQuery
 from console.screens.campaign import CampaignScreen
 from console.screens.charts_view import by_day, gains, history_rows
@@ -18,6 +20,7 @@ from tests.screens.waiting import press, settle
 NOW = datetime(2027, 3, 9, 11, 46, tzinfo=UTC)
 
 
+@pytest.mark.slow
 async def test_statistics_history_and_metrics_have_tabs_of_their_own() -> None:
     backend = FakeBackend()
     app = console(backend)
@@ -47,6 +50,7 @@ async def test_statistics_history_and_metrics_have_tabs_of_their_own() -> None:
         assert "8 campaigns read" in note(app)
 
 
+@pytest.mark.slow
 async def test_members_are_chosen_by_what_is_special_about_them() -> None:
     app = console(FakeBackend())
     async with app.run_test(size=(80, 24)) as pilot:

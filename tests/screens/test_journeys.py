@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 
 from console.app import ConsoleApp
@@ -39,6 +40,7 @@ async def typed(pilot: Pilot[Any], words: str) -> None:
     await settle(pilot)
 
 
+@pytest.mark.slow
 async def test_synchronize_with_preview() -> None:
     backend = FakeBackend()
     app = console(backend)
@@ -319,6 +321,7 @@ async def test_leaving_while_a_run_writes_asks_and_finishes_the_batch() -> None:
     assert app.return_code == 0
 
 
+@pytest.mark.slow
 async def test_members_by_window_filter_and_level() -> None:
     backend = FakeBackend(members=100_000)
     app = console(backend)
@@ -335,6 +338,7 @@ async def test_members_by_window_filter_and_level() -> None:
         assert "1 members with “person4242@”" in text_of(app) or "1 member" in text_of(app)
 
 
+@pytest.mark.slow
 async def test_editions_are_tested_activated_and_named() -> None:
     backend = FakeBackend()
     app = console(backend)
@@ -402,6 +406,7 @@ async def test_schedule_is_paused_with_a_note_and_resumed() -> None:
         assert backend.paused is None
 
 
+@pytest.mark.slow
 async def test_commands_equal_the_command_line() -> None:
     backend = FakeBackend()
     said: list[tuple[str, ...]] = []

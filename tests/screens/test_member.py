@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from console.screens.member import MemberScreen
 from tests.screens.fakes import FakeBackend
 from tests.screens.made import campaign_id
@@ -39,6 +41,7 @@ async def test_why_a_member_got_no_mail() -> None:
         assert backend.calls.count("why") == 1
 
 
+@pytest.mark.slow
 async def test_opting_in_asks_from_which_edition_and_why() -> None:
     backend = FakeBackend()
     app = console(backend)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from console import savedviews
 from console.screens.plan import PlanScreen
 from sync.errors import FatalError
@@ -53,6 +55,7 @@ async def test_any_column_orders_and_again_turns_round() -> None:
         assert "Ζητήματα πελατών" in lines[4]
 
 
+@pytest.mark.slow
 async def test_a_view_is_saved_and_taken_again(tmp_path: Path) -> None:
     kept = tmp_path / "last.json"
     app = console(FakeBackend(), last_view=kept)

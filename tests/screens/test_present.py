@@ -17,6 +17,7 @@ NOW = datetime(2027, 3, 9, 11, 46, tzinfo=UTC)
 ODD = st.text(alphabet=st.characters(codec="utf-8"), max_size=60)
 
 
+@pytest.mark.slow
 @given(text=ODD, width=st.integers(0, 40), align=st.sampled_from(["left", "right"]))
 def test_fit_gives_exactly_the_cells_asked_for(text: str, width: int, align: str) -> None:
     assert present.cells(present.fit(text, width, align)) == width

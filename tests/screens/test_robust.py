@@ -156,6 +156,7 @@ async def test_without_colour_every_state_is_still_told(monkeypatch: pytest.Monk
         assert word in shown
 
 
+@pytest.mark.slow
 async def test_a_hundred_thousand_members_cost_pages_not_rows() -> None:
     backend = FakeBackend(members=100_000)
     app = console(backend)

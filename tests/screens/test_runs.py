@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from console.app import ConsoleApp
 from console.failureboard import Board, Place
 from console.screens import runs_view
@@ -45,6 +47,7 @@ async def test_failed_rows_stand_by_type_and_a_selection_is_planned_anew() -> No
         assert "2 failed rows › Try again" in text_of(app)
 
 
+@pytest.mark.slow
 async def test_the_journal_of_a_run_is_read_by_windows_and_filtered() -> None:
     app = console(FakeBackend())
     async with app.run_test(size=(120, 36)) as pilot:

@@ -36,6 +36,7 @@ def test_instants(text: str, at: datetime | None) -> None:
     assert instant_of(text, NOW) == at
 
 
+@pytest.mark.slow
 async def test_the_nightly_is_simulated_at_a_typed_instant() -> None:
     backend = FakeBackend()
     app = console(backend)

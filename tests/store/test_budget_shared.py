@@ -35,6 +35,7 @@ def _spend(path: str, number: int, barrier: Barrier, results: Any, protected: bo
         barrier.wait(30)  # nobody's reservations end before all are counted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protected", [True, pytest.param(False, id="control", marks=pytest.mark.slow)])
 def test_processes_share_one_budget(place: str, protected: bool) -> None:
     """The control counts nobody else's reservations: then the same processes are granted more than there is."""

@@ -87,6 +87,7 @@ def test_an_expired_lease_is_taken_over_and_the_sleeper_is_fenced_off(store: Sto
     store.runs.end(other, RunState.DONE)
 
 
+@pytest.mark.slow
 def test_an_owner_whose_process_is_gone_is_taken_over_at_once(place: str) -> None:
     context = multiprocessing.get_context("spawn")
     with open_store(place) as store:
@@ -377,6 +378,7 @@ def winners(path: str, what: str) -> int:
     return sum(won)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["run", "tick", "job"])
 def test_of_many_processes_one_wins(place: str, what: str) -> None:
     with open_store(place) as store:

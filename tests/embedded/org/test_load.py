@@ -176,6 +176,7 @@ def test_files_that_are_no_export(tmp_path: Path, text: str, words: str) -> None
         make_api(load=tmp_path)
 
 
+@pytest.mark.slow
 def test_the_servers_load_and_refuse(tmp_path: Path) -> None:
     with start_embedded(only="org", load=EXPORT) as servers:
         assert servers.ready["salesforce"]["loaded"]["CampaignMember"] == 4

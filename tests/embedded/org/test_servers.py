@@ -276,6 +276,7 @@ def test_tls_needs_the_sandboxes_own_authority(servers: EmbeddedServers) -> None
         client.get("/services/data")
 
 
+@pytest.mark.slow
 def test_it_ends_with_its_input_keeps_its_data_and_obeys_signals(tmp_path: Path) -> None:
     options: dict[str, Any] = {"only": "org", "campaigns": 1, "members": 3, "data_dir": tmp_path / "org"}
     faults = tmp_path / "faults.json"

@@ -117,6 +117,7 @@ def test_no_body_breaks_the_service(house: House, data: st.DataObject) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_no_query_breaks_the_service(house: House, data: st.DataObject) -> None:

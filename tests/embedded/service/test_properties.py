@@ -156,6 +156,6 @@ class LongLife(Life):
 
 
 TestLife = Life.TestCase
-TestLife.settings = _settings(3)
+TestLife.settings = _settings(2)
 TestLongLife = pytest.mark.slow(LongLife.TestCase)
 TestLongLife.settings = _settings(20)

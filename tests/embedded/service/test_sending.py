@@ -193,6 +193,7 @@ def test_an_opt_in_says_from_which_edition_on(make: Callable[..., House]) -> Non
     assert house.prepare()["expected"] == 0
 
 
+@pytest.mark.slow
 def test_the_hourly_limit_holds_across_sends(make: Callable[..., House]) -> None:
     house = make(hourly_limit=300)
     house.put_campaign()
@@ -237,6 +238,7 @@ def test_a_campaign_switched_off_after_prepare_is_not_sent(house: House) -> None
     assert house.files() == {}
 
 
+@pytest.mark.slow
 def test_release_takes_the_expected_count(house: House) -> None:
     house.ready(house.editions()[0])
     house.add("00QA")
@@ -386,6 +388,7 @@ def test_a_full_outbox_is_a_failure_not_a_loss(house: House) -> None:
     assert house.mail_everybody()["sent"] == 1
 
 
+@pytest.mark.slow
 def test_a_second_release_at_the_same_time_is_refused(make: Callable[..., House]) -> None:
     entered, go_on = threading.Event(), threading.Event()
 
@@ -426,6 +429,7 @@ release.release(app.state.service, send_id, expected)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_nothing_and_sends_nothing_twice(house: House) -> None:
     house.ready(house.editions()[0])
     house.add(*(f"00Q{i:05d}" for i in range(1200)))

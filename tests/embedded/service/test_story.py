@@ -144,7 +144,7 @@ def _settings(examples: int) -> settings:
     )
 
 
-TestExplained = Explained.TestCase
+TestExplained = pytest.mark.slow(Explained.TestCase)
 TestExplained.settings = _settings(2)
 
 
