@@ -154,10 +154,9 @@ class Grid(Grounded, ScrollView, can_focus=True):
         self._go(index)
 
     def _go(self, index: int) -> None:
-        if not self.show_cursor:
-            self.scroll_to(y=self.scroll_offset.y + index - self.cursor, animate=False)
-            return
-        index = max(0, min(self.count - 1, index))
+        # Where no cursor is shown, it is the first row that is seen.
+        last = self.count - 1 if self.show_cursor else self.count - self.page
+        index = max(0, min(last, index))
         if index == self.cursor or not self.count:
             return
         before, self.cursor = self.cursor, index
@@ -173,7 +172,7 @@ class Grid(Grounded, ScrollView, can_focus=True):
 
     def _keep_in_sight(self) -> None:
         top = self.scroll_offset.y
-        if self.cursor < top:
+        if self.cursor < top or not self.show_cursor:
             top = self.cursor
         elif self.cursor >= top + self.page:
             top = self.cursor - self.page + 1

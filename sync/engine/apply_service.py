@@ -18,7 +18,7 @@ from sync.engine.live import LiveRun
 from sync.engine.lockout import as_critical, check_answers, lock_out
 from sync.engine.tally import Done
 from sync.engine.writes import Group, grouped, patched_service, restored, service_write
-from sync.errors import OutcomeUnknown, PredictiveError, QuotaExhausted
+from sync.errors import OutcomeUnknown, PredictiveError, QuotaExhausted, RemoteRejected
 from sync.events import Event, Phase, RowFailed
 from sync.ids import CampaignId, PersonId
 from sync.model import BaseMember, Campaign, OrgMember, ServiceMember, Side, TestPerson
@@ -63,7 +63,11 @@ class Applying:
 
 
 def write_header(applying: Applying, row: PlanRow) -> None:
-    """Push a campaign's header, and read its editions anew: dates and active decide what blocks them."""
+    """Push a campaign's header, and read its editions anew: dates and active decide what blocks them.
+
+    Raises:
+        RemoteRejected: the service refuses the header, for example an end before the start; journalled as refused.
+    """
     live = applying.live
     campaign = applying.campaigns[CampaignId(row.campaign_id)]
     (row,) = applying.numbered((row,))
@@ -75,9 +79,15 @@ def write_header(applying: Applying, row: PlanRow) -> None:
     )
     settings = live.parts.settings
     live.about_to(predictive=1)
-    live.parts.service.put_campaign(
-        with_its_type(live.parts, campaign), status_on=dict(settings.status_on), time_zone=live.parts.time_zone, key=key
-    )
+    whole = with_its_type(live.parts, campaign)
+    try:
+        live.parts.service.put_campaign(
+            whole, status_on=dict(settings.status_on), time_zone=live.parts.time_zone, key=key
+        )
+    except RemoteRejected as error:
+        refused = JournalRow.of(row, "rejected", code=error.code or "INVALID", message=error.what, remedy=error.remedy)
+        journal.record_outcome(live.lease, batch, [refused])
+        raise
     with live.parts.store.transaction():
         live.parts.store.campaigns.set_pushed(campaign.id, header_digest(campaign))
         live.parts.store.facts.set(HEADER_PUSHED + campaign.id, str(row.after))

@@ -28,7 +28,7 @@ from sync.engine.reconcile import reconcile
 from sync.engine.sync_run import apply_plan, draw_plan, refusal, run_to_end
 from sync.engine.tally import Done
 from sync.engine.ticks import follow_people
-from sync.errors import PredictiveError, Refused
+from sync.errors import PredictiveError, Refused, RemoteRejected
 from sync.events import Phase
 from sync.guard import BUDGET, CampaignFigures, judge_plan
 from sync.ids import CampaignId, EditionId, PersonId
@@ -49,12 +49,13 @@ class Hour:
 
     ``first`` is what was done before anything was sent. ``headers`` are the campaigns in scope as the org has them
     now; ``late`` those closed too long ago for anything but opt-outs; ``refused`` those whose mails the flood guard
-    held back.
+    held back; ``stale`` those whose header the service refused: it would decide by the old one, so nothing is mailed.
     """
 
     claims: Claims
     headers: dict[CampaignId, Campaign] = field(default_factory=dict)
     late: set[CampaignId] = field(default_factory=set)
+    stale: set[CampaignId] = field(default_factory=set)
     refused: dict[CampaignId, tuple[GuardVerdict, ...]] = field(default_factory=dict)
     at: datetime | None = None
     released: int = 0
@@ -207,7 +208,16 @@ def _safety_first(hour: Hour) -> None:
         changed = record is not None and record.pushed_digest != header_digest(campaign)
         if changed and Rule.HEADER in parts.rules:
             known = live.parts.store.facts.get(HEADER_PUSHED + campaign.id)
-            write_header(applying, header_row(campaign, first=False, before=known))
+            try:
+                write_header(applying, header_row(campaign, first=False, before=known))
+            except RemoteRejected as error:
+                if hour.claims.single:
+                    raise
+                hour.stale.add(campaign_id)
+                said = f"{campaign.name}: {error.line()}; nothing of it is mailed until Predictive takes its header"
+                applying.of(campaign_id).error = said
+                live.note(said, level="error", campaign_id=campaign_id)
+                continue
             parts.store.content.land_editions(parts.service.editions(campaign_id))
     _land_boxes(parts)
     rows, nowhere = opt_out_rows(parts, held)
@@ -273,7 +283,8 @@ def _send(hour: Hour, choice: Choice) -> None:
     """Prepare, look, release."""
     live = hour.claims.live
     parts = live.parts
-    campaigns = [key for key in hour.claims.held if key in hour.headers and key not in hour.late]
+    apart = hour.late | hour.stale
+    campaigns = [key for key in hour.claims.held if key in hour.headers and key not in apart]
     if not campaigns:
         return
     with live.phase(Phase.SEND) as done:

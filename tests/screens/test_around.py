@@ -289,6 +289,8 @@ async def test_help_names_the_keys_of_the_list_that_has_the_cursor() -> None:
         await settle(pilot)
         await press(pilot, "?", "end")
         lines = text(app)
+        await press(pilot, "home")
+        assert "   Here" in text(app)
     assert "Where the cursor is" in lines
     assert "↑ k" in lines
 

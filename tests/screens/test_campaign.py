@@ -113,6 +113,9 @@ async def test_members_on_screen_stay_there_while_they_are_read_anew() -> None:
         assert screen._members.get("all", 0) == seen
         await held
         assert screen._members.get("all", 0) == seen
+        far = 3 * screen._members.page
+        screen._members.put("all", 3, [seen])
+        assert screen._members.get("all", far) is not None
         backend.size = 12479
         await screen._count()
-        assert screen._members.get("all", 0) is None, "another number of members: every page is another one"
+        assert screen._members.get("all", far) is None, "another number of members: every page is another one"
