@@ -7,6 +7,8 @@ DEV_STAMP := $(VENV)/.stamp-dev
 BENCH_STAMP := $(VENV)/.stamp-bench
 # One more than the cores of a small machine: many tests wait for processes.
 WORKERS ?= 3
+# Compiled files are kept: each test starts processes, and each worker would rewrite every assertion again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test test-all soak lint bench screenshots clean help
 
@@ -32,7 +34,8 @@ $(RUN_STAMP): pyproject.toml | $(BIN)/python
 $(DEV_STAMP): pyproject.toml | $(BIN)/python
 	@echo "setting up .venv (with the extra dev)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@$(BIN)/python -m compileall -q console sync
+	@$(BIN)/python -m compileall -q console sync tests
+	@$(BIN)/python -m pytest -q --collect-only > /dev/null || true
 	@touch $@ $(RUN_STAMP)
 
 $(BENCH_STAMP): pyproject.toml | $(DEV_STAMP)

@@ -43,7 +43,7 @@ def test_send(invocation: Invocation) -> int:
     shell = invocation.shell()
     campaign = shell.resolve(invocation.options.campaign)
     # What is said here is its one line; the run's own events are for the journal.
-    shell.listen(ignore)
+    shell.listen(lambda event: None)
     with _started(shell, campaign):
         sent, recipients, after = shell.test_send(campaign.id, invocation.options.edition)
     text = [f"{plural(sent, 'test mail')} sent: {safe(', '.join(recipients))}", *_words(after)]

@@ -381,8 +381,14 @@ class Database:
     def _announce_commits(self, before_commit: Callable[[], None]) -> None:
         @event.listens_for(self.engine, "commit")
         def committing(conn: Connection) -> None:
-            if conn.get_execution_options().get("immediate"):
+            if not conn.get_execution_options().get("immediate"):
+                return
+            try:
                 before_commit()
+            except BaseException:
+                # Whoever ends a process here means that its transaction ends too; its lock would outlive it otherwise.
+                conn.connection.rollback()
+                raise
 
     def _cannot_open(self, why: str) -> ConfigError:
         return ConfigError(
