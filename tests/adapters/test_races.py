@@ -90,6 +90,7 @@ def _set(sides: Sides, member: OrgMember, status: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "read", "write"), [(1, 0, 1), pytest.param(601, 1, 2, marks=pytest.mark.slow)], ids=["one", "second-batch"]
 )

@@ -150,6 +150,7 @@ def test_without_a_login_every_command_says_how_to_get_one(person: Person) -> No
     assert "predictive login" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_way_that_needs_no_person_is_told_so(box: Box) -> None:
     ended = box.people("login")
     assert ended.code == 2

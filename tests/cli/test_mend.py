@@ -91,6 +91,7 @@ def test_failed_rows_are_shown_by_cause_and_tried_again(box: Box, campaign: str)
     assert "No row waits" in box.people("runs", "errors", campaign).talk
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_there_or_wrote_nothing_is_refused(box: Box, campaign: str) -> None:
     assert box.run("undo", "no-such-run").code == 2
     plan = box.run("plan", campaign).summary

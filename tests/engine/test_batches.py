@@ -167,6 +167,7 @@ def test_a_status_that_moved_in_the_org_is_left_as_drift(world: World) -> None:
     assert world.service_members(campaign)[campaign.leads[0]]["status"] == "Attended"
 
 
+@pytest.mark.slow
 def test_nobody_who_opted_out_in_the_org_is_mailed(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 4)
@@ -209,6 +210,7 @@ def test_an_opt_out_in_the_service_ticks_the_box_once(world: World) -> None:
     assert world.service_members(campaign)[person]["opted_out"]
 
 
+@pytest.mark.slow
 def test_the_flood_guard_holds_mails_back(world: World) -> None:
     with world.shell(guards=GuardLimits(flood_first=3)) as shell:
         campaign = started(world, shell, 4)
@@ -266,6 +268,7 @@ def test_refresh_brings_level_and_reason_only_and_reads_nothing_of_the_org(world
     assert world.org_members(campaign)[campaign.members[0]]["PAM__Opens__c"] == 2
 
 
+@pytest.mark.slow
 def test_a_simulated_night_says_what_the_real_one_does(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell)

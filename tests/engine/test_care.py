@@ -26,6 +26,7 @@ def fields(story: MemberStory) -> dict[str, tuple[str | None, str | None, str]]:
 # ---------------------------------------------------------------- why
 
 
+@pytest.mark.slow
 def test_the_story_tells_what_was_written_and_why_nothing_is_mailed(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 3)
@@ -69,6 +70,7 @@ def test_the_story_tells_of_mail_and_of_an_opt_out_that_keeps_from_more(world: W
     assert "opted out everywhere by another client: asked by phone" in told
 
 
+@pytest.mark.slow
 def test_a_person_is_found_by_id_address_or_name_and_never_guessed(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 2)
@@ -102,6 +104,7 @@ def test_a_removed_member_keeps_its_story(world: World) -> None:
     assert any(step.text.startswith("removed from Predictive") for step in by_person.steps)
 
 
+@pytest.mark.slow
 def test_what_this_console_keeps_back_is_a_condition_too(world: World) -> None:
     """The hourly run leaves out a campaign that is paused or locked, and nobody whom the org hides is mailed."""
     with world.shell() as shell:

@@ -43,6 +43,7 @@ def late(world: World, *, overlap: bool) -> tuple[RunState, str]:
     return state, world.service_members(campaign)[campaign.leads[0]]["email"]
 
 
+@pytest.mark.slow
 def test_a_change_that_is_stamped_early_and_committed_late_is_never_missed(world: World) -> None:
     assert late(world, overlap=True) == (RunState.DONE, "late@example.org")
 

@@ -170,6 +170,7 @@ def test_too_many_removals_are_refused_with_ways_to_go_on(world: World) -> None:
     assert len(world.service_members(campaign)) == 20
 
 
+@pytest.mark.slow
 def test_the_campaigns_name_confirms_removals(world: World) -> None:
     campaign = world.campaign(20)
     with world.shell() as shell:
@@ -258,6 +259,7 @@ def test_a_live_run_locks_its_campaign(world: World) -> None:
         assert shell.sync([campaign.id]).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_ends_so_and_the_next_one_finishes_it(world: World) -> None:
     class Now:
         def is_set(self) -> bool:

@@ -167,6 +167,7 @@ def test_an_orphan_is_taken_in_by_its_number_only_and_counts_as_a_removal(world:
     assert len(world.service_members(campaign)) == 5
 
 
+@pytest.mark.slow
 def test_what_let_a_guard_pass_is_in_the_journal(world: World) -> None:
     strict = {"guards": GuardLimits(delete_floor=0, delete_share=0.0)}
     with world.shell(**strict) as shell:

@@ -47,6 +47,7 @@ def test_the_meter_counts_ours_and_forecasts_the_batches(world: World) -> None:
     assert dict(limits.forecast)["nightly"] == 1.0
 
 
+@pytest.mark.slow
 def test_a_paused_campaign_is_left_out_of_the_batches(world: World) -> None:
     campaign = world.campaign(2)
     with world.shell() as shell:

@@ -88,6 +88,7 @@ def test_a_held_run_stays_alive_and_goes_on_where_it_was(world: World) -> None:
         assert len(world.service_members(second)) == 4
 
 
+@pytest.mark.slow
 def test_a_plan_that_is_stopped_ends_as_interrupted(world: World) -> None:
     campaign = world.campaign(2)
     stop = threading.Event()

@@ -173,6 +173,7 @@ def test_the_fate_of_a_release_is_asked_for_and_nothing_is_sent_again(world: Wor
     assert (prepared.send_id is None) or "it never arrived, nobody was mailed by it" in told
 
 
+@pytest.mark.slow
 def test_a_batch_of_a_dead_process_is_settled_by_whoever_takes_one_of_its_campaigns(world: World) -> None:
     campaign: Campaign = world.campaign(3)
     with world.shell() as shell:

@@ -251,6 +251,7 @@ def test_a_batch_is_undone_whole_and_a_part_of_it_alone(world: World) -> None:
         assert shell.release_hold(first.id, address, reason="mistake").exit_code == 0
 
 
+@pytest.mark.slow
 def test_what_cannot_be_undone_is_refused_with_a_reason(world: World) -> None:
     campaign = world.campaign(3)
     with world.shell() as shell:

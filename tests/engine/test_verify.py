@@ -53,6 +53,7 @@ def test_the_seal_is_set_broken_and_whole_again(world: World) -> None:
         assert shell.detail(campaign.id).view.broken is None
 
 
+@pytest.mark.slow
 def test_a_difference_that_is_gone_on_the_second_read_is_none(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 3)

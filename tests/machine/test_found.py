@@ -46,6 +46,7 @@ def test_a_click_that_dies_before_its_run_is_over_is_resumed_and_no_new_one(stag
     assert len(stage.sides.editions(campaign)) == 1
 
 
+@pytest.mark.slow
 def test_what_was_changed_while_a_record_was_hidden_is_seen_once_it_is_shown(stage: Stage) -> None:
     campaign = stage.campaigns[0]
     lead = campaign.leads[0]
@@ -141,6 +142,7 @@ def test_a_member_of_a_converted_lead_is_removed_once_its_contact_is_known_to_be
     assert stage.sides.service_members(campaign.id).keys() == set(campaign.leads[1:])
 
 
+@pytest.mark.slow
 def test_what_was_refused_of_a_former_member_row_is_forgotten_with_it(stage: Stage) -> None:
     """Whoever was removed and comes back has a new row, of which nothing was agreed: Salesforce wins."""
     campaign = stage.campaigns[0]

@@ -43,6 +43,7 @@ def test_the_console_on_a_configuration(terminal: Any, box: Box) -> None:
     assert shown.ended() == 0
 
 
+@pytest.mark.slow
 def test_read_only_is_said_in_the_top_line(terminal: Any, box: Box) -> None:
     shown = terminal("--config", box.line["config"], "--read-only", "--no-mouse", home=box.home)
     shown.wait(lambda now: "read-only" in now.rows[0])

@@ -45,6 +45,7 @@ def test_a_screen_is_sent_whole_and_once(walker: Any) -> None:
     walk.quits()
 
 
+@pytest.mark.slow
 def test_a_dialog_leaves_in_sight_what_it_does_not_cover(walker: Any) -> None:
     walk = walker("linux", synchronized=False)
     above, beneath = walk.shown.rows[:3], walk.shown.rows[-1]

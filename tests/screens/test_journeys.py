@@ -103,6 +103,7 @@ async def test_apply_without_removals() -> None:
         assert asked["without_deletes"] is True
 
 
+@pytest.mark.slow
 async def test_a_guard_refuses_until_the_name_and_a_reason_are_typed() -> None:
     backend = FakeBackend(refused=True)
     app = console(backend)

@@ -81,6 +81,7 @@ ORG_ROWS = st.builds(
 SERVICE_ROWS = st.builds(lambda number, name: service(number, last_name=name), NUMBERS, NAMES)
 
 
+@pytest.mark.slow
 @given(
     rows=st.lists(ORG_ROWS, max_size=10, unique_by=lambda row: row.member_id),
     services=st.lists(SERVICE_ROWS, max_size=8, unique_by=lambda row: row.person_id),

@@ -153,6 +153,7 @@ def test_without_a_street_address_nothing_goes(make: Callable[..., House]) -> No
     assert house.prepare()["expected"] == 0
 
 
+@pytest.mark.slow
 def test_who_may_not_be_mailed_is_skipped_with_a_reason(house: House) -> None:
     house.ready(house.editions()[0])
     house.add("00QHELD", hold="record is invisible")
@@ -338,6 +339,7 @@ def shaky(make: Callable[..., House], transport: Unreliable) -> House:
     return house
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handed_over", [True, False])
 def test_a_crash_between_intent_and_outcome(shaky: House, transport: Unreliable, handed_over: bool) -> None:
     prepared = shaky.prepare()

@@ -259,6 +259,7 @@ def lively(make: Callable[..., House], speed: float, people: int, **options: Any
     return house
 
 
+@pytest.mark.slow
 def test_the_audience_reacts_as_time_goes_by(make: Callable[..., House]) -> None:
     house = lively(make, 60, 600)
     assert stats(house)["opened"] == 0
