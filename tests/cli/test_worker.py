@@ -227,7 +227,7 @@ def test_a_waiting_run_is_withdrawn_and_shown(box: Box) -> None:
     assert box.people("sync", campaign, "--queue", "--read-only").code == 5
 
 
-QUOTA, CAMPAIGNS = 30, 12
+QUOTA, CAMPAIGNS = 18, 12
 
 
 def test_commands_and_a_worker_that_start_at_once_stay_within_one_quota(home: Path) -> None:

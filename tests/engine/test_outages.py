@@ -125,12 +125,13 @@ def settled(world: World, shell: Shell, kind: Kind, campaign: Campaign) -> None:
 
 
 def calls_of(world: World, kind: Kind) -> int:
-    """How many calls an undisturbed run of the kind takes."""
-    campaign = world.campaign(9)
-    with world.shell() as shell:
-        kind.prepare(world, shell, campaign)
-        ended = kind.run(shell, campaign)
-    assert ended.state is RunState.DONE, ended
+    """How many calls an undisturbed run of the kind takes, once the state knows what the org has of the fields."""
+    for _ in range(2):
+        campaign = world.campaign(9)
+        with world.shell() as shell:
+            kind.prepare(world, shell, campaign)
+            ended = kind.run(shell, campaign)
+        assert ended.state is RunState.DONE, ended
     return ended.calls.salesforce
 
 
