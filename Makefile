@@ -10,12 +10,13 @@ WORKERS ?= 3
 # Compiled files are kept: each test starts processes, and each worker would rewrite every assertion again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-all soak lint bench screenshots clean help
+.PHONY: demo test test-all walks soak lint bench screenshots clean help
 
 help:
 	@echo "make demo         set up what is needed to run, then open the demo (a tour when there is no terminal)"
 	@echo "make test         set up, then the quick tests (under 3 minutes on 2 cores)"
 	@echo "make test-all     the quick tests and the slow ones"
+	@echo "make walks        every key of every place at a real terminal; on a machine with nothing else to do"
 	@echo "make soak         the state machine for long: SOAK_SEED (drawn), SOAK_EXAMPLES (1000), SOAK_STEPS (50)"
 	@echo "make lint         ruff, mypy, import contracts"
 	@echo "make bench        measure, write tests/bench/results.json and the README's tables (ONLY=calls: one section)"
@@ -52,7 +53,10 @@ test: $(DEV_STAMP)
 # Whoever types at a terminal waits for what it shows: those tests have the machine for themselves.
 test-all: $(DEV_STAMP)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --ignore=tests/pty
-	$(BIN)/python -m pytest -q -n 1 tests/pty
+	$(BIN)/python -m pytest -q -n 1 -m "not walk" tests/pty
+
+walks: $(DEV_STAMP)
+	$(BIN)/python -m pytest -q -n 1 -m walk tests/pty
 
 soak: $(DEV_STAMP)
 	SOAK_SEED=$${SOAK_SEED:-$$(date +%s)} $(BIN)/python -m pytest -q -s tests/machine/test_machine.py -k long_run

@@ -59,6 +59,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 
 @pytest.mark.slow
+@pytest.mark.walk
 @pytest.mark.parametrize(("place", "term", "columns", "lines"), WALKS, ids=str)
 def test_every_key(ground: Ground, place: str, term: str, columns: int, lines: int) -> None:
     shown = Watched(

@@ -476,7 +476,7 @@ async def test_a_past_run_is_replayed() -> None:
         await settle(pilot)
         await press(pilot, "2", "down", "enter")
         shown = text_of(app)
-        assert "replayed from the journal" in shown
+        assert "Replayed from the journal" in shown
         assert "4 × FIELD_CUSTOM_VALIDATION_EXCEPTION" in shown
         await press(pilot, "escape", "escape")
         assert isinstance(app.screen, OverviewScreen)
