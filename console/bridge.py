@@ -62,6 +62,29 @@ def _logged(error: BaseException) -> None:
         log.error("unexpected", exc_info=error)
 
 
+def _answer(future: Future[T], do: Callable[[], T]) -> None:
+    """In a thread: the value of *do*, or its error, to whoever waits; nothing is done for one who left before."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        value = do()
+    except BaseException as error:  # noqa: BLE001 - it is handed over to whoever waits, whatever it is
+        _logged(error)
+        future.set_exception(error)
+    else:
+        future.set_result(value)
+
+
+async def _value(future: Future[T]) -> T:
+    """On the loop: what a thread answers. Raises PredictiveError."""
+    try:
+        return await asyncio.wrap_future(future)
+    except PredictiveError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a thread met becomes one line for people
+        raise as_error(error) from None
+
+
 @dataclass(slots=True)
 class Job(Generic[T]):
     """An action under way in a thread of its own.
@@ -134,7 +157,8 @@ class Bridge:
         self._open = open_backend
         self._deliver = deliver
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._reads: queue.SimpleQueue[tuple[Callable[[Backend], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._reads: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._backend: Backend | None = None
         self._reader: threading.Thread | None = None
         self._closing = threading.Event()
         self._waiting = 0
@@ -170,15 +194,8 @@ class Bridge:
         future: Future[T] = Future()
         self._waiting += 1
         try:
-            self._reads.put((ask, future))
-            return await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
-            future.cancel()
-            raise
-        except PredictiveError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a thread met becomes one line for people
-            raise as_error(error) from None
+            self._reads.put((future, lambda: ask(self._read_with())))
+            return await _value(future)
         finally:
             self._waiting -= 1
 
@@ -186,21 +203,9 @@ class Bridge:
         """Value of *do*, called in a thread of its own: for what waits but needs no backend. Raises PredictiveError."""
         future: Future[T] = Future()
         self._waiting += 1
-
-        def work() -> None:
-            try:
-                future.set_result(do())
-            except BaseException as error:  # noqa: BLE001 - it is handed over to whoever waits, whatever it is
-                _logged(error)
-                future.set_exception(error)
-
-        threading.Thread(target=work, name="console-aside", daemon=True).start()
+        threading.Thread(target=_answer, args=(future, do), name="console-aside", daemon=True).start()
         try:
-            return await asyncio.wrap_future(future)
-        except PredictiveError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a thread met becomes one line for people
-            raise as_error(error) from None
+            return await _value(future)
         finally:
             self._waiting -= 1
 
@@ -214,12 +219,7 @@ class Bridge:
 
     async def result(self, job: Job[T]) -> T:
         """The job's value. Raises PredictiveError."""
-        try:
-            return await asyncio.wrap_future(job.done)
-        except PredictiveError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a thread met becomes one line for people
-            raise as_error(error) from None
+        return await _value(job.done)
 
     def close(self) -> None:
         """Take nothing more from the threads and let them end."""
@@ -231,22 +231,16 @@ class Bridge:
     # ------------------------------------------------------------ in threads
 
     def _read_on(self) -> None:
-        backend: Backend | None = None
         while (item := self._reads.get()) is not None:
-            ask, future = item
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                if backend is None:
-                    backend = self._open()
-                value = ask(backend)
-            except BaseException as error:  # noqa: BLE001 - it is handed over to whoever waits, whatever it is
-                _logged(error)
-                future.set_exception(error)
-            else:
-                future.set_result(value)
-        if backend is not None:
-            backend.close()
+            _answer(*item)
+        if self._backend is not None:
+            self._backend.close()
+
+    def _read_with(self) -> Backend:
+        """The reading thread's backend, opened at its first read."""
+        if self._backend is None:
+            self._backend = self._open()
+        return self._backend
 
     def _work(self, job: Job[T], do: Callable[[Backend, threading.Event], T]) -> None:
         thin = Thinning()

@@ -70,7 +70,6 @@ def holds(shown: Terminal, seen: str) -> bool:
     return seen[1:] not in shown.text if seen.startswith("!") else seen in shown.text
 
 
-@pytest.mark.walk
 @pytest.mark.slow
 @pytest.mark.parametrize("term", ["xterm-256color", "linux"])
 def test_nothing_flickers(terminal: Any, stored: Path, tmp_path: Path, term: str) -> None:

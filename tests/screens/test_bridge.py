@@ -58,6 +58,30 @@ async def test_reads_come_back_or_fail_in_words() -> None:
     made.close()
 
 
+async def test_whoever_stops_waiting_leaves_the_thread_to_end_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
+    broke: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", broke.append)
+    made, _ = bridge(FakeBackend())
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        assert go_on.wait(30)
+        ended.set()
+
+    waiting = asyncio.ensure_future(made.aside(slow))
+    await until(begun.is_set, "the thread to begin")
+    (thread,) = (each for each in threading.enumerate() if each.name == "console-aside")
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    go_on.set()
+    await until(lambda: not thread.is_alive(), "the thread to end")
+    assert ended.is_set()
+    assert broke == []
+    made.close()
+
+
 async def test_a_storm_of_events_is_told_at_most_ten_times_a_second() -> None:
     class Storm(FakeBackend):
         def verify(self, campaign_ids: Any = None, *, cancel: Any = None) -> Any:
