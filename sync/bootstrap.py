@@ -45,6 +45,7 @@ from sync.salesforce.client import SalesforceOrg
 from sync.settings import OrgSettings
 from sync.signing_in import login_of
 from sync.store.facts import DESCRIBED, LOCK_SHARE, SLOW_POLLS, KeptFact
+from sync.store.queue import Wanted
 from sync.store.store import Store, open_store
 from sync.story import MemberStory, OptedIn, Unlocked
 from sync.views import CampaignView, Check, LimitsView, RunResult, TimerView
@@ -356,6 +357,24 @@ class Shell(Mending):
         """Compare both sides afresh, of these campaigns or of all that were started. Raises Refused for one that was
         never started."""
         return verify_campaigns(self.parts(), self._named(campaign_ids), Choice(cancel=cancel))
+
+    def carry_out(self, wanted: Wanted, cancel: Cancel | None) -> RunResult:
+        """A run that waited in the queue, as its own command would make it.
+
+        Raises:
+            PredictiveError: as the method of its kind; Locked when another run has all that it needs.
+        """
+        kind, campaigns = wanted.kind, wanted.campaigns
+        allow, reason = wanted.allow, wanted.reason
+        if kind is RunKind.INITIAL:
+            return self.new_edition(campaigns[0], cancel=cancel)
+        if kind is RunKind.REFRESH:
+            return self.refresh(campaigns, cancel=cancel)
+        if kind is RunKind.VERIFY:
+            return self.verify(campaigns or None, cancel=cancel)
+        if kind is RunKind.MANUAL:
+            return self.sync(campaigns, allow=allow, reason=reason, confirm_name=wanted.confirm_name, cancel=cancel)
+        return self.batch(kind, allow=allow, reason=reason, cancel=cancel)
 
     # ------------------------------------------------------------ editions and care
 

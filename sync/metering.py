@@ -23,21 +23,20 @@ from sync.packed import (
     PackedBulk,
     PackedRow,
 )
-from sync.packing import Lanes, compose, composites_left, least_write_calls, target_of
+from sync.packing import Lanes, Number, compose, composites_left, least_write_calls, target_of
 from sync.ports import OrgOperation, OrgWrite
 
 _Shape = tuple[tuple[str, ...], int]
 """The names that a row sets, and the length of its cells."""
 
 
-class _Counted:
-    """Records of one kind: how many wait, and one that stands for all of them."""
+class _Counted(Number):
+    """Records of one kind, with what tells how long their CSV is."""
 
-    __slots__ = ("_shapes", "_size", "count", "like")
+    __slots__ = ("_shapes", "_size")
 
     def __init__(self) -> None:
-        self.count = 0
-        self.like: PackedRow | None = None
+        super().__init__()
         self._shapes: deque[_Shape] = deque()
         self._size: Size | None = None
 
@@ -53,11 +52,10 @@ class _Counted:
 
     def take(self, most: int) -> list[PackedRow]:
         """See ``Lane``."""
-        taken = min(most, self.count)
-        self.count -= taken
-        for _ in range(min(taken, len(self._shapes))):
+        rows = super().take(most)
+        for _ in range(min(len(rows), len(self._shapes))):
             self._shapes.popleft()
-        return [self.like] * taken if self.like is not None else []
+        return rows
 
     def sum_up(self) -> None:
         """All of them go into a job, and all that are still to come: their lengths need no longer be kept apart."""

@@ -81,6 +81,7 @@ __all__ = [
     "Collection",
     "Lane",
     "Lanes",
+    "Number",
     "Packed",
     "PackedBulk",
     "PackedCall",
@@ -333,8 +334,8 @@ class _Buffer(Lanes[_Lane]):
         return None
 
 
-class _Number:
-    """As many records as a lane holds, none of them kept apart."""
+class Number:
+    """A number of records of one kind, none of them kept apart: as many as another lane holds, or none so far."""
 
     __slots__ = ("count", "like")
 
@@ -343,6 +344,7 @@ class _Number:
         self.like = lane.like if lane is not None else None
 
     def take(self, most: int) -> list[PackedRow]:
+        """See ``Lane``."""
         taken = min(most, self.count)
         self.count -= taken
         return [self.like] * taken if self.like is not None else []
@@ -350,11 +352,11 @@ class _Number:
 
 def composites_left(lanes: Lanes[_L], *, without: _L | None = None) -> int:
     """Composites that everything which waits would take, but for one lane's records."""
-    copy: Lanes[_Number] = Lanes(_Number)
-    copy.checked = {key: _Number(lane) for key, lane in lanes.checked.items()}
-    copy.upserts = {key: _Number(lane) for key, lane in lanes.upserts.items()}
-    copy.shared = {key: _Number(lane) for key, lane in lanes.shared.items()}
-    copy.updates = {key: _Number(lane) for key, lane in lanes.updates.items() if lane is not without}
+    copy: Lanes[Number] = Lanes(Number)
+    copy.checked = {key: Number(lane) for key, lane in lanes.checked.items()}
+    copy.upserts = {key: Number(lane) for key, lane in lanes.upserts.items()}
+    copy.shared = {key: Number(lane) for key, lane in lanes.shared.items()}
+    copy.updates = {key: Number(lane) for key, lane in lanes.updates.items() if lane is not without}
     copy.exhausted = True
     calls = 0
     current: list[PackedRow] = []

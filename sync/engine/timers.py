@@ -7,6 +7,7 @@ read-only simulates.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from sync.errors import Locked
@@ -31,7 +32,8 @@ def timetable_of(settings: OrgSettings) -> Timetable:
 
 def views(store: Store, settings: OrgSettings, now: datetime, *, simulated: bool) -> tuple[TimerView, ...]:
     """Each timer with its next firing, its last one, and what was missed. *simulated*: the org is read-only."""
-    return tuple(_view(store, settings, kind, now, simulated) for kind in KINDS)
+    workers = len(store.workers.living())
+    return tuple(replace(_view(store, settings, kind, now, simulated), workers=workers) for kind in KINDS)
 
 
 def _view(store: Store, settings: OrgSettings, kind: RunKind, now: datetime, simulated: bool) -> TimerView:
@@ -47,7 +49,6 @@ def _view(store: Store, settings: OrgSettings, kind: RunKind, now: datetime, sim
         last_run=last.run if last is not None else None,
         last_state=run.state if run is not None else None,
         missed=missed(store, settings, kind, now),
-        workers=len(store.workers.living()),
     )
 
 

@@ -6,7 +6,7 @@ state, whose database lets each tick fire once, each campaign have one run, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -50,42 +50,12 @@ class Runs(Protocol):
         """Let go of connections."""
         ...
 
-    def new_edition(self, campaign_id: str, *, cancel: Cancel | None = None) -> RunResult:
-        """The initial sync."""
+    def carry_out(self, wanted: Wanted, cancel: Cancel) -> RunResult:
+        """What somebody asked for, as its own command would."""
         ...
 
-    def sync(
-        self,
-        campaign_ids: Sequence[str],
-        *,
-        without_deletes: bool = False,
-        allow: Mapping[str, float] | None = None,
-        reason: str = "",
-        confirm_name: str | None = None,
-        cancel: Cancel | None = None,
-    ) -> RunResult:
-        """The manual sync."""
-        ...
-
-    def refresh(self, campaign_ids: Sequence[str], *, cancel: Cancel | None = None) -> RunResult:
-        """Level and reason."""
-        ...
-
-    def batch(
-        self,
-        kind: RunKind,
-        *,
-        simulate: bool = False,
-        at: datetime | None = None,
-        allow: Mapping[str, float] | None = None,
-        reason: str = "",
-        cancel: Cancel | None = None,
-    ) -> RunResult:
+    def batch(self, kind: RunKind, *, simulate: bool = False, cancel: Cancel | None = None) -> RunResult:
         """The hourly or nightly batch."""
-        ...
-
-    def verify(self, campaign_ids: Sequence[str] | None = None, *, cancel: Cancel | None = None) -> RunResult:
-        """The comparison of both sides."""
         ...
 
 
@@ -112,25 +82,6 @@ class Turn:
         if self.error is not None:
             return self.error.exit_code
         return 0 if self.result is None else self.result.exit_code
-
-
-def execute(shell: Runs, wanted: Wanted, cancel: Cancel | None) -> RunResult:
-    """Carry out what somebody asked for, as its own command would.
-
-    Raises:
-        PredictiveError: as the shell's methods; Locked when another run has all that it needs.
-    """
-    kind, campaigns = wanted.kind, wanted.campaigns
-    allow, reason = wanted.allow, wanted.reason
-    if kind is RunKind.INITIAL:
-        return shell.new_edition(campaigns[0], cancel=cancel)
-    if kind is RunKind.REFRESH:
-        return shell.refresh(campaigns, cancel=cancel)
-    if kind is RunKind.VERIFY:
-        return shell.verify(campaigns or None, cancel=cancel)
-    if kind is RunKind.MANUAL:
-        return shell.sync(campaigns, allow=allow, reason=reason, confirm_name=wanted.confirm_name, cancel=cancel)
-    return shell.batch(kind, allow=allow, reason=reason, cancel=cancel)
 
 
 class Worker:
@@ -210,7 +161,7 @@ class Worker:
             return None
         job, wanted = claimed
         try:
-            result = execute(self._shell, wanted, self._stop)
+            result = self._shell.carry_out(wanted, self._stop)
         except Locked as error:
             if not self._locked_out(wanted.campaigns):
                 self._store.queue.put_back(job, self._owner)

@@ -20,7 +20,7 @@ from sync.ids import CampaignId
 from sync.model import OrgMember, ServiceMember
 from sync.store.compare import rows_of_people
 from sync.store.database import Database, chunks
-from sync.store.rows import ORG_COLUMNS, SERVICE_COLUMNS, columns_of, org_row, service_row
+from sync.store.rows import ORG_COLUMNS, SERVICE_COLUMNS, columns_of, org_row, rows_by, service_row
 from sync.store.schema import campaign, org_member, service_member
 from sync.store.types import to_micros
 
@@ -196,16 +196,8 @@ def _of_people(campaign_id: Any, people: Any) -> Select[Any]:
     return select(*columns_of(org_member, _LOOK)).where(rows_of_people(campaign_id, people))
 
 
-def _of_members(campaign_id: Any, members: Any) -> Select[Any]:
-    table = org_member.c
-    return select(*columns_of(org_member, _LOOK)).where(table.campaign_id == campaign_id, table.member_id.in_(members))
-
-
-def _versions(campaign_id: Any, people: Any) -> Select[Any]:
-    table = service_member.c
-    return select(table.person_id, table.digest, table.version).where(
-        table.campaign_id == campaign_id, table.person_id.in_(people)
-    )
+_of_members = rows_by(org_member, _LOOK, "member_id")
+_versions = rows_by(service_member, ("person_id", "digest", "version"), "person_id")
 
 
 def _org_by_person(database: Database, conn: Connection, people: Iterable[Key]) -> dict[Key, _Known]:

@@ -8,7 +8,7 @@ database's lock.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
@@ -43,6 +43,7 @@ from sync.store.rows import (
     SERVICE_FIELDS,
     base_row,
     columns_of,
+    rows_by,
 )
 from sync.store.rows import (
     base_member as base_of,
@@ -54,6 +55,9 @@ from sync.store.rows import (
     service_member as service_of,
 )
 from sync.store.schema import base_member, campaign, org_member, service_member
+
+_HELD = or_(base_member.c.holds.is_not(null()), base_member.c.status_state == StatusState.HELD.value)
+"""An undo holds something of the member."""
 
 _ORG_PERSON = ORG_FIELDS.index("person_id")
 _SERVICE_PERSON = SERVICE_FIELDS.index("person_id")
@@ -370,20 +374,16 @@ class Members:
 
     def count_held(self, campaign_id: CampaignId) -> int:
         """How many ``held`` would give."""
-        table = base_member.c
-        stuck = or_(table.holds.is_not(null()), table.status_state == StatusState.HELD.value)
-        statement = select(func.count()).select_from(base_member).where(table.campaign_id == campaign_id, stuck)
+        statement = select(func.count()).where(base_member.c.campaign_id == campaign_id, _HELD)
         with self._database.read() as conn:
             return int(conn.execute(statement).scalar_one())
 
     def held(self, campaign_id: CampaignId) -> tuple[BaseMember, ...]:
         """Members of whom an undo holds something, by person id."""
-        table = base_member.c
         statement = (
             select(*columns_of(base_member, BASE_FIELDS))
-            .where(table.campaign_id == campaign_id)
-            .where(or_(table.holds.is_not(null()), table.status_state == StatusState.HELD.value))
-            .order_by(table.person_id)
+            .where(base_member.c.campaign_id == campaign_id, _HELD)
+            .order_by(base_member.c.person_id)
         )
         with self._database.read() as conn:
             return tuple(map(base_of, conn.execute(statement)))
@@ -415,13 +415,6 @@ class Members:
             return self._database.look_up(conn, name, statement, campaign_id, keys)
 
 
-def _rows_by(table: Table, names: Sequence[str], key: str) -> Callable[[Any, Any], Select[Any]]:
-    def statement(campaign_id: Any, keys: Any) -> Select[Any]:
-        return select(*columns_of(table, names)).where(table.c.campaign_id == campaign_id, table.c[key].in_(keys))
-
-    return statement
-
-
 def _org_rows(campaign_id: Any, people: Any) -> Select[Any]:
     return select(*columns_of(org_member, ORG_FIELDS)).where(compare.rows_of_people(campaign_id, people))
 
@@ -436,10 +429,10 @@ def _primary_rows(campaign_id: Any, people: Any) -> Select[Any]:
     return _org_rows(campaign_id, people).where(org_member.c.is_primary == true())
 
 
-_ORG_ROWS_BY_MEMBER = _rows_by(org_member, ORG_FIELDS, "member_id")
-_SERVICE_ROWS = _rows_by(service_member, SERVICE_FIELDS, "person_id")
-_BASE_ROWS = _rows_by(base_member, BASE_FIELDS, "person_id")
-_BASE_ROWS_BY_MEMBER = _rows_by(base_member, BASE_FIELDS, "member_id")
+_ORG_ROWS_BY_MEMBER = rows_by(org_member, ORG_FIELDS, "member_id")
+_SERVICE_ROWS = rows_by(service_member, SERVICE_FIELDS, "person_id")
+_BASE_ROWS = rows_by(base_member, BASE_FIELDS, "person_id")
+_BASE_ROWS_BY_MEMBER = rows_by(base_member, BASE_FIELDS, "member_id")
 
 
 def _first_column(conn: Connection, statement: Executable) -> Iterator[str]:

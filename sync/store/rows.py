@@ -6,12 +6,12 @@ run once for every member of every campaign.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, FromClause, type_coerce
+from sqlalchemy import BigInteger, Boolean, ColumnElement, FromClause, Select, select, type_coerce
 
 from sync.codec import Codec
 from sync.digest import org_digest, service_digest
@@ -47,6 +47,15 @@ _base_values = attrgetter(*BASE_FIELDS)
 def columns_of(table: FromClause, names: Sequence[str]) -> list[ColumnElement[Any]]:
     """The columns of *table* (or of an alias) by name, in order, to be given as the driver gives them."""
     return [_as_driver_gives(table.c[name]) for name in names]
+
+
+def rows_by(table: FromClause, names: Sequence[str], key: str) -> Callable[[Any, Any], Select[Any]]:
+    """For ``Database.look_up``: the statement that gives columns of one campaign's rows by many values of a column."""
+
+    def statement(campaign_id: Any, keys: Any) -> Select[Any]:
+        return select(*columns_of(table, names)).where(table.c.campaign_id == campaign_id, table.c[key].in_(keys))
+
+    return statement
 
 
 def _as_driver_gives(column: ColumnElement[Any]) -> ColumnElement[Any]:

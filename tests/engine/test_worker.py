@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from sync.store.runs import LEASE
 from sync.store.store import Store, open_store
 from sync.views import RunResult
 from tests.engine.world import World
+from tests.house.crowd import at_once
 
 LATE_NIGHT = timedelta(hours=3)
 NOBODY = "elsewhere:1:1"
@@ -224,7 +224,7 @@ def test_who_lost_a_job_does_not_speak_for_it_any_more(world: World) -> None:
 PROCESSES = 3
 
 
-def _look_and_fire(config: Path, env: dict[str, str], barrier: Barrier, fired: Any) -> None:
+def _look_and_fire(barrier: Barrier, fired: Any, config: Path, env: dict[str, str]) -> None:
     settings = _with_hourly(load_settings(config, env=env).org())
     with open_store(settings.state_url) as store:
         due = timers.due_tick(store, settings, store.database.clock.now(), simulated=False)
@@ -266,14 +266,7 @@ def test_of_processes_that_see_one_tick_at_one_moment_one_fires_it(
         store.schedule.claim(RunKind.NIGHTLY, now, "me")  # of the nights nothing is missed
         if not protected:
             _without_key(store)
-    context = multiprocessing.get_context("spawn")
-    barrier, fired = context.Barrier(PROCESSES), context.Queue()
-    children = [context.Process(target=_look_and_fire, args=(config, env, barrier, fired)) for _ in range(PROCESSES)]
-    for child in children:
-        child.start()
-    told = [fired.get(timeout=90) for _ in children]
-    for child in children:
-        child.join(60)
+    told = at_once(_look_and_fire, [(config, env)] * PROCESSES)
     assert all(saw for saw, _ in told)
     assert sum(count for _, count in told) == (1 if protected else PROCESSES)
 

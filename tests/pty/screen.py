@@ -18,6 +18,30 @@ import pyte
 
 from tests.cli.sides import environment
 
+NAMES = {
+    "enter": "\r",
+    "escape": "\x1b",
+    "tab": "\t",
+    "shift+tab": "\x1b[Z",
+    "space": " ",
+    "slash": "/",
+    "colon": ":",
+    "semicolon": ";",
+    "at": "@",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "question_mark": "?",
+    "f1": "\x1bOP",
+    "ctrl+p": "\x10",
+    "plus": "+",
+    "minus": "-",
+    "full_stop": ".",
+    "comma": ",",
+    "exclamation_mark": "!",
+    "asterisk": "*",
+}
+"""What a terminal sends for keys whose name is not what they send."""
+
 
 class Terminal:
     """``predictive`` (or another *program*) with *words* in a terminal of *columns* by *lines*."""

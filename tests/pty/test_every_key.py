@@ -50,9 +50,9 @@ def test_every_place_has_a_walk() -> None:
     assert set(JOURNEYS) == {place for key in KEYS for place in key.where}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    """A sandbox in step and a configuration for it."""
+    """A sandbox in step and a configuration for it; for each walk its own, so that none finds what others left."""
     box = Box.start(tmp_path_factory.mktemp("home"), "--campaigns", "2", "--members", "12", "--synced")
     yield Ground.on(box, tmp_path_factory.mktemp("walk"))
     box.stop()

@@ -11,32 +11,10 @@ from typing import Any
 import pytest
 
 from console.keys import EVERYWHERE, KEYS
-from tests.pty.screen import Terminal
+from tests.pty.screen import NAMES, Terminal
 
 CLEARS = re.compile(rb"\x1b\[[23]?J|\x1bc|\x1b\[\?1049")
 TRUE_COLOUR = re.compile(rb"[34]8;2;(\d+);(\d+);(\d+)")
-NAMES = {
-    "enter": "\r",
-    "escape": "\x1b",
-    "tab": "\t",
-    "shift+tab": "\x1b[Z",
-    "space": " ",
-    "slash": "/",
-    "colon": ":",
-    "semicolon": ";",
-    "at": "@",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "question_mark": "?",
-    "f1": "\x1bOP",
-    "ctrl+p": "\x10",
-    "plus": "+",
-    "minus": "-",
-    "full_stop": ".",
-    "comma": ",",
-    "exclamation_mark": "!",
-    "asterisk": "*",
-}
 
 
 def opened(shown: Terminal) -> Terminal:

@@ -7,26 +7,8 @@ from collections.abc import Callable
 
 from console.keys import EVERYWHERE, KEYS, Key
 from tests.pty.ground import Ground
-from tests.pty.screen import Terminal
+from tests.pty.screen import NAMES, Terminal
 from tests.pty.watched import Watched
-
-NAMES = {
-    "enter": "\r",
-    "escape": "\x1b",
-    "tab": "\t",
-    "shift+tab": "\x1b[Z",
-    "space": " ",
-    "slash": "/",
-    "colon": ":",
-    "semicolon": ";",
-    "at": "@",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "question_mark": "?",
-    "f1": "\x1bOP",
-    "ctrl+p": "\x10",
-}
-"""What a terminal sends for keys whose name is not what they send."""
 
 DOWN, UP, END, HOME = "\x1b[B", "\x1b[A", "\x1b[F", "\x1b[H"
 

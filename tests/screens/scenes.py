@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -138,17 +139,23 @@ ORGS: dict[str, dict[str, Any]] = {"settings": {"org_name": "main"}}
 """Scenes of another org than the usual one."""
 
 
-async def shoot(name: str, size: tuple[int, int], dress: str = DARK) -> str:
-    """The SVG of a scene."""
+@asynccontextmanager
+async def played(name: str, size: tuple[int, int], *, dress: str = DARK) -> AsyncIterator[ConsoleApp]:
+    """The console in a scene; what the scene holds goes on when the block ends."""
     make, drive = SCENES[name]
     backend = make()
     app = console(backend, dress=dress, outside=outside(), **ORGS.get(name, {}))
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         await drive(pilot, backend)
-        svg = app.export_screenshot(title="Predictive Console")
+        yield app
         backend.hold.set()
-        return svg
 
 
-__all__ = ["SCENES", "StillClock", "console", "press", "settle", "shoot"]
+async def shoot(name: str, size: tuple[int, int], dress: str = DARK) -> str:
+    """The SVG of a scene."""
+    async with played(name, size, dress=dress) as app:
+        return app.export_screenshot(title="Predictive Console")
+
+
+__all__ = ["SCENES", "StillClock", "console", "played", "press", "settle", "shoot"]

@@ -9,8 +9,8 @@ from syrupy.assertion import SnapshotAssertion
 
 from console.app import ConsoleApp
 from console.theme import ANSI, DARK
-from tests.screens.scenes import ORGS, SCENES, console, outside
-from tests.screens.waiting import frame, settle
+from tests.screens.scenes import SCENES, played
+from tests.screens.waiting import frame
 
 SCREENS = (
     "overview-200",
@@ -39,23 +39,11 @@ FRAMES = [
 
 @pytest.mark.parametrize(("name", "dress"), PICTURES, ids=[f"{name}-{dress}" for name, dress in PICTURES])
 async def test_screen_looks_as_kept(name: str, dress: str, same_picture: Callable[[ConsoleApp], None]) -> None:
-    make, drive = SCENES[name]
-    backend = make()
-    app = console(backend, dress=dress, outside=outside(), **ORGS.get(name, {}))
-    async with app.run_test(size=(120, 36)) as pilot:
-        await settle(pilot)
-        await drive(pilot, backend)
+    async with played(name, (120, 36), dress=dress) as app:
         same_picture(app)
-        backend.hold.set()
 
 
 @pytest.mark.parametrize(("name", "size"), FRAMES)
 async def test_scene_reads_as_kept(name: str, size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
-    make, drive = SCENES[name]
-    backend = make()
-    app = console(backend, outside=outside(), **ORGS.get(name, {}))
-    async with app.run_test(size=size) as pilot:
-        await settle(pilot)
-        await drive(pilot, backend)
+    async with played(name, size) as app:
         assert "\n".join(line.rstrip() for line in frame(app)) == snapshot
-        backend.hold.set()

@@ -15,7 +15,7 @@ from console.theme import DARK, LIGHT
 from console.widgets.repaint import Repainter, runs
 from tests.screens.fakes import FakeBackend
 from tests.screens.made import many_campaigns
-from tests.screens.scenes import SCENES, console
+from tests.screens.scenes import console, played
 from tests.screens.waiting import frame, press, send, settle
 
 SIZE = (80, 24)
@@ -28,12 +28,7 @@ def test_numbers_in_a_row_make_a_run() -> None:
 
 @pytest.mark.parametrize("name", ["overview", "campaign", "members", "plan"])
 async def test_the_toolkit_paints_the_same(name: str) -> None:
-    make, drive = SCENES[name]
-    backend = make()
-    app = console(backend)
-    async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
-        await drive(pilot, backend)
+    async with played(name, SIZE) as app:
         ours = app.screen._compositor
         assert isinstance(ours, Repainter)
         for crop, lines in (
@@ -44,7 +39,6 @@ async def test_the_toolkit_paints_the_same(name: str) -> None:
             mine = ours._render_chops(crop, lines.__contains__)
             stock = Compositor._render_chops(ours, crop, lines.__contains__)
             assert [dict(mine[y]) for y in lines] == [dict(stock[y]) for y in lines]
-        backend.hold.set()
 
 
 @contextmanager

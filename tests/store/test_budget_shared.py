@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
@@ -12,13 +11,14 @@ from sync.budget import Ladder, Meter, judge
 from sync.ids import CampaignId
 from sync.model import RunKind
 from sync.store.store import open_store
+from tests.house.crowd import at_once
 
 PROCESSES, TRIES, NEEDED, LIMIT = 3, 4, 10, 100
 ROOM = 95
 """Calls below the governor's stop."""
 
 
-def _spend(path: str, number: int, barrier: Barrier, results: Any, protected: bool) -> None:
+def _spend(barrier: Barrier, results: Any, path: str, number: int, protected: bool) -> None:
     granted = 0
     with open_store(path) as store:
         for turn in range(TRIES):
@@ -40,17 +40,7 @@ def _spend(path: str, number: int, barrier: Barrier, results: Any, protected: bo
 def test_processes_share_one_budget(place: str, protected: bool) -> None:
     """The control counts nobody else's reservations: then the same processes are granted more than there is."""
     open_store(place).close()
-    context = multiprocessing.get_context("spawn")
-    barrier, results = context.Barrier(PROCESSES), context.Queue()
-    children = [
-        context.Process(target=_spend, args=(place, number, barrier, results, protected)) for number in range(PROCESSES)
-    ]
-    for child in children:
-        child.start()
-    granted = sum(results.get(timeout=60) for _ in children)
-    for child in children:
-        child.join(60)
-        assert child.exitcode == 0
+    granted = sum(at_once(_spend, [(place, number, protected) for number in range(PROCESSES)]))
     if protected:
         assert granted == ROOM // NEEDED * NEEDED
     else:

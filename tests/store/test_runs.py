@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Barrier
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from sync.store.owner import is_alive, this_process
 from sync.store.queue import Wanted
 from sync.store.runs import LEASE, LeaseLost
 from sync.store.store import Store, open_store
+from tests.house.crowd import at_once
 from tests.store.databases import KINDS, empty
 from tests.store.made import AT, C1, C2, base, org, person_id, plan_row, service
 
@@ -348,7 +350,7 @@ def test_a_call_inside_a_transaction_is_kept_whatever_becomes_of_it(store: Store
 PROCESSES = 3
 
 
-def _claim(path: str, barrier: Any, answers: Any, what: str) -> None:
+def _claim(barrier: Barrier, answers: Any, path: str, what: str) -> None:
     with open_store(path) as store:
         barrier.wait(60)
         if what == "tick":
@@ -367,15 +369,7 @@ def _claim(path: str, barrier: Any, answers: Any, what: str) -> None:
 
 
 def winners(path: str, what: str) -> int:
-    context = multiprocessing.get_context("spawn")
-    barrier, answers = context.Barrier(PROCESSES), context.Queue()
-    crowd = [context.Process(target=_claim, args=(path, barrier, answers, what)) for _ in range(PROCESSES)]
-    for each in crowd:
-        each.start()
-    won = [answers.get(timeout=90) for _ in crowd]
-    for each in crowd:
-        each.join(30)
-    return sum(won)
+    return sum(at_once(_claim, [(path, what)] * PROCESSES))
 
 
 @pytest.mark.slow
