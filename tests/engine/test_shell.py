@@ -40,11 +40,12 @@ def test_the_meter_counts_ours_and_forecasts_the_batches(world: World) -> None:
     campaign = world.campaign(2)
     with world.shell() as shell:
         shell.new_edition(campaign.id)
-        shell.batch(RunKind.NIGHTLY)
+        night = shell.batch(RunKind.NIGHTLY)
         limits = shell.limits()
     assert limits.used is not None
     assert 0 < limits.ours <= limits.used
-    assert dict(limits.forecast)["nightly"] == 1.0
+    # How many calls a night takes depends on what else changed in the shared org of late.
+    assert dict(limits.forecast)["nightly"] == night.calls.salesforce >= 1
 
 
 @pytest.mark.slow
