@@ -68,8 +68,8 @@ class Report(Protocol):
     def plan(self, plan: Plan, shown: Sequence[str], *, calls: Calls, seconds: float, exit_code: int) -> None:
         """A plan that is not applied; *shown* is its prose."""
 
-    def failure(self, error: PredictiveError, run: RunKind | None, *, simulated: bool) -> None:
-        """The command ended with an error."""
+    def failure(self, error: PredictiveError, run: RunKind | None, *, simulated: bool, calls: Calls) -> None:
+        """The command ended with an error, after so many *calls*."""
 
     def lost(self) -> OSError | None:
         """Why standard output did not take everything; a reader that had enough is no reason."""
@@ -165,13 +165,16 @@ class JsonReport:
         for line in wire.plan_lines(plan, calls=calls, seconds=seconds, refused=_refusals(plan), exit_code=exit_code):
             self._print(line)
 
-    def failure(self, error: PredictiveError, run: RunKind | None, *, simulated: bool) -> None:
+    def failure(self, error: PredictiveError, run: RunKind | None, *, simulated: bool, calls: Calls) -> None:
         """The error on standard error, and a summary as the last line whatever happened."""
         self._talk.write(error.line())
         if self._summed:
             return
         if run is not None:
-            self._print(wire.failed_summary(run, simulated=simulated, error=error.line(), exit_code=error.exit_code))
+            line = error.line()
+            self._print(
+                wire.failed_summary(run, simulated=simulated, error=line, exit_code=error.exit_code, calls=calls)
+            )
         else:
             self._print({"type": "summary", "items": 0, "error": error.line(), "exit_code": error.exit_code})
 
@@ -258,7 +261,7 @@ class HumanReport:
         for line in shown:
             self._out.write(line)
 
-    def failure(self, error: PredictiveError, run: RunKind | None, *, simulated: bool) -> None:
+    def failure(self, error: PredictiveError, run: RunKind | None, *, simulated: bool, calls: Calls) -> None:
         """One line on standard error."""
         self._talk.write(safe(error.line()))
 

@@ -152,6 +152,10 @@ class Invocation:
         """Requests that finding the named campaigns took: the run that follows did not make them, the command did."""
         return self.shell().store.ledger.calls_of(self._looking)
 
+    def spent(self) -> Calls:
+        """All requests that the command has made so far; none when it never reached the engine."""
+        return Calls() if self._shell is None else self._shell.store.ledger.spent
+
     def stopping(self) -> Stopping:
         """Entered around a run: the first signal ends it after the batch in flight."""
         return Stopping()
@@ -232,7 +236,7 @@ def _failed(invocation: Invocation, error: PredictiveError) -> int:
         import logging
 
         logging.getLogger("predictive.command").error("%s: %s", invocation.command.name, error.line())
-    invocation.report.failure(error, invocation.run_kind, simulated=invocation.simulated)
+    invocation.report.failure(error, invocation.run_kind, simulated=invocation.simulated, calls=invocation.spent())
     return INTERRUPTED if isinstance(error, Cancelled) else error.exit_code
 
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 
+NO_CALLS = Calls()
+
 Line = dict[str, Any]
 
 
@@ -144,8 +146,8 @@ def summary(result: RunResult) -> Line:
     }
 
 
-def failed_summary(kind: RunKind, *, simulated: bool, error: str, exit_code: int) -> Line:
-    """The last line of a run that ended before it had a result: every key, all counts zero."""
+def failed_summary(kind: RunKind, *, simulated: bool, error: str, exit_code: int, calls: Calls = NO_CALLS) -> Line:
+    """The last line of a run that ended before it had a result: every key, all counts zero, but for *calls* made."""
     state = {130: RunState.CANCELLED, 4: RunState.PARTIAL, 1: RunState.FAILED}.get(exit_code, RunState.REFUSED)
     nothing = RunResult(
         run="",  # type: ignore[arg-type]
@@ -154,10 +156,10 @@ def failed_summary(kind: RunKind, *, simulated: bool, error: str, exit_code: int
         simulated=simulated,
         seconds=0.0,
         counts=PlanCounts(),
-        calls=Calls(),
-        predicted=Calls(),
-        maximum=Calls(),
-        lower_bound=Calls(),
+        calls=calls,
+        predicted=calls,
+        maximum=calls,
+        lower_bound=NO_CALLS,
         campaigns=(),
         error=error,
         exit_code=exit_code,

@@ -75,13 +75,23 @@ class Ledger:
         self._facts = facts
         self._lock = threading.Lock()
         self._connection: Connection | None = None
+        self._spent = Calls()
 
     def record(self, call_record: CallRecord) -> None:
         """Keep a request. Inside a transaction of this thread it is kept when that has ended."""
+        if call_record.counted:
+            one = Calls(1, 0) if call_record.side is Side.SALESFORCE else Calls(0, 1)
+            with self._lock:
+                self._spent += one
         if self._database.writing:
             self._database.later(lambda: self._write(call_record))
         else:
             self._write(call_record)
+
+    @property
+    def spent(self) -> Calls:
+        """Counted requests that went through this object, for whomever: what this process has made."""
+        return self._spent
 
     def note_limits(self, used: int, limit: int, at: datetime) -> None:
         """Keep what the org says of its limit."""

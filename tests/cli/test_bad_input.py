@@ -72,6 +72,15 @@ def test_unknown_id_and_an_id_of_something_else(box: Box) -> None:
     one_line(box.people("sync", "00Q000000000001"), 2, "00Q000000000001")
 
 
+def test_a_run_that_ends_before_it_begins_counts_the_calls_of_looking(box: Box) -> None:
+    before = box.usage()
+    ended = box.run("sync", "There is none of this name")
+    after = box.usage()
+    spent = {"salesforce": after[0] - before[0], "predictive": after[1] - before[1]}
+    assert spent["salesforce"] >= 1, "a name that is not known is looked for in the org"
+    assert (ended.code, ended.summary["api_calls"]) == (2, spent)
+
+
 def test_ambiguous_name_lists_the_ids(box: Box) -> None:
     twins = [box.create("Campaign", Name="The same name", IsActive=False) for _ in range(2)]
     one_line(box.people("sync", "The same name"), 2, *twins)

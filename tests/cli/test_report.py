@@ -118,7 +118,7 @@ def test_the_summary_has_every_key_zeros_included() -> None:
 )
 def test_an_error_still_ends_with_a_whole_summary(error: Any, state: str) -> None:
     report, out, talk = json_report()
-    report.failure(error, RunKind.MANUAL, simulated=False)
+    report.failure(error, RunKind.MANUAL, simulated=False, calls=Calls())
     last = lines_of(out)[-1]
     assert set(last) >= SUMMARY_KEYS
     assert (last["state"], last["exit_code"], last["kind"]) == (state, error.exit_code, "manual")
