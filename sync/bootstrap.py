@@ -230,10 +230,11 @@ class Shell(Mending):
         """Read all campaigns: one Salesforce call and the service's list. Raises Locked when another org answers."""
         parts = self.parts()
         with made_for("campaigns"):
-            campaigns, counts, _ = parts.org.list_campaigns()
+            campaigns, counts, org_time = parts.org.list_campaigns()
             if Rule.ACCOUNTS_LISTED not in self._rules:
                 campaigns = tuple(replace(campaign, metrics=None) for campaign in campaigns)
             check_org(parts)
+            parts.note_org_time(org_time)
             stats = parts.service.list_campaigns()
         self.store.campaigns.land(campaigns, counts=counts)
         self.store.campaigns.land_stats(stats)

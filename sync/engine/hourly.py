@@ -160,6 +160,7 @@ def read_headers(hour: Hour) -> None:
     with live.phase(Phase.READ_SALESFORCE) as done:
         answer = parts.org.headers(hour.claims.held, overlap(since) if since else None)
         check_org(parts)
+        parts.note_org_time(answer.server_time)
         live.least += 1
         done[0] = len(answer.campaigns) + len(answer.opted_out)
     take_headers(hour, answer)

@@ -20,8 +20,11 @@ from sync.merge import fields_off
 from sync.ports import Org, OrgIdentity, Service
 from sync.rules import EVERY_RULE, Rules
 from sync.settings import OrgSettings
-from sync.store.facts import INSTANCE_URL, ORG_ID, ORG_NAME, SERVICE_ID, TIME_ZONE
+from sync.store.facts import INSTANCE_URL, ORG_AHEAD, ORG_ID, ORG_NAME, SERVICE_ID, TIME_ZONE
 from sync.store.store import Store
+
+CLOCKS_AGREE = 60
+"""Seconds between the org's clock and ours that are not worth a note: a request takes some of them."""
 
 
 class Cancel(Protocol):
@@ -86,6 +89,15 @@ class Parts:
         facts.set(INSTANCE_URL, identity.instance_url)
         facts.set(ORG_ID, identity.org_id)
         return identity
+
+    def note_org_time(self, at: datetime) -> None:
+        """Keep the org's time zone and how far its clock is from ours: a view without the network knows its today."""
+        if self.org.seen_org_id() and (zone := self.org.identity().time_zone) != self.time_zone:
+            self.store.facts.set(TIME_ZONE, zone)
+        ahead = round((at - self.clock.now()).total_seconds())
+        kept = int(self.store.facts.get(ORG_AHEAD) or 0)
+        if abs(ahead - kept) >= CLOCKS_AGREE:
+            self.store.facts.set(ORG_AHEAD, str(ahead) if abs(ahead) >= CLOCKS_AGREE else None)
 
     def service_id(self) -> str:
         """The service's identity, asked once and then remembered in the store."""

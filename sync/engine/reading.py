@@ -107,6 +107,7 @@ def poll(live: LiveRun, scope: PollScope, reading: Reading, *, wanted: frozenset
     live.about_to(salesforce=1)
     answer = parts.org.poll(scope)
     check_org(parts)
+    parts.note_org_time(answer.server_time)
     reading.polls += 1
     live.least += 1 + least_read_calls(max(0, answer.changed - ROWS_PER_PAGE))
     reading.headers.update(answer.campaigns)

@@ -6,7 +6,7 @@ Imports the store and values. Base class of ``sync.bootstrap.Shell``; safe to us
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ from sync.merge import fields_off
 from sync.model import Campaign, CampaignState, RunKind, Side
 from sync.plan import Change, Plan, PlanRow
 from sync.settings import OrgSettings
-from sync.store.facts import TIME_ZONE
+from sync.store.facts import ORG_AHEAD, TIME_ZONE
 from sync.store.names import known_names
 from sync.store.store import Store
 from sync.views import (
@@ -52,8 +52,10 @@ class StoreReads:
         raise NotImplementedError
 
     def today(self) -> date:
-        """The date in the org's time zone."""
-        return self.clock.now().astimezone(ZoneInfo(self.store.facts.get(TIME_ZONE) or "UTC")).date()
+        """The date in the org's time zone, by the org's clock as it last answered."""
+        facts = self.store.facts
+        now = self.clock.now() + timedelta(seconds=int(facts.get(ORG_AHEAD) or 0))
+        return now.astimezone(ZoneInfo(facts.get(TIME_ZONE) or "UTC")).date()
 
     # ------------------------------------------------------------ campaigns and members
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from sync.errors import UsageError
@@ -81,3 +83,20 @@ def test_a_run_replays_from_its_journal(world: World) -> None:
         view = shell.run(result.run)
     assert [event for event in told if type(event.body).__name__ != "Progress"] == list(kept)
     assert (view.counts, view.calls, view.state) == (result.counts, result.calls, result.state)
+
+
+def test_what_is_closed_goes_by_the_orgs_clock(world: World) -> None:
+    with world.shell() as shell:
+        campaign = world.campaign(0, EndDate=(datetime.now(UTC).date() + timedelta(days=1)).isoformat())
+
+        def states() -> list[str]:
+            return [
+                view.state
+                for seen in (shell.load_campaigns, shell.overview)
+                for view in seen()
+                if view.campaign.id == campaign.id
+            ]
+
+        assert states() == ["active"] * 2
+        world.servers.control("POST", "/clock", {"advance": 3 * 86_400})
+        assert states() == ["closed"] * 2, "its last day is over there, whatever this machine's clock says"
