@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from sync.model import Campaign, CampaignState, Edition, RunState
+from sync.model import Blocked, Campaign, CampaignState, Edition, RunState
 from sync.views import Warned
 
 SOON_DAYS = 3
@@ -52,7 +52,7 @@ def warnings_of(
         )
     if state is not CampaignState.CLOSED:
         out += _open(campaign, known, today)
-        out += _editions(editions or (), known)
+        out += _editions(campaign, editions or (), known, today)
     return tuple(out)
 
 
@@ -106,14 +106,22 @@ def _open(campaign: Campaign, known: Known, today: date) -> list[Warned]:
     return out
 
 
-def _editions(editions: Iterable[Edition], known: Known) -> list[Warned]:
+def _editions(campaign: Campaign, editions: Iterable[Edition], known: Known, today: date) -> list[Warned]:
     if not known.started:
         return []
+    blocked = ((edition, _blocks(campaign, edition, today)) for edition in editions if edition.active)
     return [
-        Warned("edition-blocked", f"{edition.name} is active but does not send: {edition.blocked_by[0].text}")
-        for edition in editions
-        if edition.active and edition.blocked_by
+        Warned("edition-blocked", f"{edition.name} is active but does not send: {blocks[0].text}")
+        for edition, blocks in blocked
+        if blocks
     ]
+
+
+def _blocks(campaign: Campaign, edition: Edition, today: date) -> list[Blocked]:
+    """What the service said when it was last asked, without the waiting for a day that has come since: days alone
+    change nothing that its feed would tell."""
+    starts = {"campaign_not_started": campaign.start_date, "edition_not_started": edition.start_date}
+    return [block for block in edition.blocked_by if (starts.get(block.rule) or date.max) > today]
 
 
 def _members(count: int) -> str:
