@@ -92,7 +92,7 @@ class Org:
     def view(self, *, include_deleted: bool = False, at: datetime | None = None) -> View:
         """What a read sees now."""
         hidden = self.state.hidden_objects()
-        return View(self.schema, at or self.clock.now(), self.identity.zone, include_deleted, hidden)
+        return View(self.schema, at or self.clock.now(), self.identity.zone, include_deleted, hidden, self.user_id)
 
     def object(self, name: str) -> ObjectType:
         """The object of that name. Raises OrgError NOT_FOUND, as a resource address does."""

@@ -142,7 +142,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A SELECT statement; ``totals`` is ROLLUP or CUBE where its groups have subtotals."""
+    """A SELECT statement; ``totals`` is ROLLUP or CUBE where its groups have subtotals, ``mine`` its scope."""
 
     select: tuple[Selected | Aggregate | FieldsOf | TypeOf | Children, ...]
     source: str
@@ -156,3 +156,4 @@ class Query:
     offset: int
     text: str
     totals: str | None = None
+    mine: bool = False

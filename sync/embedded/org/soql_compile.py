@@ -42,6 +42,8 @@ class _Compiler:
         """The WHERE clause, standing conditions included."""
         query, parts = self.query, []
         self.selective = False
+        if query.mine:
+            parts.append(self._mine())
         if query.where is not None:
             maker = Filter(self.scope, self.params, subselect)
             nodes = query.where.parts if isinstance(query.where, ast.Both) else (query.where,)
@@ -52,6 +54,15 @@ class _Compiler:
                 self.selective = self.selective or union is not None
                 parts.append(union if union is not None else maker.condition(node))
         return " AND ".join([*parts, *self.scope.standing()])
+
+    def _mine(self) -> str:
+        """The condition of USING SCOPE mine. Raises OrgError INVALID_QUERY_SCOPE where nobody owns the records."""
+        if self.scope.base.find("OwnerId") is None:
+            words = f"{self.scope.base.name} does not support the scope mine"
+            raise OrgError("INVALID_QUERY_SCOPE", pointed(self.query.text, self.query.source_at, words))
+        path = ast.Path(("OwnerId",), self.query.source_at)
+        owner = ast.Literal("string", self.view.user, self.query.source_at)
+        return Filter(self.scope, self.params, subselect).condition(ast.Comparison(path, "=", owner))
 
     def _is_narrow(self, node: ast.Condition) -> bool:
         if isinstance(node, ast.Comparison):
@@ -233,9 +244,11 @@ def _rows(compiler: _Compiler) -> Compiled:
             if key not in node.nodes:
                 columns.append(f"{alias}.Id")
                 node.nodes[key] = Shape(target, len(columns) - 1)
+                node.order.append(key)
             node, walked = node.nodes[key], target
         if selected.wrapped == NOTHING:
             continue
+        node.order.append(shown)
         if found.name == "Id":
             node.leaves.append((shown, node.key_column, encoder(owner.prefix)))
             continue

@@ -120,7 +120,9 @@ NAME: /[A-Za-z][A-Za-z0-9_]*/
 
 _ONE = re.compile(r"'(?:[^'\\]|\\.)*'|[\w.:+-]+")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
+_ESCAPES |= {"_": "\\_", "%": "\\%"}
+"""What stands for what behind a backslash; for LIKE the wildcards keep theirs."""
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)\Z")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
 _NUMBER = re.compile(r"[+-]?(\d+|\d*\.\d+([eE][+-]?\d+)?)\Z")
@@ -151,7 +153,11 @@ def _unescape(body: str) -> str:
         code = match.group(1)
         if code[0] == "u" and len(code) == 5:
             return chr(int(code[1:], 16))
-        return _ESCAPES.get(code, "\\" + code if code in "_%" else code)
+        meant = _ESCAPES.get(code.lower())
+        if meant is None:
+            words = f"Illegal character sequence '\\{code}' in string literal."
+            raise OrgError("MALFORMED_QUERY", f"Invalid string literal '{body}'. {words}")
+        return meant
 
     return _ESCAPE.sub(one, body)
 
@@ -245,7 +251,11 @@ class _Build(Transformer[Token, Any]):
             if token.type == "NAME" and token.upper() not in known:
                 raise OrgError("MALFORMED_QUERY", pointed(self._text, _at(token), f"unexpected token: '{token}'"))
 
-    scope = update = with_mode = for_what = _checked
+    update = with_mode = for_what = _checked
+
+    def scope(self, parts: list[Token]) -> bool:
+        self._checked(parts)
+        return parts[-1].upper() in ("MINE", "MINE_AND_MY_GROUPS")
 
     def otherwise(self, parts: list[Any]) -> tuple[ast.Path, ...]:
         return tuple(parts[1:])
@@ -292,12 +302,14 @@ class _Build(Transformer[Token, Any]):
         return tuple(p for p in parts if isinstance(p, ast.Order))
 
     def limit(self, parts: list[Any]) -> int:
+        if parts[1][0] in "+-":
+            raise OrgError("MALFORMED_QUERY", pointed(self._text, _at(parts[1]), f"unexpected token: '{parts[1][0]}'"))
         return int(parts[1])
 
     offset = limit
 
-    def source(self, parts: list[Any]) -> tuple[Token, str | None]:
-        return parts[0], str(parts[1]) if parts[1] is not None else None
+    def source(self, parts: list[Any]) -> tuple[Token, str | None, bool]:
+        return parts[0], str(parts[1]) if parts[1] is not None else None, bool(parts[2])
 
     def filter(self, parts: list[Any]) -> Any:
         return parts[0]
@@ -309,9 +321,10 @@ class _Build(Transformer[Token, Any]):
         return parts[0] or (), parts[1], parts[2] or 0
 
     def query(self, parts: list[Any]) -> ast.Query:
-        _, select, _, (source, alias), where, ((group, totals), having), (order, limit, offset) = parts
+        _, select, _, (source, alias, mine), where, ((group, totals), having), (order, limit, offset) = parts
         at, text = _at(source), self._text
-        return ast.Query(select, str(source), at, alias, where, group, having, order, limit, offset, text, totals)
+        tail = (order, limit, offset, text, totals, mine)
+        return ast.Query(select, str(source), at, alias, where, group, having, *tail)
 
 
 @lru_cache(maxsize=1)

@@ -27,13 +27,14 @@ _PLACE = re.compile(r"\{([\w.]+)\}")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a read may see and when it happens: schema, instant, time zone, deleted rows, hidden objects."""
+    """What a read may see and when it happens: schema, instant, time zone, deleted rows, hidden objects, who reads."""
 
     schema: Schema
     now: datetime
     zone: ZoneInfo
     include_deleted: bool = False
     hidden: frozenset[str] = frozenset()
+    user: str = ""
 
     @property
     def today(self) -> date:

@@ -18,12 +18,16 @@ def _same(value: Any) -> Any:
 
 @dataclass(slots=True)
 class Shape:
-    """How one SQL row becomes a record: own fields, then the records reached through relationships."""
+    """How one SQL row becomes a record: own fields and the records reached through relationships.
+
+    ``order``: their names as they were asked for; empty: the fields, then the records.
+    """
 
     item: ObjectType
     key_column: int
     leaves: list[tuple[str, int, Convert | None]] = field(default_factory=list)
     nodes: dict[str, Shape] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
 
     def records(self, rows: Sequence[Sequence[Any]], version: str) -> list[dict[str, Any]]:
         """The rows as the REST API shows records."""
@@ -34,13 +38,14 @@ class Shape:
         """A function from SQL row to record."""
         name, encode, column = self.item.name, encoder(self.item.prefix), self.key_column
         url = f"/services/data/v{version}/sobjects/{name}/"
-        plain = [(key, index) for key, index, convert in self.leaves if convert is None]
         converted = [(key, index, convert) for key, index, convert in self.leaves if convert is not None]
-        names = tuple(key for key, _ in plain)
-        pick = itemgetter(*(index for _, index in plain)) if len(plain) > 1 else None
-        if pick is None:
-            converted += [(key, index, _same) for key, index in plain]
         nodes = [(key, node.key_column, node.builder(version)) for key, node in self.nodes.items()]
+        # All values go in at once, in the order in which they were asked for; what needs converting is replaced there.
+        columns = {key: index for key, index, _ in self.leaves} | {key: index for key, index, _ in nodes}
+        names = tuple(key for key in self.order or columns if key in columns)
+        pick = itemgetter(*(columns[key] for key in names)) if len(names) > 1 else None
+        if pick is None:
+            converted = [(key, index, convert or _same) for key, index, convert in self.leaves]
 
         def build(row: Sequence[Any]) -> dict[str, Any]:
             record: dict[str, Any] = {"attributes": {"type": name, "url": url + encode(row[column])}}

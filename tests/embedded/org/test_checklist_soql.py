@@ -258,6 +258,10 @@ def test_fields_functions(shared: Api, kind: str, limit: str, has: str) -> None:
         ),
         ("SELECT Id FROM Lead WHERE DAY_ONLY(Title) = TODAY", "INVALID_FIELD", "is no date"),
         ("SELECT Title t FROM Lead", "MALFORMED_QUERY", "only aggregate expressions use field aliasing: t"),
+        ("SELECT Id FROM Lead LIMIT -1", "MALFORMED_QUERY", "unexpected token: '-'"),
+        ("SELECT Id FROM Lead LIMIT 1 OFFSET -1", "MALFORMED_QUERY", "unexpected token: '-'"),
+        (r"SELECT Id FROM Lead WHERE Title = 'a\qb'", "MALFORMED_QUERY", r"Illegal character sequence '\q' in string"),
+        ("SELECT Id FROM CampaignMember USING SCOPE mine", "INVALID_QUERY_SCOPE", "CampaignMember"),
         ("SELECT Id FROM Lead OFFSET 2001", "NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000"),
     ],
 )
@@ -270,10 +274,29 @@ def test_refusals_in_the_platforms_words(shared: Api, soql: str, code: str, word
 def test_what_a_client_may_write_around_a_statement(shared: Api) -> None:
     """USING SCOPE, WITH, FOR, AS, toLabel and format are taken as the platform takes them."""
     head = "SELECT toLabel(Status) s, format(CreatedDate) FROM Lead AS l"
-    soql = f"{head} USING SCOPE mine WITH USER_MODE ORDER BY l.Id LIMIT 1 FOR VIEW"
+    soql = f"{head} USING SCOPE everything WITH USER_MODE ORDER BY l.Id LIMIT 1 FOR VIEW"
     (row,) = shared.rows(soql)
     assert row["s"] == "Open - Not Contacted"
     assert row["CreatedDate"].endswith(("AM", "PM"))
+
+
+def test_scope_mine_is_what_the_running_user_owns(api: Api) -> None:
+    """USING SCOPE mine: records of the user who asks, and no others; everything is not narrowed."""
+    mine, theirs = api.campaign(), api.campaign()
+    other = api.rows(f"SELECT Id FROM User WHERE Id != '{api.built.org.user_id}' LIMIT 1")[0]["Id"]
+    api.call("PATCH", f"/sobjects/Campaign/{theirs}", 204, json={"OwnerId": other})
+    among = f"WHERE Id IN ('{mine}', '{theirs}')"
+    assert [r["Id"] for r in api.rows(f"SELECT Id FROM Campaign USING SCOPE mine {among}")] == [mine]
+    assert api.query(f"SELECT COUNT() FROM Campaign USING SCOPE mine {among}")["totalSize"] == 1
+    assert len(api.rows(f"SELECT Id FROM Campaign USING SCOPE everything {among}")) == 2
+
+
+def test_fields_come_in_the_order_in_which_they_were_asked_for(shared: Api) -> None:
+    """A record's keys follow the SELECT, relationships included: clients make tables of them."""
+    fields = ("IsDeleted", "Status", "Campaign", "Id", "CreatedDate", "LeadId", "Email")
+    asked = ", ".join("Campaign.Name" if name == "Campaign" else name for name in fields)
+    (row,) = shared.rows(f"SELECT {asked} FROM CampaignMember LIMIT 1")
+    assert tuple(row) == fields
 
 
 def test_multi_select_picklists() -> None:
