@@ -44,6 +44,8 @@ def _run(words: list[str]) -> int:
         except PredictiveError as error:
             _say(error.line())
             return error.exit_code
+        except BrokenPipeError:
+            return 0  # whoever wanted the help has read enough of it
     from console.cli.invocation import run_command
 
     return run_command(options)

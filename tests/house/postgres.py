@@ -40,6 +40,9 @@ def server() -> URL:
     )
     folder.mkdir(exist_ok=True)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if "/usr/sbin" not in os.environ.get("PATH", "").split(os.pathsep):
+        # Where root runs the tests the package makes a user, by a command that is not in everybody's path.
+        os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         running = pgserver.get_server(folder / "data", cleanup_mode="stop")

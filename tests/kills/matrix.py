@@ -169,6 +169,9 @@ def warm_up(home: Path) -> None:
     shell.close()
     sides.close()
     shutil.rmtree(home)
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(30)
     assert threading.active_count() == 1, "a fork would lose threads"
     gc.collect()
     gc.freeze()

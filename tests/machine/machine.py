@@ -302,7 +302,7 @@ class Machine(RuleBasedStateMachine):
         camp, record = members[number % len(members)]
         if everywhere:
             self.sides.call("POST", f"/v1/people/{record}:opt-out", {"scope": "global", "campaign_id": camp})
-            who = self.model.owner(record)
+            who = self.model.people[self.model.human(record)]
             who.out = True
             who.murky = who.murky or who.record != record
         else:

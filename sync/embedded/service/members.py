@@ -116,6 +116,7 @@ def _convert(
         target.version = max(target.version, moved.version)
         moved = target
     source.deleted = True
+    _arrive(moved, known, rules.OPT_OUT_INDIRECT)
     _take_history(work, campaign_id, source_id, target_id)
     for (person, where, kind), (reason, email) in list(known.items()):
         if person == source_id:
@@ -187,14 +188,15 @@ def _create(
     return member
 
 
-def _arrive(member: MemberState, known: Suppressions) -> None:
-    """What is known of the person decides whether the member arrives active (domain 3.4)."""
+def _arrive(member: MemberState, known: Suppressions, reason: str = rules.OPT_OUT_PREVIOUS) -> None:
+    """What is known of the person decides whether the member arrives active (domain 3.4); a member that goes on as
+    another person arrives, too."""
     person, campaign_id = member.person_id, member.campaign_id
     everywhere = (person, "", "opt_out") in known or (person, "", "complaint") in known
     here = (person, campaign_id, "opt_out") in known or (person, campaign_id, "complaint") in known
-    member.opted_out = everywhere
+    member.opted_out = member.opted_out or everywhere
     if everywhere or here:
-        member.deactivate(rules.OPT_OUT_PREVIOUS)
+        member.deactivate(reason)
     bounced = known.get((person, campaign_id, "bounce"))
     if bounced is not None and bounced[1] == rules.email_key(member.email):
         member.deactivate(rules.BOUNCE)

@@ -301,6 +301,25 @@ def test_conversion_takes_the_opt_out_to_the_contacts_other_campaigns(house: Hou
     assert [c["data"]["person_id"] for c in house.changes(since) if c["type"] == "person"] == ["003C"]
 
 
+@pytest.mark.parametrize("came_before", [False, True])
+def test_who_goes_on_as_somebody_that_is_out_is_mailed_no_more(
+    house: House, upsert: Callable[..., Any], came_before: bool
+) -> None:
+    house.put_campaign(OTHER)
+    house.ready(house.editions()[0])
+    if came_before:
+        house.add("00QB")
+        house.batch([{"op": "delete", "lead_id": "00QB"}])
+    house.add("00QB", campaign_id=OTHER)
+    house.call("POST", "/v1/people/00QB:opt-out", {"campaign_id": OTHER})
+    house.add("00QA")
+    assert house.prepare()["expected"] == 1
+    house.batch([upsert("00QB") | {"was": "00QA", "member_id": "00v00QA"}])
+    moved = house.member("00QB")
+    assert (moved["active"], moved["reason"], moved["opted_out"]) == (False, "Opt Out Indirect", True)
+    assert house.prepare()["expected"] == 0
+
+
 def test_a_row_of_another_member_id_does_not_convert(house: House, upsert: Callable[..., Any]) -> None:
     house.add("00QA")
     house.batch([upsert("003C") | {"lead_id": "00QA", "member_id": "00vOTHER"}])
