@@ -45,7 +45,7 @@ LONG = {
     "conflicts": 3,
     "conversions": 10,
     "merges": 10,
-    "removed and added again": 15,
+    "removed and added again": 8,
     "sharing": 10,
     "short pages": 5,
     "in-flight transactions": 10,
