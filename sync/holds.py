@@ -8,6 +8,8 @@ address than the org's, is not mailed meanwhile: the service's row says so.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sync.mapping import OWNERS, Owner
 from sync.model import BaseMember, OrgMember, ServiceMember, StatusState
 
@@ -39,6 +41,12 @@ def is_held(base: BaseMember | None, field: str, owners_value: Value) -> bool:
 def any_held(base: BaseMember | None) -> bool:
     """True when something of the member is held."""
     return base is not None and (bool(base.holds) or base.status_state is StatusState.HELD)
+
+
+def let_go(base: BaseMember) -> BaseMember:
+    """The base without its holds: the rules decide again, and what contradicted an undo counts as the newer value."""
+    state = StatusState.PENDING if base.status_state is StatusState.HELD else base.status_state
+    return replace(base, holds=(), status_state=state)
 
 
 def owners_value(field: str, org: OrgMember, service: ServiceMember) -> Value:

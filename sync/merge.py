@@ -15,7 +15,7 @@ from typing import Any
 
 from sync.activity import merge_activity
 from sync.draft import COUNTERS, Draft, Fact, MergeContext, Merged, Rejection
-from sync.holds import MEMBER, UNDO_HOLD, is_held
+from sync.holds import MEMBER, UNDO_HOLD, is_held, let_go
 from sync.mapping import Mapping
 from sync.model import BaseMember, OrgMember, RunKind, ServiceMember, Side
 from sync.plan import Change, Scalar
@@ -82,6 +82,8 @@ def merge(
         invisible: the org's row can no longer be seen, and nothing proves that it is gone.
         known_as: a second row that the service has of the same human under a former id; the two become one.
     """
+    if base is not None and Rule.UNDO_HELD not in context.rules:
+        base = let_go(base)
     if org is None:
         return _without_org(service, base, context)
     if invisible:

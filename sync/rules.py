@@ -50,6 +50,8 @@ class Rule(Word):
     COUNT_IS_WITNESS = "count-is-witness"
     OVERLAP = "overlap"
     ACCOUNTS_LISTED = "accounts-listed"
+    # What an undo restored against the other side waits for that side or for a person.
+    UNDO_HELD = "undo-held"
     # Guards: each by its own name.
     GUARD_DELETES = "guard-deletes"
     GUARD_DELETES_RUN = "guard-deletes-run"

@@ -16,7 +16,7 @@ from sync.draft import COUNTERS
 from sync.holds import MEMBER, still_held
 from sync.merge import OUR_HOLDS, PERSON_FIELDS, SEEDED
 from sync.model import BaseMember, OrgMember, ServiceMember, Side, StatusState
-from sync.status import agreed_of_row
+from sync.status import agreed_of_row, lifted
 
 _KEPT = (*(name for name, _ in PERSON_FIELDS), "opted_out", *SEEDED)
 _BOTH = (*_KEPT, "status")
@@ -64,7 +64,7 @@ def settle(
     done = equal(org, service, off) and not invisible
     holds = still_held(base, org, service, frozenset(restored) - {"status"})
     held = "status" in restored and org.status != service.status
-    of_row = agreed_of_row(base, org.member_id)
+    of_row = lifted(agreed_of_row(base, org.member_id), org.status, service.status)
     agreed = of_row.status if of_row else None
     if held:
         agreed = service.status if restored["status"] is Side.PREDICTIVE else org.status

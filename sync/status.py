@@ -2,9 +2,11 @@
 
 Pure. Changed in the org only → to the service; in the service only → to the org; both to the same value → agreed;
 both differently, or different without a base → Salesforce wins. A value that was rejected or held is not planned
-again until a side changes. All of this is about one member row: of somebody who was removed and added again nothing
-was agreed yet. The platform swaps an unknown status for the default without an error, so a status is
-checked against the campaign's own labels before it is written anywhere.
+again until a side changes. What an undo wrote on one side is no change of that side, and what it put aside on the
+other is none either: of a held status both sides are compared with what was last seen there. All of this is about one
+member row: of somebody who was removed and added again nothing was agreed yet. The platform swaps an unknown status
+for the default without an error, so a status is checked against the campaign's own labels before it is written
+anywhere.
 """
 
 from __future__ import annotations
@@ -64,6 +66,22 @@ def agreed_of_row(base: BaseMember | None, member_id: MemberId) -> BaseMember | 
     return replace(base, status=None, org_status=None, service_status=None, status_state=StatusState.PENDING)
 
 
+def lifted(base: BaseMember | None, org: str | None, service: str | None) -> BaseMember | None:
+    """The base of a status that an undo left held, once a side has moved: agreed is what the other side still has.
+
+    So the side that moved is the one that changed. Where both moved nothing is agreed that one of them has.
+    """
+    if base is None or base.status_state is not StatusState.HELD:
+        return base
+    org_moved, service_moved = org != base.org_status, service != base.service_status
+    if not org_moved and not service_moved:
+        return base
+    agreed = base.status if base.status not in (org, service) else None
+    if org_moved is not service_moved:
+        agreed = service if org_moved else org
+    return replace(base, status=agreed, status_state=StatusState.PENDING)
+
+
 def decide_status(
     org: str | None,
     service: str | None,
@@ -85,7 +103,7 @@ def decide_status(
     stuck = base is not None and base.status_state in (StatusState.HELD, StatusState.REJECTED)
     if base is not None and stuck and (org, service) == (base.org_status, base.service_status):
         return StatusDecision(waits=True)
-    decision = _direction(org, service, base, rules)
+    decision = _direction(org, service, lifted(base, org, service), rules)
     value = org if decision.direction is Direction.TO_SERVICE else service
     if value is None:
         return StatusDecision()

@@ -6,10 +6,11 @@ alone. What is taken back against the owner's present value is marked as held (`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sync.draft import COUNTERS, Draft, Fact, Merged
 from sync.holds import MEMBER, UNDO_HOLD
@@ -22,6 +23,9 @@ RULE = "undo"
 
 _RESTORED = ("first_name", "last_name", "email", "status", "test_member", "level", *COUNTERS)
 """What a member that comes back is given. Whether it may be mailed the service knows by person."""
+
+_DECIDED_THERE = frozenset({"first_name", "last_name", "email", "status", "test_member"})
+"""What of that the org has a say in."""
 
 
 class Stays(StrEnum):
@@ -96,6 +100,18 @@ def invert(
     return out
 
 
+def comes_with(values: Iterable[str]) -> frozenset[str]:
+    """Which of the *values* that a restored member comes with are held where the org has others."""
+    return _DECIDED_THERE & set(values)
+
+
+def restored_fields(row: PlanRow, *, held: bool) -> dict[str, Side]:
+    """The fields that a row restores so that they are held where the other side differs, with the side of the row."""
+    if row.field != MEMBER:
+        return {row.field: row.side} if held else {}
+    return dict.fromkeys(comes_with(row.values), row.side) if row.change is Change.ADD and row.rule == RULE else {}
+
+
 def was(row: PlanRow) -> str:
     """What a header or a list of test members was before a run pushed it, for whoever changes it back in Salesforce;
     "" where that is not known, or nothing was there."""
@@ -165,9 +181,11 @@ class _Work:
         said = f"; {owner} says otherwise: held until it agrees or is released" if held else ""
         return f"undo of run {self._undone}{said}"
 
-    def _add(self, row: PlanRow, held: bool, owner: str) -> None:
-        self.draft.rows.append(replace(row, held=held, reason=self._reason(held, owner)))
-        if held:
+    def _add(self, row: PlanRow, held: bool, owner: str, *, said: bool = False) -> None:
+        """Add a row; *said*: not the row is held, but values that come with it are."""
+        held_at_all = held or said
+        self.draft.rows.append(replace(row, held=held, reason=self._reason(held_at_all, owner)))
+        if held_at_all:
             self.draft.facts.add(Fact.HELD)
 
     # ------------------------------------------------------------ membership
@@ -191,12 +209,17 @@ class _Work:
             values.pop("status", None)
             self._out.stays.append(Stays.LABEL)
         held = not self._org
-        if held:
+        contrary = {name for name in comes_with(values) if self._org and self._differs(name, values)}
+        if held or "email" in contrary:
             values["hold"] = UNDO_HOLD
         self.draft.facts.add(Fact.ADDED)
         row = self._row(Side.PREDICTIVE, Change.ADD, MEMBER, None, written.label)
         known = self._org[0].member_id if self._org else written.member_id
-        self._add(replace(row, values=values, label=written.label, member_id=known), held, "Salesforce")
+        row = replace(row, values=values, label=written.label, member_id=known)
+        self._add(row, held, "Salesforce", said=bool(contrary))
+
+    def _differs(self, name: str, values: dict[str, Any]) -> bool:
+        return (values[name] or None) != (getattr(self._org[0], name) or None)
 
     # ------------------------------------------------------------ fields
 

@@ -17,7 +17,8 @@ from sync.ids import CampaignId, PersonId
 from sync.model import BaseMember, OrgMember, ServiceMember, Side
 from sync.plan import Subject
 from sync.settle import kept_in, kept_out, settle
-from sync.store.journal import HELD, UNSENT, WRITTEN, FateRow
+from sync.store.journal import HELD, UNSENT, WRITTEN, FateRow, JournalRow
+from sync.undo import restored_fields
 
 _CHUNK = 500
 
@@ -82,17 +83,21 @@ def _stands(each: FateRow, service: ServiceMember | None, org: Iterable[OrgMembe
     return (getattr(here, row.field) or None) == (row.after or None)
 
 
+def _restored(row: JournalRow) -> dict[str, Side]:
+    return restored_fields(row.planned(), held=bool(row.data.get(HELD)))
+
+
 def _held(live: LiveRun, campaign_id: CampaignId, rows: list[FateRow]) -> list[BaseMember]:
     """The base of members on whom a lost batch of an undo restored something against the other side."""
     members = live.parts.store.members
-    held = [each.row for each in rows if each.row.data.get(HELD)]
+    held = [each.row for each in rows if each.row.data.get(HELD) or _restored(each.row)]
     people = {PersonId(row.subject_id) for row in held}
     service, org = members.service_rows(campaign_id, people), members.org_rows(campaign_id, people)
     base = members.base_rows(campaign_id, people)
     out: list[BaseMember] = []
     for key, group in groupby(sorted(held, key=lambda row: row.subject_id), key=lambda row: row.subject_id):
         person = PersonId(key)
-        restored = {row.field: row.side for row in group if row.field != MEMBER}
+        restored = {name: side for row in group for name, side in _restored(row).items()}
         there, here = service.get(person), org.get(person, ())
         if there is None and here:
             out.append(kept_out(here[0], base.get(person)))

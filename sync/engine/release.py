@@ -15,7 +15,7 @@ from sync.engine.parts import Parts
 from sync.engine.persons import find_person
 from sync.engine.sync_run import run_to_end
 from sync.errors import UsageError
-from sync.holds import MEMBER, any_held
+from sync.holds import MEMBER, any_held, let_go
 from sync.ids import CampaignId
 from sync.model import BaseMember, RunKind, RunState, Side, StatusState
 from sync.plan import Change, PlanCounts, PlanRow, Subject
@@ -89,8 +89,7 @@ def _kept_out(base: BaseMember) -> bool:
 
 def _released(base: BaseMember) -> BaseMember:
     """Without holds, and looked at again by the next run."""
-    state = StatusState.PENDING if base.status_state is StatusState.HELD else base.status_state
-    return replace(base, holds=(), status_state=state, org_digest="")
+    return replace(let_go(base), org_digest="")
 
 
 def _held(base: BaseMember) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ class _Taken:
     def _records(self, live: LiveRun) -> Iterator[Group]:
         """The run's written rows, those of one record together."""
         written = live.parts.store.journal.rows(self.view.run, states=(WRITTEN,))
-        rows = (_as_row(row) for row in written if self.chosen is None or self.chosen(row))
+        rows = (row.planned() for row in written if self.chosen is None or self.chosen(row))
         for _, record in groupby(rows, key=lambda row: (row.campaign_id, row.subject, row.subject_id)):
             group = tuple(record)
             if len(self.were) < _MOST_TOLD:
@@ -182,26 +182,6 @@ class _Taken:
         report_moved(live, self.moved, f"the value has moved since run {self.view.run}")
 
 
-def _as_row(row: JournalRow) -> PlanRow:
-    """A row of the journal as the plan had it."""
-    return PlanRow(
-        seq=row.seq,
-        side=row.side,
-        campaign_id=CampaignId(row.campaign_id),
-        subject=row.subject,
-        subject_id=row.subject_id,
-        label=row.label,
-        change=row.change,
-        field=row.field,
-        before=row.before,
-        after=row.after,
-        reason="",
-        rule=row.rule,
-        member_id=row.member_id,
-        values=row.data,
-    )
-
-
 def present(
     live: LiveRun, campaign_id: CampaignId, groups: Iterable[Group]
 ) -> tuple[dict[PersonId, tuple[OrgMember, ...]], dict[PersonId, ServiceMember]]:
@@ -247,4 +227,4 @@ def moved_before(parts: Parts, plan: Plan) -> list[PlanRow]:
     """The rows that had moved already when an undo's plan was made, as its run journalled them."""
     if plan.run is None:
         return []
-    return [replace(_as_row(row), seq=0) for row in parts.store.journal.rows(plan.run, states=(DRIFTED,))]
+    return [replace(row.planned(), seq=0) for row in parts.store.journal.rows(plan.run, states=(DRIFTED,))]

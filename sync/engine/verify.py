@@ -238,8 +238,10 @@ def _status_kind(org: OrgMember, service: ServiceMember, base: BaseMember | None
     if base is None or base.member_id != org.member_id:
         return DIFFERENCE
     if base.status_state in (StatusState.HELD, StatusState.REJECTED):
-        stuck = (org.status, service.status) == (base.org_status, base.service_status)
-        return base.status_state.value if stuck else DIFFERENCE
+        if (org.status, service.status) == (base.org_status, base.service_status):
+            return base.status_state.value
+        if base.status_state is StatusState.HELD:
+            return PENDING if org.status == base.org_status else DIFFERENCE
     return PENDING if org.status == base.status else DIFFERENCE
 
 

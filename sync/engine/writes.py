@@ -17,6 +17,7 @@ from sync.mapping import Mapping
 from sync.model import OrgMember, PersonKind, ServiceMember, Side
 from sync.plan import REMOVALS, Change, PlanRow, Subject
 from sync.ports import MemberOutcome, MemberWrite, OrgOperation, OrgOutcome, OrgWrite
+from sync.undo import restored_fields
 
 STATUS = "Status"
 OPT_OUT_BOX = "HasOptedOutOfEmail"
@@ -72,7 +73,7 @@ def kind_of(person_id: str) -> PersonKind:
 
 def restored(group: Group) -> dict[str, Side]:
     """The fields that an undo's rows restore against the other side's value, with the side they are restored on."""
-    return {row.field: row.side for row in group if row.held and row.field != "member"}
+    return {name: side for row in group for name, side in restored_fields(row, held=row.held).items()}
 
 
 def service_write(group: Group) -> MemberWrite:

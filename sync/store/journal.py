@@ -116,6 +116,25 @@ class JournalRow:
             row.rule,
         )
 
+    def planned(self) -> PlanRow:
+        """The row as the plan had it, without its reason."""
+        return PlanRow(
+            seq=self.seq,
+            side=self.side,
+            campaign_id=CampaignId(self.campaign_id),
+            subject=self.subject,
+            subject_id=self.subject_id,
+            label=self.label,
+            change=self.change,
+            field=self.field,
+            before=self.before,
+            after=self.after,
+            reason="",
+            rule=self.rule,
+            member_id=self.member_id,
+            values=self.data,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class FateRow:

@@ -59,6 +59,7 @@ def _step(world: World, shell: Shell, stage: Stage, step: Step) -> Iterable[str]
             result, rows = _planned(shell, stage, step)
         else:
             result = _run(shell, stage, step)
+        stage.last_run = _part_of(result, stage.campaign.id)
         state, counts, said = result.state.value, asdict(result.counts), result.error or ""
         if not rows and result.plan_id is not None:
             rows = shell.plan_rows(result.plan_id, limit=MOST_ROWS)
@@ -70,12 +71,20 @@ def _step(world: World, shell: Shell, stage: Stage, step: Step) -> Iterable[str]
     yield from (f"nothing says {text!r}; it said: {said}" for text in step.says if text not in said)
 
 
+def _part_of(result: RunResult, campaign_id: str) -> str:
+    """The run of the case's campaign; the servers' other campaigns are nobody's business here."""
+    own = [each.run for each in result.campaigns if each.campaign_id == campaign_id and each.run is not None]
+    return own[0] if own else result.run
+
+
 def _run(shell: Shell, stage: Stage, step: Step) -> RunResult:
     key = stage.campaign.id
     given = dict(step.choice)
     if "confirm" in given:
         named = given.pop("confirm")
         given["confirm_name"] = stage.campaign.name if named == "the campaign's name" else named
+    if step.run == "undo":
+        return shell.undo(stage.last_run, **given)
     if step.run == "manual":
         return shell.sync([key], **given)
     if step.run == "refresh":

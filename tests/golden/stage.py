@@ -97,6 +97,7 @@ class Stage:
     names: dict[str, str] = field(default_factory=dict)
     held: list[str] = field(default_factory=list)
     undo: list[Callable[[], Any]] = field(default_factory=list)
+    last_run: str = ""
 
     # ------------------------------------------------------------ setting up
 
@@ -300,6 +301,10 @@ class Stage:
             )
         self.world.store.members.set_status_state(key, (), _agreed())
 
+    def release(self, name: str) -> None:
+        """A person gives what an undo holds of somebody back to the rules."""
+        self.shell.release_hold(CampaignId(self.campaign.id), self.person(name).record, reason="the case says so")
+
     def advance(self, number: str) -> None:
         self.world.servers.control("POST", "/clock", {"advance": int(number) * 60})
         self.world.clock.advance(int(number) * 60)
@@ -344,6 +349,7 @@ _ACTIONS: dict[str, tuple[tuple[str, Callable[..., None]], ...]] = {
         (r"loses what was agreed", Stage.lose_base),
         (r"loses what was agreed of " + NAME, Stage.lose_base),
         (r"remembers nonsense of " + NAME, Stage.damage_base),
+        (r"releases " + NAME, Stage.release),
     ),
     "clock": ((r"(\d+) minutes pass", Stage.advance),),
 }

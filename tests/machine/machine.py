@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sync.errors import PredictiveError
 from sync.model import RunKind
 from sync.views import RunResult
-from tests.machine.model import TO_ORG, Camp, Model, Person, decide
+from tests.machine.model import TO_ORG, TO_SERVICE, WAITS, Camp, Model, Person, decide, seen
 from tests.machine.seam import Fate
 from tests.machine.stage import Stage
 from tests.machine.truth import COUNTERS, LEVELS, Truth, look
@@ -305,6 +305,9 @@ class Machine(RuleBasedStateMachine):
             who = self.model.people[self.model.human(record)]
             who.out = True
             who.murky = who.murky or who.record != record
+            # Of whoever was merged into another already, no run has told the service yet.
+            winner = self.model.people[self.model.human(record)]
+            winner.murky = winner.murky or winner is not who
         else:
             self.sides.call("POST", f"/v1/people/{record}:opt-out", {"scope": "campaign", "campaign_id": camp})
         EXERCISED["opt-outs in the service"] += 1
@@ -458,20 +461,29 @@ class Machine(RuleBasedStateMachine):
             now = self._in_service(after, camp, who)
             was = self._in_service(before, camp, who)
             theirs, ours = (now or {}).get("status"), row["status"]
-            allowed = {membership.status}
-            if kind == "hourly" and was is not None:
+            allowed, told = {membership.status}, {theirs}
+            if was is not None:
                 ways = {decide(membership.status, was["status"], agreed) for agreed in membership.agreed}
-                allowed |= {was["status"]} if TO_ORG in ways else set()
+                if kind == "hourly" and TO_ORG in ways:
+                    allowed.add(was["status"])
+                if kind != "hourly" and now is not None:  # an hour's mails may set it
+                    told = {was["status"], *([membership.status] if TO_SERVICE in ways else ())}
+                if ways == {WAITS}:
+                    told = {was["status"]} if now is not None else told
+                    EXERCISED["statuses that were held through a run"] += 1
             assert ours in allowed, f"{who.number}: the org's status became {ours!r}, allowed {allowed}"
+            assert theirs in told, f"{who.number}: the service's status became {theirs!r}, allowed {told}"
             membership.status = ours
-            if now is None or ours != theirs:
+            if now is None:
                 continue
             # An hour does not read the org's members: of a row that no sync has seen yet it can agree on nothing.
-            seen = kind == "manual" or (kind == "hourly" and None not in membership.agreed)
-            if camp.id in calm and seen:
-                membership.agreed = {ours}
-            else:
-                membership.agreed |= {ours}
+            looked = kind == "manual" or (kind == "hourly" and None not in membership.agreed)
+            fresh: set[Any] = {ours}
+            if ours != theirs:
+                looked = kind == "manual"
+                fresh = {seen(ours, theirs, each) for each in membership.agreed}
+            sure = camp.id in calm and looked
+            membership.agreed = fresh if sure else membership.agreed | fresh
 
     def _in_service(self, truth: Truth, camp: Camp, who: Person) -> dict[str, Any] | None:
         rows = [truth.service[key] for key in truth.service if key[0] == camp.id and key[1] in who.records]

@@ -9,18 +9,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-TO_ORG, TO_SERVICE, EQUAL = "to the org", "to the service", "equal"
+TO_ORG, TO_SERVICE, EQUAL, WAITS = "to the org", "to the service", "equal", "nowhere"
 
 
-def decide(org: str | None, service: str | None, agreed: str | None) -> str:
+class Aside(NamedTuple):
+    """The statuses of both sides as an undo left them. Neither counts as a change until its side says another."""
+
+    org: str | None
+    service: str | None
+
+
+Agreed = str | None | Aside
+"""The status that counts as agreed; None: none does."""
+
+
+def decide(org: str | None, service: str | None, agreed: Agreed) -> str:
     """Where a status goes: what one side changed goes to the other; changed on both, the org wins."""
     if org == service:
         return EQUAL
+    if isinstance(agreed, Aside):
+        if (org, service) == agreed:
+            return WAITS
+        return TO_ORG if org == agreed.org else TO_SERVICE
     if agreed is not None and org == agreed:
         return TO_ORG
     return TO_SERVICE
+
+
+def seen(org: str | None, service: str | None, agreed: Agreed) -> Agreed:
+    """What counts as agreed once a run has seen both sides as they are and left them."""
+    if not isinstance(agreed, Aside) or (org, service) == agreed:
+        return agreed
+    org_moved, service_moved = org != agreed.org, service != agreed.service
+    return None if org_moved and service_moved else service if org_moved else org
 
 
 RESTORED = ("first_name", "last_name", "email", "status")
@@ -94,12 +117,13 @@ class Person:
 
 @dataclass(slots=True)
 class Membership:
-    """A member row of the org. ``agreed`` are the statuses that the engine may take as agreed; None: none at all."""
+    """A member row of the org. ``agreed`` is what the engine may take as agreed of its status: one thing, unless a run
+    was disturbed."""
 
     member_id: str
     person: int
     status: str
-    agreed: set[str | None] = field(default_factory=lambda: {None})
+    agreed: set[Agreed] = field(default_factory=lambda: {None})
 
 
 @dataclass(slots=True)
@@ -183,6 +207,19 @@ class Model:
                 yield camp, membership, self.people[membership.person]
 
     # ------------------------------------------------------------ what may come of a status
+
+    def restored(self, membership: Membership, before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> None:
+        """An undo made *now* of a member that the service had as *before*; None: no such member."""
+        if now is None:
+            membership.agreed = membership.agreed if before is None else {None}
+        elif before is None or now["status"] != before["status"]:
+            same = now["status"] == membership.status
+            membership.agreed = {now["status"] if same else Aside(membership.status, now["status"])}
+
+    def released(self, camp: Camp) -> None:
+        """What was put aside counts again: against what the undo made of it, the org has changed it."""
+        for membership in camp.members.values():
+            membership.agreed = {each.service if isinstance(each, Aside) else each for each in membership.agreed}
 
     @staticmethod
     def ends(membership: Membership, service: str | None) -> set[str | None]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from sync.errors import UsageError
 from sync.views import RunResult
-from tests.machine.machine import CALM, EXERCISED, Machine, Weather, few, weathers
-from tests.machine.model import Camp, Key, Membership, Person, undone
+from tests.machine.machine import CALM, EXERCISED, STATUSES, Machine, Weather, few, numbers, weathers
+from tests.machine.model import Aside, Camp, Key, Membership, Person, undone
 from tests.machine.truth import COUNTERS, Row, Truth, look
 
 _NAMES = {"first_name": "first", "last_name": "last", "email": "email"}
@@ -103,8 +104,11 @@ class UndoMachine(Machine):
         assert after.org.keys() == before.org.keys(), "an undo changed who is a member in the org"
         assert after.mails == before.mails, "an undo sent a mail"
         for camp, membership, who in self.model.memberships():
-            # What was restored is what Salesforce may agree to from now on; released, nothing is agreed.
-            membership.agreed |= {None, (self._in_service(after, camp, who) or {}).get("status")}
+            was, now = (self._in_service(truth, camp, who) for truth in (before, after))
+            self.model.restored(membership, was, now)
+            EXERCISED["statuses put aside by an undo"] += membership.agreed == {
+                Aside(membership.status, (now or {}).get("status"))
+            }
         if self.disturbed or self.held:
             self.holds.clear()
             EXERCISED["undos in bad weather"] += 1
@@ -114,6 +118,20 @@ class UndoMachine(Machine):
             self._check_undone(done, before, after)
         self.truth = after
         self._check_holds()
+
+    @rule(number=numbers, on=st.integers(1, 3), weather=st.just(CALM) | weathers, moves=st.booleans())
+    def take_back_a_status(self, number: int, on: int, weather: Weather, moves: bool) -> None:
+        """A status that users set arrives and is taken back; then, perhaps, Predictive sets another."""
+        found = self._membership(number)
+        if found is None:
+            return
+        where, membership, who = found
+        membership.status = status = STATUSES[(STATUSES.index(membership.status) + on) % len(STATUSES)]
+        self.sides.update("CampaignMember", membership.member_id, Status=status)
+        self.sync_all(weather=CALM)
+        self.undo(weather=weather)
+        if moves and (where.id, who.record) in self.truth.service:
+            self.sides.activity(where.id, who.record, status=STATUSES[(STATUSES.index(status) + 1) % len(STATUSES)])
 
     def _check_undone(self, done: Done, before: Truth, after: Truth) -> None:
         expected = undone(done.was, done.made, before.service, done.human)
@@ -141,7 +159,7 @@ class UndoMachine(Machine):
             elif new is not None:
                 for field, name in _NAMES.items():
                     theirs = getattr(who, name)
-                    if old is not None and old[field] != new[field] != theirs:
+                    if (old is None or old[field] != new[field]) and new[field] != theirs:
                         self.holds.append(Held(camp, membership, who, who.record, field, new[field], theirs))
                         EXERCISED["values held by an undo"] += 1
         there = {(camp.id, record) for camp, _, who in self.model.memberships() for record in who.records}
@@ -159,10 +177,13 @@ class UndoMachine(Machine):
         result = self._attempt(lambda: self.stage.shell.release_hold(where.id, None, reason="the machine"), weather)
         assert look(self.sides) == before, "a release wrote to a side"
         self.holds = [held for held in self.holds if held.camp is not where]
-        for _, membership, _ in self.model.memberships():
-            membership.agreed |= {None}
         released = isinstance(result, RunResult)
         assert released or self.disturbed or isinstance(result, UsageError), repr(result)
+        before_it = [(membership, set(membership.agreed)) for membership in where.members.values()]
+        self.model.released(where)
+        if self.disturbed or not released:
+            for membership, agreed in before_it:
+                membership.agreed |= agreed
         EXERCISED["releases"] += released
 
     def _before_settling(self) -> None:

@@ -11,6 +11,7 @@ from sync.mapping import Mapping
 from sync.merge import INVISIBLE_HOLD, ORPHAN_HOLD, fields_off, merge
 from sync.model import PersonKind, RunKind, Side, StatusState
 from sync.plan import Change
+from sync.settle import settle
 from tests.unit.members import AT, CONTACT, LEAD, MEMBER, agreed, context, org_member, service_member
 
 INBOUND = (RunKind.INITIAL, RunKind.MANUAL, RunKind.NIGHTLY)
@@ -194,6 +195,36 @@ def test_a_stuck_status_waits_until_a_side_changes(state: StatusState) -> None:
     assert (waiting.rows, waiting.facts) == ((), {Fact.HELD})
     moved = merge(org_member(status="Responded"), service_member(), base, context())
     assert written(moved) == [(Side.PREDICTIVE, "status", "Responded")]
+
+
+@pytest.mark.parametrize("restored", [Side.PREDICTIVE, Side.SALESFORCE])
+@pytest.mark.parametrize(
+    ("org", "service", "goes", "conflict"),
+    [
+        ("Responded", "Sent", None, False),
+        ("Opened", "Sent", (Side.PREDICTIVE, "Opened"), False),
+        ("Responded", "Opened", (Side.SALESFORCE, "Opened"), False),
+        ("Opened", "Responded", (Side.PREDICTIVE, "Opened"), True),
+        ("Sent", "Sent", None, False),
+    ],
+)
+def test_of_a_held_status_the_side_that_moves_is_the_one_that_changed(
+    restored: Side, org: str, service: str, goes: tuple[Side, str] | None, conflict: bool
+) -> None:
+    """Whichever side an undo wrote, and whether the run at hand may write the other or only looks at both."""
+    here, there = org_member(status="Responded"), service_member(status="Sent")
+    held = settle(here, there, agreed(), off=frozenset(), restored={"status": restored})
+    assert held.status_state is StatusState.HELD
+    here, there = org_member(status=org), service_member(status=service)
+    for base in held, settle(here, there, held, off=frozenset()):
+        rows = []
+        for kind in (RunKind.MANUAL, RunKind.HOURLY):
+            rows += [row for row in merge(here, there, base, context(kind)).rows if row.field == "status"]
+        assert [(row.side, row.after) for row in rows] == ([goes] if goes else [])
+        if base is held:
+            # A side that comes to say what the undo restored on the other has agreed to it.
+            differs = conflict and restored is Side.PREDICTIVE
+            assert [row.conflict for row in rows] == ([differs] if goes else [])
 
 
 def test_a_ticked_box_opts_out_in_the_service() -> None:
