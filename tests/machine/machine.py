@@ -305,9 +305,6 @@ class Machine(RuleBasedStateMachine):
             who = self.model.people[self.model.human(record)]
             who.out = True
             who.murky = who.murky or who.record != record
-            # Of whoever was merged into another already, no run has told the service yet.
-            winner = self.model.people[self.model.human(record)]
-            winner.murky = winner.murky or winner is not who
         else:
             self.sides.call("POST", f"/v1/people/{record}:opt-out", {"scope": "campaign", "campaign_id": camp})
         EXERCISED["opt-outs in the service"] += 1
