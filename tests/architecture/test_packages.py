@@ -22,7 +22,9 @@ def test_both_package_names_belong_to_this_distribution_alone() -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_another_project_with_the_same_package_is_named(package: str, tmp_path: Path) -> None:
-    # As pip leaves it: a RECORD that lists the other project's files.
+    # As pip leaves it: the other project's files, and a RECORD that lists them.
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").touch()
     info = tmp_path / "other_project-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-project\nVersion: 1.0\n", encoding="utf-8")

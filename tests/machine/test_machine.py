@@ -179,6 +179,20 @@ def some_deaths() -> None:
         machine.teardown()
 
 
+def deaths() -> None:
+    """A sync and an hour whose process dies: which examples are drawn differs between versions of Python."""
+    machine = Machine()
+    machine.begin()
+    try:
+        for number, change in enumerate((machine.sync_all, machine.hour)):
+            machine.rename(number=number, text=number)
+            machine.activity(number=number, level=1, count=1, status=None)
+            change(weather=Weather(dying=6))
+            machine.nothing_falls()
+    finally:
+        machine.teardown()
+
+
 def lacking(wanted: dict[str, int]) -> dict[str, tuple[int, int]]:
     """What did not happen often enough: how often it did, and should have."""
     return {what: (EXERCISED[what], least) for what, least in wanted.items() if EXERCISED[what] < least}
