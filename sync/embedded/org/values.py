@@ -105,11 +105,22 @@ def _empty(field: Field) -> Any:
 
 
 def _unreadable(field: Field, value: Any) -> OrgError:
-    names = {"datetime": "datetime", "date": "date", "boolean": "boolean"}
+    token, text = _token(value)
     return malformed_json(
-        f"Cannot deserialize instance of {names.get(field.type, field.type)} from "
-        f"{type(value).__name__.upper()} value {str(value)[:_SHOWN]} or request may be missing a required field"
+        f"Cannot deserialize instance of {field.type} from {token} value {text} or request may be missing a required "
+        "field at [line:1, column:2]"
     )
+
+
+def _token(value: Any) -> tuple[str, str]:
+    """The value as the platform's reader of JSON names it, and as much as it shows of it."""
+    if isinstance(value, bool):
+        return ("VALUE_TRUE", "true") if value else ("VALUE_FALSE", "false")
+    if isinstance(value, int | float):
+        return f"VALUE_NUMBER_{'INT' if isinstance(value, int) else 'FLOAT'}", str(value)
+    if isinstance(value, dict | list):
+        return ("START_OBJECT", "{") if isinstance(value, dict) else ("START_ARRAY", "[")
+    return "VALUE_STRING", str(value)[:_SHOWN]
 
 
 def _text(field: Field, value: Any) -> str | None:

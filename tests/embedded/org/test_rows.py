@@ -49,7 +49,7 @@ def test_create_read_update_delete(api: Api) -> None:
         (
             {"LastName": "x", "Company": "c", "DoNotCall": "maybe"},
             "JSON_PARSER_ERROR",
-            "Cannot deserialize instance of boolean",
+            "Cannot deserialize instance of boolean from VALUE_STRING value",
         ),
         ({"LastName": "x", "Company": "c", "PAM__Score__c": "many"}, "JSON_PARSER_ERROR", "Cannot deserialize"),
     ],
