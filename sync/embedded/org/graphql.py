@@ -13,6 +13,7 @@ from sync.embedded.org.resources import body_of
 from sync.embedded.org.schema import ObjectType
 
 MOST_QUERIES, MOST_ROWS, FEW_ROWS = 10, 2_000, 10
+TYPE_NAME = "__typename"
 _OPERATORS = {"eq": "=", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">=", "like": "LIKE"}
 _QUOTED = frozenset({"id", "reference", "string", "textarea", "email", "phone", "url", "picklist", "multipicklist"})
 
@@ -29,7 +30,7 @@ def graphql(org: Org, call: Call, take: Callable[[], bool]) -> Answer:
     if not isinstance(text, str) or not isinstance(variables, Mapping):
         return _refused("A query is needed")
     try:
-        queries = _queries(parse_graphql(text, variables))
+        queries = _queries(parse_graphql(text, variables, body.get("operationName") or None))
         for _ in queries[1:]:
             if not take():
                 raise OrgError("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
@@ -98,6 +99,8 @@ def _comparisons(item: ObjectType, name: str, value: Any, path: str) -> str:
 def _fields(org: Org, item: ObjectType, node: Selection, path: str = "") -> list[str]:
     found = []
     for one in node.inner:
+        if one.name == TYPE_NAME:
+            continue
         link = item.by_relationship.get(one.name.lower())
         if link is not None and item.find(one.name) is None:
             found += _fields(org, org.schema.get(link.reference_to[0]), one, f"{path}{one.name}.")
@@ -112,7 +115,9 @@ def _record(record: Mapping[str, Any] | None, node: Selection) -> dict[str, Any]
     shown: dict[str, Any] = {}
     for one in node.inner:
         value = next((v for n, v in record.items() if n.lower() == one.name.lower()), None)
-        if one.name.lower() == "id":
+        if one.name == TYPE_NAME:
+            shown[one.shown] = record["attributes"]["type"]
+        elif one.name.lower() == "id":
             shown[one.shown] = value
         elif isinstance(value, Mapping) or not {i.name for i in one.inner} <= {"value", "displayValue"}:
             shown[one.shown] = _record(value, one)
@@ -142,11 +147,20 @@ def _one(org: Org, call: Call, query: Selection) -> dict[str, Any]:
         rows = org.queries.run(connection, page, view, version=call.version, page=MOST_ROWS + offset + 1)["records"]
         total = org.queries.run(connection, f"SELECT COUNT() {text}", view, version=call.version)["totalSize"]
     part = rows[offset : offset + first]
-    shown = [{"node": _record(row, node) if node is not None else {}} for row in part]
-    end = base64.b64encode(f"v1:{offset + len(part)}".encode()).decode()
+    shown = []
+    for number, row in enumerate(part, offset + 1):
+        edge = {"node": _record(row, node) if node is not None else {}, "cursor": _cursor(number)}
+        shown.append(
+            {one.shown: edge[one.name] for one in (edges.inner if edges is not None else ()) if one.name in edge}
+        )
+    end = _cursor(offset + len(part))
     info = {"hasNextPage": len(rows) > offset + first, "endCursor": end, "hasPreviousPage": offset > 0}
     known = {"edges": shown, "totalCount": total, "pageInfo": info}
     return {one.shown: known[one.name] for one in query.inner if one.name in known}
+
+
+def _cursor(number: int) -> str:
+    return base64.b64encode(f"v1:{number}".encode()).decode()
 
 
 def _offset(after: Any) -> int:

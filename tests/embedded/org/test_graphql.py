@@ -49,9 +49,40 @@ def test_nodes_parents_conditions_order_and_pages(api: Api) -> None:
     assert last["pageInfo"]["hasNextPage"] is False
 
 
+def test_fragments_defaults_conditions_and_one_of_several_operations(api: Api) -> None:
+    """What generated clients send: named and inline fragments, defaults of variables, @include, operationName."""
+    lead = "fragment who on Lead { Id LastName { ...text } ... on Lead { Email { ...text } } __typename }"
+    text = (
+        "query one($n: Int = 1, $more: Boolean!) { uiapi { ...all } } "
+        "query two { uiapi { query { Contact { totalCount } } } } "
+        "fragment all on UIAPI { query { Lead(first: $n) { edges { cursor node { ...who "
+        "LastName { displayValue } Company @include(if: $more) { value } Title @skip(if: $more) { value } } } } } } "
+        f"{lead} fragment text on StringValue {{ value }}"
+    )
+    body = {"query": text, "variables": {"more": False}, "operationName": "one"}
+    (edge,) = api.call("POST", "/graphql", json=body)["data"]["uiapi"]["query"]["Lead"]["edges"]
+    node = edge["node"]
+    assert set(node) == {"Id", "LastName", "Email", "Title", "__typename"}
+    assert (set(node["LastName"]), set(node["Email"]), node["__typename"]) == (
+        {"value", "displayValue"},
+        {"value"},
+        "Lead",
+    )
+    following = text.replace("first: $n", f'first: $n, after: "{edge["cursor"]}"')
+    (second,) = api.call("POST", "/graphql", json=body | {"query": following})["data"]["uiapi"]["query"]["Lead"][
+        "edges"
+    ]
+    assert second["node"]["Id"] != node["Id"]
+    two = api.call("POST", "/graphql", json=body | {"operationName": "two"})["data"]["uiapi"]["query"]
+    assert set(two) == {"Contact"}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("{ uiapi { ...nowhere } }", "Undefined fragment 'nowhere'"),
+        ("{ uiapi { ...a } } fragment a on UIAPI { ...a }", "Undefined fragment 'a'"),
+        ("query a { uiapi { x } } query b { uiapi { x } }", "Must provide operation name"),
         ("query {", "offending token '<EOF>'"),
         ("{ other { x } }", "Only uiapi"),
         (wrapped("Nope { totalCount }"), "'Nope' is not defined"),
