@@ -41,6 +41,11 @@ def checksum(first15: str) -> str:
     return "".join(out)
 
 
+def one_spelling(record_id: str) -> str:
+    """The 18-character form of a 15-character id; whatever else is given stays as it is."""
+    return to18(record_id) if len(record_id) == 15 and looks_like_id(record_id) else record_id
+
+
 def to18(record_id: str) -> str:
     """Normalise a record id to its 18-character form.
 

@@ -11,12 +11,14 @@ from datetime import datetime
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 from sqlalchemy import Connection, insert, select, update
 
 from sync.embedded.service import bodies, people, rules, schema, wire
 from sync.embedded.service.instants import iso, plausible
 from sync.embedded.service.records import CampaignRow, MemberState, astuple, member_wire
 from sync.embedded.service.work import Suppressions, Work, suppress, suppressions_of
+from sync.ids import one_spelling
 
 _LEVEL_OF = {name: i for i, name in enumerate(wire.LEVELS)}
 
@@ -49,6 +51,7 @@ class _Result:
 def batch(work: Work, campaign: CampaignRow, rows: list[bodies.BatchRow]) -> list[wire.Outcome]:
     """Apply a batch; the outcome of each row, in order. Flushes the unit of work, so that versions are final."""
     cid = campaign.campaign_id
+    rows = [_one_spelling(row) for row in rows]
     people_ids = {p for row in rows for p in (row.lead_id, row.contact_id, row.was) if p is not None}
     work.load_members(cid, people_ids)
     known = suppressions_of(work.conn, people_ids)
@@ -57,6 +60,15 @@ def batch(work: Work, campaign: CampaignRow, rows: list[bodies.BatchRow]) -> lis
     _opt_out_people(work, cid, opted_out)
     work.flush()
     return [result.wire() for result in results]
+
+
+_IDS = ("lead_id", "contact_id", "member_id", "was")
+
+
+def _one_spelling(row: bodies.BatchRow) -> bodies.BatchRow:
+    """Ids of 15 characters made whole: an opt-out under one spelling has to hold for the member under the other."""
+    short = {name: value for name in _IDS if isinstance(value := getattr(row, name), str) and len(value) == 15}
+    return replace(row, **{name: one_spelling(value) for name, value in short.items()}) if short else row
 
 
 def _one(work: Work, campaign: CampaignRow, row: bodies.BatchRow, known: Suppressions, opted_out: list[str]) -> _Result:
@@ -103,7 +115,7 @@ def _convert(
     expected = target.version if alive and target is not None else source.version
     if row.if_version is not None and row.if_version != expected:
         return None
-    moved = msgspec.structs.replace(source, person_id=target_id, kind="contact" if row.contact_id else "lead")
+    moved = replace(source, person_id=target_id, kind="contact" if row.contact_id else "lead")
     if target is None:
         work.add_member(moved)
     elif alive:
@@ -304,7 +316,8 @@ def set_test_members(work: Work, items: list[wire.TestMember]) -> wire.TestMembe
     """Replace the org's list of global test members. They are in no count and in no campaign."""
     table = schema.test_members
     before = {row[0] for row in work.conn.execute(select(table.c.person_id))}
-    chosen = {item.person_id: item for item in items}
+    whole = [replace(item, person_id=one_spelling(item.person_id)) for item in items]
+    chosen = {item.person_id: item for item in whole}
     work.conn.execute(table.delete())
     if chosen:
         work.conn.execute(insert(table), [msgspec.structs.asdict(item) for item in chosen.values()])

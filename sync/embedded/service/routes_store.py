@@ -15,6 +15,7 @@ from sync.embedded.service.problems import invalid, not_found
 from sync.embedded.service.records import CampaignRow, EditionState, HistoryState, LinkState
 from sync.embedded.service.service import VERSION, Service
 from sync.embedded.service.work import Work
+from sync.ids import one_spelling
 
 _HIGHEST = 2_147_483_647
 _CAMPAIGN_ID = re.compile(r"[A-Za-z0-9]{18}")
@@ -188,7 +189,7 @@ def _person(call: Call) -> str:
     person_id = call.path["person_id"]
     if _PERSON_ID.fullmatch(person_id) is None:
         raise invalid("/person_id", "a person id has 1 to 64 letters, digits, - or _")
-    return person_id
+    return one_spelling(person_id)
 
 
 def list_click_throughs(conn: Connection, call: Call) -> Result:

@@ -380,6 +380,18 @@ def test_opt_in_lifts_everything_and_says_so(house: House) -> None:
     assert (person["opted_out"], person["scope"], person["reason"]) == (False, "global", "asked for it")
 
 
+def test_an_id_of_15_characters_is_the_same_person(house: House) -> None:
+    short, whole = "00QgL000000FJWy", "00QgL000000FJWyUAO"
+    house.put_campaign(OTHER)
+    house.add(whole)
+    assert house.call("POST", f"/v1/people/{short}:opt-out", {})["affected"] == [CAMPAIGN]
+    assert house.member(whole)["active"] is False
+    (outcome,) = house.batch([{"op": "upsert", "lead_id": short, "fields": {"first_name": "Short"}}], OTHER)
+    assert (outcome["person_id"], outcome["reason"]) == (whole, "Opt Out Previous")
+    (outcome,) = house.batch([{"op": "delete", "lead_id": short}])
+    assert outcome["outcome"] == "deleted"
+
+
 def test_opt_in_for_one_campaign_leaves_the_others_out(house: House) -> None:
     house.put_campaign(OTHER)
     for campaign in (CAMPAIGN, OTHER):
