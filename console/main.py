@@ -19,6 +19,7 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (without the program's name) and return its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    _open_what_was_closed()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that lacks a glyph gets an escape instead of an exception.
         if hasattr(stream, "reconfigure"):
@@ -30,6 +31,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         code = INTERRUPTED
     return _settle(code)
+
+
+def _open_what_was_closed() -> None:
+    """A program may be started without standard streams (``>&-``): what is said there then goes nowhere.
+
+    The lowest free descriptor is what the next file gets, so that without this the state's database might be taken
+    for standard output.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is not None:
+            continue
+        opened = os.open(os.devnull, os.O_RDWR)
+        if opened != number:
+            os.dup2(opened, number)
+            os.close(opened)
+        setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
 
 
 def _run(words: list[str]) -> int:
@@ -64,7 +81,10 @@ def _settle(code: int) -> int:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError) and stream is sys.stdout:
+                _say(f"standard output cannot be written: {error.strerror}. What was printed is not complete.")
+                code = code or 1
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         except ValueError:
             continue

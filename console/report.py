@@ -46,6 +46,9 @@ class Report(Protocol):
     def talk(self, text: str) -> None:
         """A sentence for people, on standard error."""
 
+    def complain(self, text: str) -> None:
+        """A sentence that has to be read whatever the format, on standard error."""
+
     def items(
         self,
         rows: Iterable[wire.Line],
@@ -122,6 +125,10 @@ class JsonReport:
 
     def talk(self, text: str) -> None:
         """Nothing: events carry it."""
+
+    def complain(self, text: str) -> None:
+        """The sentence."""
+        self._talk.write(text)
 
     def items(
         self,
@@ -215,6 +222,8 @@ class HumanReport:
     def talk(self, text: str) -> None:
         """A sentence."""
         self._talk.write(text)
+
+    complain = talk
 
     def items(
         self,

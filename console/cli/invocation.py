@@ -227,7 +227,7 @@ def _all_said(invocation: Invocation) -> int:
     lost = invocation.lost
     if lost is None:
         return 0
-    invocation.report.talk(f"standard output cannot be written: {lost.strerror}. What was printed is not complete.")
+    invocation.report.complain(f"standard output cannot be written: {lost.strerror}. What was printed is not complete.")
     return 1
 
 

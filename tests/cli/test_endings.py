@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -92,6 +93,30 @@ def test_a_full_disk_is_said_and_is_no_success(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "No space left" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+def test_a_full_disk_is_said_to_whoever_reads_lines_too(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [*PREDICTIVE, "--json", "init", "--config", str(tmp_path / "c.toml")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(tmp_path),
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_no_error(tmp_path: Path, closed: str) -> None:
+    line = f"{shlex.join(PREDICTIVE)} init --config {shlex.quote(str(tmp_path / 'c.toml'))} {closed}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=environment(tmp_path), check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert (tmp_path / "c.toml").exists()
 
 
 def test_an_encoding_without_glyphs_is_no_error(tmp_path: Path) -> None:
