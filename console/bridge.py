@@ -44,6 +44,11 @@ def as_error(error: BaseException) -> PredictiveError:
     """*error* as one that people can read; a bug becomes one plain line without a traceback."""
     if isinstance(error, PredictiveError):
         return error
+    from sync.store.trouble import state_trouble
+
+    known = state_trouble(error)
+    if known is not None:
+        return known
     return FatalError(
         f"Unexpected {type(error).__name__}: {' '.join(str(error).split())[:200] or 'no text'}",
         left_undone="what was asked for was not done",

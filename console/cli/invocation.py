@@ -242,6 +242,11 @@ def _failed(invocation: Invocation, error: PredictiveError) -> int:
 
 def _internal(error: Exception, invocation: Invocation) -> PredictiveError:
     from console.cli.crash import keep
+    from sync.store.trouble import state_trouble
+
+    known = state_trouble(error)
+    if known is not None:
+        return known
 
     kept = keep(error, {**os.environ, **_secrets(invocation)})
     return PredictiveError(

@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import QueuePool
 
 from sync.clock import Clock, SystemClock
@@ -96,7 +96,7 @@ class Database:
             self._announce_commits(before_commit)
         try:
             self.found_revision = migrate.to_newest(self)
-        except OperationalError as error:
+        except DatabaseError as error:
             self.close()
             raise self._cannot_open(str(error.orig)) from error
         except BaseException:
@@ -391,11 +391,16 @@ class Database:
                 raise
 
     def _cannot_open(self, why: str) -> ConfigError:
+        remedy = "check that the folder exists and is yours, or set another state url"
+        if not self.is_sqlite:
+            remedy = "check that the server runs and takes the user and database of the url, or set another state url"
+        elif "not a database" in why or "malformed" in why:
+            remedy = "the file is damaged or something else: restore it, move it away, or set another state url"
         return ConfigError(
             f"the state database cannot be opened: {why}",
             where=self.shown,
             left_undone="nothing was read or written",
-            remedy="check that the folder exists and is yours, or set another state url",
+            remedy=remedy,
         )
 
     def _normal(self, url: str | Path) -> URL:

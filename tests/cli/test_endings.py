@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -109,6 +110,26 @@ def test_a_full_disk_is_said_to_whoever_reads_lines_too(tmp_path: Path) -> None:
         )
     assert done.returncode == 1
     assert "No space left" in done.stderr
+
+
+def test_a_state_on_a_full_disk_is_said_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import console.cli.reads
+
+    def limits(_: object) -> int:
+        with sqlite3.connect(tmp_path / "s.db") as conn:
+            conn.execute("PRAGMA max_page_count=1")
+            conn.execute("CREATE TABLE t (a)")
+        return 0
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(console.cli.reads, "limits", limits)
+    assert run_command(parse(["limits"])) == 1
+    told = capsys.readouterr().err
+    assert "is full" in told
+    assert "free some space" in told
+    assert "internal error" not in told
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
