@@ -15,6 +15,9 @@ from console.cli.table import BY_NAME, COMMANDS, COMMON, Argument, Command
 from sync.errors import UsageError
 
 
+HIGHEST_PORT = 65_535
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog}: {message}", remedy=f"see {self.prog} --help")
@@ -154,6 +157,8 @@ def _add(target: Any, argument: Argument) -> None:
         settings["metavar"] = argument.metavar or argument.name.lstrip("-").upper()
         if argument.kind == "int":
             settings["type"] = _whole_number
+        if argument.kind == "port":
+            settings["type"] = _port
         if argument.kind == "many":
             settings["action"] = "append"
         if argument.choices:
@@ -174,6 +179,13 @@ def _whole_number(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is less than 0")
+    return number
+
+
+def _port(text: str) -> int:
+    number = _whole_number(text)
+    if number > HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port: the highest is {HIGHEST_PORT}")
     return number
 
 

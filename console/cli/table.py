@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "int", "switch", "many"]
+Kind = Literal["text", "int", "port", "switch", "many"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,8 +439,8 @@ COMMANDS: tuple[Command, ...] = (
         "run an embedded org and service until stopped, with a configuration for them",
         "console.cli.sandbox:sandbox",
         (
-            Argument("--port", "port of the org (0, the default: a free one)", "int", metavar="N"),
-            Argument("--service-port", "port of the service (0, the default: a free one)", "int", metavar="N"),
+            Argument("--port", "port of the org (0, the default: a free one)", "port", metavar="N"),
+            Argument("--service-port", "port of the service (0, the default: a free one)", "port", metavar="N"),
             Argument("--campaigns", "number of campaigns", "int", metavar="N"),
             Argument("--members", "members of each campaign", "int", metavar="N"),
             Argument("--seed", "another number, other people", "int", metavar="N"),
@@ -463,7 +463,7 @@ COMMANDS: tuple[Command, ...] = (
         "run the embedded Predictive service alone until stopped, on a state that is kept",
         "console.cli.service:service",
         (
-            Argument("--port", "its port on this machine (0: a free one)", "int", metavar="N"),
+            Argument("--port", "its port on this machine (0: a free one)", "port", metavar="N"),
             Argument("--state", "the folder of its state, or a database's URL", metavar="DIR|URL"),
             Argument("--outbox", "put mails into this folder as .eml files, whatever is configured", metavar="DIR"),
         ),

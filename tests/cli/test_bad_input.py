@@ -228,6 +228,8 @@ def test_a_plan_file_that_is_not_there(box: Box, tmp_path: Path) -> None:
         (("edition", "X", "1", "--from", "soon"), "soon"),
         (("sandbox", "--load", "somewhere"), "somewhere: no such directory"),
         (("sandbox", "--faults", "none.json"), "none.json"),
+        (("sandbox", "--port", "70000"), "the highest is 65535"),
+        (("service", "--port", "70000"), "the highest is 65535"),
         (("demo", "surplus"), "surplus"),
         ((), "terminal"),
         (("runs", "no-such-run"), "no-such-run"),
