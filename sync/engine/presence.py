@@ -2,7 +2,9 @@
 
 Imports ports, model and the store. Expected are the member rows last seen in the org; the org's own count of the same
 poll is the witness. If they differ, up or down, all ids are read with a count in the same call, and only a read whose
-distinct ids equal that count says that an id is missing. A missing id is a removal only if the person is not a member
+distinct ids equal that count says that an id is missing. Where members are invisible, one that is shown again hides one
+that was removed in that count: the campaign's own totals, which no sharing changes, are the second witness there. A
+missing id is a removal only if the person is not a member
 under another id and the person's record is still readable, or is known as deleted; else it is invisible. Of a converted
 lead or a merged record that is asked of the record it went on as, because its member row went along.
 """
@@ -18,6 +20,7 @@ from sync.model import BaseMember, OrgMember
 from sync.packing import ROWS_PER_PAGE, SLOTS_PER_CALL, least_read_calls
 from sync.ports import Person, Presence
 from sync.rules import Rule
+from sync.store.facts import TOTALS_GAP
 
 Land = Callable[[LiveRun, Collection[OrgMember]], None]
 
@@ -35,13 +38,12 @@ def settle_absence(
     Returns:
         Campaigns whose ids could not be read completely, and why; nothing was concluded for them.
     """
-    members = live.parts.store.members
-    known = members.count_known(tuple(counts))
-    suspicious = [
-        campaign_id
-        for campaign_id, count in counts.items()
-        if count != known.get(campaign_id, 0) - _unseen(live, campaign_id)
-    ]
+    known = live.parts.store.members.count_known(tuple(counts))
+    suspicious = []
+    for campaign_id, count in counts.items():
+        unseen, there = _unseen(live, campaign_id), known.get(campaign_id, 0)
+        if count != there - unseen or (unseen and _gap(live, campaign_id, there) != _last_gap(live, campaign_id)):
+            suspicious.append(campaign_id)
     if not suspicious or Rule.COUNT_IS_WITNESS not in live.parts.rules:
         return {}
     failed: dict[CampaignId, str] = {}
@@ -111,6 +113,21 @@ def _unseen(live: LiveRun, campaign_id: CampaignId) -> int:
     return sum(len(rows) for rows in live.parts.store.members.org_rows(campaign_id, persons).values())
 
 
+def _gap(live: LiveRun, campaign_id: CampaignId, known: int) -> int:
+    """By how much the *known* member rows exceed the campaign's own totals, as this run's poll read them."""
+    record = live.parts.store.campaigns.get(campaign_id)
+    if record is None:
+        return 0
+    campaign = record.campaign
+    # A converted lead's member row is counted as a lead and as a contact.
+    return known - (campaign.number_of_leads + campaign.number_of_contacts - campaign.number_of_converted)
+
+
+def _last_gap(live: LiveRun, campaign_id: CampaignId) -> int:
+    """The gap that the last complete read of ids left: who was removed while hidden stays, and is no news."""
+    return int(live.parts.store.facts.get(TOTALS_GAP + campaign_id) or 0)
+
+
 def _conclude(live: LiveRun, campaign_id: CampaignId, land_rows: Land) -> None:
     """Draw the conclusions of a complete read of ids, which are laid down."""
     ids = live.parts.store.id_reads
@@ -126,6 +143,9 @@ def _conclude(live: LiveRun, campaign_id: CampaignId, land_rows: Land) -> None:
     missing = ids.missing(campaign_id)
     if missing:
         _judge_missing(live, campaign_id, missing)
+    gap = _gap(live, campaign_id, live.parts.store.members.count_known((campaign_id,)).get(campaign_id, 0))
+    if gap != _last_gap(live, campaign_id):
+        live.parts.store.facts.set(TOTALS_GAP + campaign_id, str(gap) if gap else None)
 
 
 def _mark(live: LiveRun, campaign_id: CampaignId, persons: Collection[PersonId], *, invisible: bool) -> None:

@@ -39,6 +39,9 @@ DESCRIBED = "org.described"
 KEPT_FOR = timedelta(days=1)
 """How long something is trusted that the org was asked for once."""
 
+TOTALS_GAP = "totals-gap:"
+"""With the campaign's id behind it: member rows known beyond the campaign's own totals when its ids were read last."""
+
 
 class Facts:
     """Text by name."""

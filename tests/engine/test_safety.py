@@ -39,6 +39,29 @@ def test_a_member_hidden_by_sharing_is_kept_held_and_listed(world: World) -> Non
 
 
 @pytest.mark.slow
+def test_who_is_removed_while_hidden_is_asked_for_once_and_no_more(world: World) -> None:
+    """The campaign's own totals tell that a member went; once its ids were read that is no news in later runs."""
+    campaign = world.campaign(12)
+    hidden, removed = campaign.leads[0], campaign.leads[1]
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.servers.control("POST", "/sharing", {"hide": [hidden]})
+        assert shell.sync([campaign.id]).counts.invisible == 1
+        idle = shell.sync([campaign.id]).calls.salesforce
+        world.servers.control("POST", "/sharing", {"show": [hidden]})
+        world.delete("Lead", hidden)
+        world.servers.control("POST", "/sharing", {"hide": [removed]})
+        looked = shell.sync([campaign.id])
+        assert (looked.counts.removed, looked.counts.invisible, looked.exit_code) == (1, 1, 0)
+        assert looked.calls.salesforce > idle
+        world.servers.control("POST", "/sharing", {"show": [removed]})
+        world.delete("CampaignMember", campaign.members[1])
+        world.servers.control("POST", "/sharing", {"hide": [removed]})
+        assert shell.sync([campaign.id]).counts.invisible == 1, "nothing proves that it is gone"
+        assert [shell.sync([campaign.id]).calls.salesforce for _ in range(2)] == [idle, idle]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden_first", [False, True])
 def test_both_rows_of_a_human_are_held_when_the_record_is_hidden(world: World, hidden_first: bool) -> None:
     """A lead became a contact who is a member, too; a run took that in and ended before it told the service, and then
