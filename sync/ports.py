@@ -170,12 +170,14 @@ class Person:
 class Headers:
     """The hourly run's first call: headers of the campaigns asked for, and people newly opted out.
 
-    ``missing`` names campaigns that the org no longer shows.
+    ``missing`` names campaigns that the org no longer shows. ``members`` are member rows that became those of somebody
+    opted out, or whose person changed since: after a conversion or a merge a row may still be known as another's.
     """
 
     campaigns: Mapping[CampaignId, Campaign]
     missing: tuple[CampaignId, ...]
     opted_out: tuple[PersonOptOut, ...]
+    members: tuple[MemberKey, ...]
     server_time: datetime
 
 

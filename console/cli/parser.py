@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 from console.cli.table import BY_NAME, COMMANDS, COMMON, Argument, Command
 from sync.errors import UsageError
 
-
 HIGHEST_PORT = 65_535
 
 

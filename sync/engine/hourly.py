@@ -31,8 +31,8 @@ from sync.engine.ticks import follow_people
 from sync.errors import PredictiveError, Refused, RemoteRejected
 from sync.events import Phase
 from sync.guard import BUDGET, CampaignFigures, judge_plan
-from sync.ids import CampaignId, EditionId, PersonId
-from sync.model import Campaign, CampaignState, RunKind, RunState, Side
+from sync.ids import CampaignId, EditionId, MemberId, PersonId
+from sync.model import Campaign, CampaignState, PersonOptOut, RunKind, RunState, Side
 from sync.plan import CampaignPlan, Change, Cost, GuardVerdict, Plan, PlanCounts, PlanRow, Subject
 from sync.ports import Headers, Prepared, PreparedItem
 from sync.rules import Rule
@@ -166,8 +166,21 @@ def read_headers(hour: Hour) -> None:
     take_headers(hour, answer)
     with parts.store.transaction():
         parts.store.campaigns.land(answer.campaigns.values())
-        parts.store.people.land_org_optouts(answer.opted_out)
+        parts.store.people.land_org_optouts((*answer.opted_out, *_known_as_others(parts, answer)))
         parts.store.facts.set(OPT_OUTS_SINCE, answer.server_time.isoformat())
+
+
+def _known_as_others(parts: Parts, answer: Headers) -> Iterator[PersonOptOut]:
+    """People under whom the service has members that by now are somebody else's, who is opted out: until the conversion
+    or the merge is carried over they would be mailed."""
+    by_campaign: dict[CampaignId, dict[MemberId, PersonId]] = {}
+    for key in answer.members:
+        by_campaign.setdefault(key.campaign_id, {})[key.member_id] = key.person_id
+    for campaign_id, rows in by_campaign.items():
+        known = parts.store.members.service_rows(campaign_id, tuple(rows.values()))
+        strange = [member_id for member_id, person_id in rows.items() if person_id not in known]
+        for row in parts.store.members.service_by_member(campaign_id, strange).values():
+            yield PersonOptOut(row.person_id, True, answer.server_time)
 
 
 def _opt_outs_since(hour: Hour) -> datetime | None:

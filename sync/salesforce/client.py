@@ -20,7 +20,6 @@ from sync.model import Campaign, OrgMember, Side, StatusLabel
 from sync.ports import (
     Headers,
     IdRead,
-    MemberKey,
     OrgIdentity,
     OrgOutcome,
     OrgWrite,
@@ -37,7 +36,7 @@ from sync.salesforce.decode import Codec, PersonRow, id18
 from sync.salesforce.describe import Checked, Kept, check_names, checked_from, kept_text
 from sync.salesforce.errors import NO_FIELD, busy, ensure_ok, session_ended
 from sync.salesforce.jobs import Waits
-from sync.salesforce.polling import Poller
+from sync.salesforce.polling import Poller, member_keys
 from sync.salesforce.queries import ORGANIZATION, Queries
 from sync.salesforce.reader import Chain, Form, Reader
 from sync.salesforce.serial import SESSION_HEADERS, Serial
@@ -316,7 +315,7 @@ class SalesforceOrg:
         counted = answers["n"].read(decode.COUNTS)
         counts = {CampaignId(id18(row.CampaignId)): row.members for row in counted.records}
         rest = self._reader.values(select, _IDS, chain, resource="ids")
-        return IdRead({one: counts.get(one, 0) for one in campaign_ids}, map(_keys, chain_of(pages, rest)))
+        return IdRead({one: counts.get(one, 0) for one in campaign_ids}, map(member_keys, chain_of(pages, rest)))
 
     def read_people(self, person_ids: Sequence[PersonId]) -> Mapping[PersonId, Person]:
         """See ``Org.read_people``."""
@@ -395,17 +394,6 @@ class SalesforceOrg:
 
 
 _IDS: Form[decode.IdRow] = Form(decode.ID_ROWS, lambda rows: rows, decode.id_row_of_csv)
-
-
-def _keys(rows: Iterable[decode.IdRow]) -> list[MemberKey]:
-    """Member rows by their ids; those of accounts are no members."""
-    found = []
-    for row in rows:
-        lead_id = id18(row.LeadId) if row.LeadId else None
-        person = decode.person_of(lead_id, id18(row.ContactId) if row.ContactId else None, row.Lead)
-        if person is not None:
-            found.append(MemberKey(CampaignId(id18(row.CampaignId)), MemberId(id18(row.Id)), person[0]))
-    return found
 
 
 def _person_of(row: PersonRow) -> Person:

@@ -212,6 +212,7 @@ class Codec:
         names = {ours: getattr(mapping, key) for ours, (key, _, _) in _MEMBER_FIELDS.items()}
         names = {ours: api for ours, api in names.items() if api and ("CampaignMember", api) not in absent}
         self.member_fields: tuple[str, ...] = (*_MEMBER_FIXED, *names.values())
+        self.active_field = names.get("active", "")
         self._row = _member_struct(names)
         self._names = names
         self.members: msgspec.json.Decoder[Page[Any]] = msgspec.json.Decoder(Page[self._row])  # type: ignore[name-defined]

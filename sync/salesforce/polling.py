@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sync.errors import RemoteRejected
-from sync.ids import CampaignId, PersonId, to18
+from sync.ids import CampaignId, MemberId, PersonId, to18
 from sync.metrics import ACCOUNTS
 from sync.model import Campaign, OrgMember, PersonKind, PersonOptOut, TestPerson
-from sync.ports import Headers, MemberCounts, Poll, PollScope
+from sync.ports import Headers, MemberCounts, MemberKey, Poll, PollScope
 from sync.salesforce import decode
 from sync.salesforce.composite import Answers, Part, SubReply
 from sync.salesforce.decode import Page, id18
@@ -25,6 +25,7 @@ from sync.salesforce.soql import MOST_IDS, PAGE, Select, among
 if TYPE_CHECKING:
     from sync.salesforce.client import SalesforceOrg
 
+_T = TypeVar("_T")
 HEAVY_PER_CALL = 5
 MOST_CAMPAIGNS = 400
 """Campaigns that one poll names: their ids stand in three statements."""
@@ -76,15 +77,19 @@ class Poller:
     def _one_poll(
         self, campaigns: Sequence[CampaignId] | None, since: datetime | None, *, with_test_people: bool
     ) -> Poll:
+        return self._patient(since, lambda: self._attempt(campaigns, since, with_test_people=with_test_people))
+
+    def _patient(self, since: datetime | None, ask: Callable[[], _T]) -> _T:
+        """What *ask* gives; asked by source where the org is too slow for one statement over three stamps."""
         try:
-            return self._attempt(campaigns, since, with_test_people=with_test_people)
+            return ask()
         except RemoteRejected as error:
             if error.code != TIMED_OUT or self._by_source or since is None:
                 raise
-            # The org is too slow for one statement over three stamps; it will be next time, too.
+            # It will be next time, too.
             self._by_source = True
             self._on_slow()
-            return self._attempt(campaigns, since, with_test_people=with_test_people)
+            return ask()
 
     def _attempt(
         self, campaigns: Sequence[CampaignId] | None, since: datetime | None, *, with_test_people: bool
@@ -202,6 +207,9 @@ class Poller:
 
     def headers(self, campaign_ids: Sequence[CampaignId], opted_out_since: datetime | None) -> Headers:
         """See ``Org.headers``."""
+        return self._patient(opted_out_since, lambda: self._headers(campaign_ids, opted_out_since))
+
+    def _headers(self, campaign_ids: Sequence[CampaignId], opted_out_since: datetime | None) -> Headers:
         org = self._org
         ids = [CampaignId(to18(one)) for one in campaign_ids]
         selects: dict[str, Select] = {}
@@ -211,22 +219,28 @@ class Poller:
             selects[f"s{index}"] = org.queries.statuses(among("CampaignId", some), header=False)
         if opted_out_since is not None:
             selects |= {name: org.queries.opted_out(name, opted_out_since) for name, _ in PERSON_KINDS}
+            changed = org.queries.opted_out_members(opted_out_since, by_source=self._by_source)
+            selects |= {f"m{index}": select for index, select in enumerate(changed)}
         answers = self._send([org.composite.query(key, _ordered(select)) for key, select in selects.items()], "headers")
         rows: dict[str, Any] = {}
         labels: list[Any] = []
         people: list[PersonOptOut] = []
+        members: dict[MemberKey, None] = {}
         for key, select in selects.items():
             if key.startswith("c"):
                 first = answers[key].read(org.codec.campaigns)
                 rows |= {row.Id: row for row in self._rest(first, select, org.codec.campaigns)}
             elif key.startswith("s"):
                 labels += self._rest(answers[key].read(org.codec.statuses), select, org.codec.statuses)
+            elif key.startswith("m"):
+                first = answers[key].read(decode.ID_ROWS)
+                members |= dict.fromkeys(member_keys(self._rest(first, select, decode.ID_ROWS)))
             else:
                 first = answers[key].read(decode.PEOPLE)
                 people += map(_opt_out_of, self._rest(first, select, decode.PEOPLE))
         found = org.campaigns_with(rows, labels)
         missing = tuple(one for one in ids if one not in found)
-        return Headers(found, missing, tuple(people), answers.server_time)
+        return Headers(found, missing, tuple(people), tuple(members), answers.server_time)
 
     def _send(self, parts: Sequence[Part], resource: str) -> Answers:
         """Send the parts, five to a call; the org's identity rides along while it is not known."""
@@ -263,6 +277,17 @@ def _opt_out_of(row: decode.PersonRow) -> PersonOptOut:
     return PersonOptOut(
         PersonId(id18(row.ConvertedContactId or row.Id)), True, decode.optional_instant(row.SystemModstamp)
     )
+
+
+def member_keys(rows: Iterable[decode.IdRow]) -> list[MemberKey]:
+    """Member rows by their ids; those of accounts are no members."""
+    found = []
+    for row in rows:
+        lead_id = id18(row.LeadId) if row.LeadId else None
+        person = decode.person_of(lead_id, id18(row.ContactId) if row.ContactId else None, row.Lead)
+        if person is not None:
+            found.append(MemberKey(CampaignId(id18(row.CampaignId)), MemberId(id18(row.Id)), person[0]))
+    return found
 
 
 def _together(polls: Sequence[Poll]) -> Poll:

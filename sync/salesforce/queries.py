@@ -15,6 +15,7 @@ TEST_GROUP = "PAM"
 PERSONS = either("LeadId != null", "ContactId != null")
 """Accounts may be members too; they have no e-mail address of their own and are left out everywhere alike."""
 _PERSON = ("Id", "FirstName", "LastName", "Email")
+_KEYS = ("Id", "CampaignId", "LeadId", "ContactId", "Lead.ConvertedContactId")
 
 
 class Queries:
@@ -141,8 +142,7 @@ class Queries:
 
     def ids(self, campaigns: Sequence[CampaignId]) -> Select:
         """Member ids with their person."""
-        fields = ("Id", "CampaignId", "LeadId", "ContactId", "Lead.ConvertedContactId")
-        return Select(fields, "CampaignMember", (PERSONS, among("CampaignId", campaigns)))
+        return Select(_KEYS, "CampaignMember", (PERSONS, among("CampaignId", campaigns)))
 
     def test_people(self, sobject: str) -> Select:
         """Global test members among leads (converted ones are contacts by now) or contacts; one of ``test_objects``.
@@ -181,6 +181,18 @@ class Queries:
         if sobject == "Lead":
             fields = (*fields, "IsConverted", "ConvertedContactId")
         return Select(fields, sobject, ("HasOptedOutOfEmail = true", f"SystemModstamp >= {instant(since)}"))
+
+    def opted_out_members(self, since: datetime, *, by_source: bool) -> tuple[Select, ...]:
+        """Members whose person is opted out and changed since then, or whose row did while it was still marked as
+        active: in one statement, or *by_source* in one for each stamp, which may name a row twice."""
+        at = instant(since)
+        ways: list[tuple[str, ...]] = [(f"{person}.SystemModstamp >= {at}",) for person in ("Lead", "Contact")]
+        if self._codec.active_field:
+            ways.append((f"SystemModstamp >= {at}", f"{self._codec.active_field} = true"))
+        select = Select(_KEYS, "CampaignMember", (PERSONS, "HasOptedOutOfEmail = true"))
+        if by_source:
+            return tuple(select.having(*way) for way in ways)
+        return (select.having(either(*("(" + " AND ".join(way) + ")" for way in ways))),)
 
 
 ORGANIZATION = Select(("Id", "Name", "TimeZoneSidKey"), "Organization", limit=1)

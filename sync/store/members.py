@@ -321,6 +321,13 @@ class Members:
         found = map(service_of, self._look("service rows", _SERVICE_ROWS, campaign_id, person_ids))
         return {row.person_id: row for row in found}
 
+    def service_by_member(
+        self, campaign_id: CampaignId, member_ids: Collection[MemberId]
+    ) -> dict[MemberId, ServiceMember]:
+        """Service rows by the member row they name, under whatever person they go. Walks the campaign."""
+        found = map(service_of, self._look("service rows by member", _SERVICE_ROWS_BY_MEMBER, campaign_id, member_ids))
+        return {row.member_id: row for row in found if row.member_id is not None}
+
     def base_rows(self, campaign_id: CampaignId, person_ids: Collection[PersonId]) -> dict[PersonId, BaseMember]:
         """Base rows by person."""
         found = map(base_of, self._look("base rows", _BASE_ROWS, campaign_id, person_ids))
@@ -431,6 +438,7 @@ def _primary_rows(campaign_id: Any, people: Any) -> Select[Any]:
 
 _ORG_ROWS_BY_MEMBER = rows_by(org_member, ORG_FIELDS, "member_id")
 _SERVICE_ROWS = rows_by(service_member, SERVICE_FIELDS, "person_id")
+_SERVICE_ROWS_BY_MEMBER = rows_by(service_member, SERVICE_FIELDS, "member_id")
 _BASE_ROWS = rows_by(base_member, BASE_FIELDS, "person_id")
 _BASE_ROWS_BY_MEMBER = rows_by(base_member, BASE_FIELDS, "member_id")
 

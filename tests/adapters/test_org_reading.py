@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -173,7 +175,13 @@ def test_headers_name_missing_campaigns_and_new_opt_outs(sides: Sides) -> None:
     assert list(headers.campaigns) == [campaign.id]
     assert [one[:15] for one in headers.missing] == [unknown[:15]]
     assert [one.person_id for one in headers.opted_out] == [contact.person_id]
+    assert {one.person_id for one in headers.members} == {contact.person_id}
+    assert contact.member_id in {one.member_id for one in headers.members}
     assert headers.campaigns[campaign.id].labels == campaign.labels
+    sides.control(
+        "POST", "/faults", [{"side": "salesforce", "kind": "query", "contains": "OR (Contact.SystemModstamp"}]
+    )
+    assert sides.org.headers([campaign.id, unknown], mark) == replace(headers, server_time=ANY), "asked by source"
 
 
 def test_the_mapping_is_checked_in_one_call(sides: Sides) -> None:

@@ -45,6 +45,7 @@ def test_an_idle_night_is_one_call_for_all_campaigns(world: World) -> None:
     with world.shell() as shell:
         for _ in range(2):
             started(world, shell, 3)
+        world.later(3_600)  # what other tests did to the org is long ago
         shell.batch(RunKind.NIGHTLY)
         before = world.org_calls()
         result = shell.batch(RunKind.NIGHTLY)
@@ -182,6 +183,40 @@ def test_nobody_who_opted_out_in_the_org_is_mailed(world: World) -> None:
     assert not [row for row in rows if row.field == "opted_out"], "the box is not ticked once more"
     assert (foreseen.counts.predictive_rows, result.counts.predictive_rows) == (1, 1)
     assert (result.counts.changed, result.campaigns[0].counts.changed) == (4, 4), "written on both sides, counted once"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["converted", "converted into somebody out", "merged into somebody out"])
+def test_nobody_is_mailed_who_went_on_as_a_person_that_is_out(world: World, way: str) -> None:
+    """The box is the new record's, which the engine has never seen as a member's."""
+    with world.shell() as shell:
+        campaign = started(world, shell, 4)
+        ready_to_send(world, shell, campaign)
+        shell.batch(RunKind.HOURLY, simulate=True)
+        gone = campaign.leads[0]
+        if way == "converted":
+            (contact,) = world.records({"op": "convert", "object": "Lead", "id": gone})
+            world.update("Contact", contact, HasOptedOutOfEmail=True)
+        else:
+            sobject = "Contact" if way.startswith("converted") else "Lead"
+            values = {"LastName": "Out", "HasOptedOutOfEmail": True}
+            company = {"Company": "Out"} if sobject == "Lead" else {}
+            (other,) = world.records({"op": "create", "object": sobject, "values": values | company})
+            world.later(7_200)
+            shell.batch(RunKind.HOURLY, simulate=True)
+            world.later(3_600)
+            if sobject == "Contact":
+                world.records({"op": "convert", "object": "Lead", "id": gone, "contact": other})
+            else:
+                world.records({"op": "merge", "id": other, "loser": gone})
+        before = world.org_calls()
+        result = shell.batch(RunKind.HOURLY)
+        assert (result.counts.mails_sent, result.calls.salesforce) == (3, world.org_calls() - before)
+        assert not world.service_members(campaign)[gone]["active"]
+        settled = shell.sync([campaign.id])
+        assert settled.exit_code == 0, settled.error
+    (member,) = (one for one in world.service_members(campaign).values() if one["person_id"] not in campaign.leads)
+    assert (member["opted_out"], member["active"]) == (True, False)
 
 
 @pytest.mark.slow

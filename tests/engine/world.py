@@ -192,6 +192,10 @@ class World:
         rows = self.query(f"SELECT {fields} FROM CampaignMember WHERE CampaignId = '{campaign.id}'")
         return {row["Id"]: row for row in rows}
 
+    def later(self, seconds: float) -> None:
+        """The clock of both servers goes on."""
+        self.servers.control("POST", "/clock", {"advance": seconds})
+
     def org_calls(self) -> int:
         return int(self.servers.control("GET", "/usage")["salesforce"])
 
