@@ -204,3 +204,4 @@ def _overview() -> str:
 
 
 _whole_number.__name__ = "whole number"
+_port.__name__ = "port"
