@@ -133,10 +133,14 @@ def _agreed(org: OrgMember, service: ServiceMember, base: BaseMember | None) -> 
     if ours == theirs:
         return dict(zip(_KEPT, ours, strict=True))
     last = _kept(base) if base is not None else _NOTHING
-    return {
+    found = {
         name: one if one == other else agreed
         for name, one, other, agreed in zip(_KEPT, ours, theirs, last, strict=True)
     }
+    if base is not None and base.member_id != org.member_id:
+        # The member was removed and added again: of the service's own values the new row starts with none.
+        found |= {name: getattr(org, name) for name in SEEDED if not getattr(org, name)}
+    return found
 
 
 def _status_state(org: OrgMember, service: ServiceMember, base: BaseMember | None, rejected: bool) -> StatusState:
