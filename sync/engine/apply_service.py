@@ -6,12 +6,13 @@ journal rows, the service's rows as they are now, and the base.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from sync.budget import SERVICE_BATCH
 from sync.digest import header_digest, test_people_digest
+from sync.draft import INBOUND
 from sync.engine.feed import read_whole
 from sync.engine.fixed_type import with_its_type
 from sync.engine.live import LiveRun
@@ -21,6 +22,7 @@ from sync.engine.writes import Group, grouped, patched_service, restored, servic
 from sync.errors import OutcomeUnknown, PredictiveError, QuotaExhausted, RemoteRejected
 from sync.events import Event, Phase, RowFailed
 from sync.ids import CampaignId, PersonId
+from sync.merge import SEEDED
 from sync.model import BaseMember, Campaign, OrgMember, ServiceMember, Side, TestPerson
 from sync.plan import REMOVALS, Change, PlanRow, numbered
 from sync.ports import MemberOutcome, MemberWrite
@@ -266,9 +268,20 @@ class _Landing:
             self._told.append(person)
         here = self._org.get(person)
         if here:
+            self._count_waiting(here[0], before, now)
             self._bases.append(self._settled(here[0], now, base, restored(group)))
         elif any(row.held for row in group):
             self._bases.append(kept_in(now))
+
+    def _count_waiting(self, org: OrgMember, before: ServiceMember | None, now: ServiceMember) -> None:
+        """Whoever the service made inactive or active by what was written waits for the hour, if the org shows the
+        member as synced; whoever waited before is in the plan's count."""
+        live = self._applying.live
+        if live.kind not in INBOUND or org.synced is None or before is None:
+            return
+        off = live.parts.off
+        if _waits(org, now, off) and not _waits(org, before, off):
+            self._applying.of(org.campaign_id).pending.add(org.person_id)
 
     def _settled(
         self, org: OrgMember, service: ServiceMember, base: BaseMember | None, restored: Mapping[str, Side]
@@ -335,13 +348,24 @@ class _Landing:
                 if campaign_id == self._campaign_id or row is None or row.opted_out:
                     continue
                 weak = row.reason is None or not (row.reason.startswith("Opt Out") or row.reason == "Complaint")
-                yield replace(
+                now = replace(
                     row,
                     opted_out=True,
                     active=False,
                     reason="Opt Out Indirect" if weak else row.reason,
                     version=row.version + 1,
                 )
+                if campaign_id in self._applying.campaigns:
+                    for org in members.org_rows(campaign_id, (person,)).get(person, ())[:1]:
+                        self._count_waiting(org, row, now)
+                yield now
+
+
+def _waits(org: OrgMember, service: ServiceMember, off: Collection[str]) -> bool:
+    """True when the org lacks something that the service decided: an opt-out, its reason, activity."""
+    if service.opted_out and not org.opted_out:
+        return True
+    return any(getattr(org, name) != getattr(service, name) for name in SEEDED if name not in off)
 
 
 def _formerly(write: MemberWrite) -> PersonId | None:

@@ -113,7 +113,8 @@ class Done:
     """What applying did to one campaign, beside what was planned.
 
     ``failed`` are persons with a row that was rejected, ``drifted`` with one that was skipped; ``counted`` persons
-    with at least one counted row that was written.
+    with at least one counted row that was written; ``pending`` persons of whom the service decided something by what
+    was written, which the org is told with the hour.
     """
 
     added: int = 0
@@ -126,6 +127,7 @@ class Done:
     drifted: set[str] = field(default_factory=set)
     counted: set[str] = field(default_factory=set)
     unwritten: set[str] = field(default_factory=set)
+    pending: set[str] = field(default_factory=set)
     error: str | None = None
 
     def wrote(self, person: str, rows: tuple[PlanRow, ...], *, whole: bool) -> None:
@@ -152,6 +154,7 @@ class Done:
             unchanged=max(0, planned.unchanged + planned.changed - len(self.counted)),
             rejected=planned.rejected + len(self.failed),
             drifted=len(self.drifted),
+            pending=planned.pending + len(self.pending),
             salesforce_rows=self.salesforce_rows,
             predictive_rows=self.predictive_rows,
             editions_created=self.editions_created,

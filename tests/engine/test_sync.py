@@ -184,11 +184,35 @@ def test_activity_waits_and_a_ticked_box_opts_out(world: World) -> None:
         world.activity(campaign, campaign.leads[0], level="Opened", opens=2)
         world.update("Lead", campaign.leads[1], HasOptedOutOfEmail=True)
         result = shell.sync([campaign.id])
-        assert (result.counts.pending, result.counts.changed, result.exit_code) == (1, 1, 0)
+        assert (result.counts.pending, result.counts.changed, result.exit_code) == (2, 1, 0)
         assert world.org_members(campaign)[campaign.members[0]]["PAM__Level__c"] is None
         assert world.service_members(campaign)[campaign.leads[1]]["reason"] == "Opt Out Indirect"
         checked = shell.verify([campaign.id])
     assert (checked.exit_code, checked.counts.pending) == (0, 2)
+
+
+@pytest.mark.slow
+def test_what_the_service_decides_by_what_is_written_is_listed_as_pending(world: World) -> None:
+    """Of whom the box is ticked, and of whom the address is taken away, the org's own flag waits for the hour."""
+    with world.shell() as shell:
+        campaign, other = world.campaign(4), world.campaign(0)
+        world.records(
+            {
+                "op": "create",
+                "object": "CampaignMember",
+                "values": {"CampaignId": other.id, "LeadId": campaign.leads[0]},
+            }
+        )
+        for each in (campaign, other):
+            shell.new_edition(each.id)
+        world.update("Lead", campaign.leads[0], HasOptedOutOfEmail=True)
+        world.update("Lead", campaign.leads[1], Email=None)
+        world.update("Lead", campaign.leads[2], FirstName="Grace")
+        done = shell.sync([campaign.id, other.id])
+        checked = shell.verify([campaign.id, other.id])
+        again = shell.sync([campaign.id, other.id])
+    assert [result.counts.pending for result in (done, checked, again)] == [3, 3, 3]
+    assert checked.exit_code == 0
 
 
 @pytest.mark.slow
