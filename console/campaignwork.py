@@ -5,6 +5,7 @@ Imports Textual and the dialogs, which are imported when first opened.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from console.keys import Situation
@@ -35,8 +36,6 @@ class CampaignWork(Work):
 
     def start_pause_one(self, view: CampaignView) -> None:
         """Timers leave the campaign out, with a note; or take it again."""
-        from console.screens.dialogs import AskText
-
         campaign = view.campaign
         if view.paused:
             self.small(
@@ -46,40 +45,30 @@ class CampaignWork(Work):
             )
             return
 
-        def pause(note: str | None) -> None:
-            if note and note.strip():
-                text = note.strip()
-                self.small(
-                    "Pause",
-                    lambda b, cancel: b.pause_schedule(text, campaign.id),
-                    lambda _: f"Hourly and nightly leave {campaign.name} out until P is pressed again.",
-                )
+        def pause(note: str) -> None:
+            self.small(
+                "Pause",
+                lambda b, cancel: b.pause_schedule(note, campaign.id),
+                lambda _: f"Hourly and nightly leave {campaign.name} out until P is pressed again.",
+            )
 
         about = "The hourly and the nightly run leave it out; Synchronize by hand still works."
-        self.push_screen(
-            AskText(f"Pause the timers for {campaign.name}", (about, "A note for whoever looks next:"), does="pause"),
-            pause,
-        )
+        text = (about, "A note for whoever looks next:")
+        self.ask_text(f"Pause the timers for {campaign.name}", text, pause, does="pause")
 
     def start_unlock(self, view: CampaignView) -> None:
         """Show why the campaign is locked, ask for a reason, lift it."""
-        from console.screens.dialogs import AskText
-
         campaign = view.campaign
 
-        def unlock(reason: str | None) -> None:
-            if reason and reason.strip():
-                text = reason.strip()
-                self.small(
-                    "Unlock",
-                    lambda b, cancel: b.unlock(campaign.id, text),
-                    lambda _: f"{campaign.name} is unlocked; v compares both sides afresh.",
-                )
+        def unlock(reason: str) -> None:
+            self.small(
+                "Unlock",
+                lambda b, cancel: b.unlock(campaign.id, reason),
+                lambda _: f"{campaign.name} is unlocked; v compares both sides afresh.",
+            )
 
-        why = f"Locked: {view.locked}."
-        self.push_screen(
-            AskText(f"Unlock {campaign.name}", (why, "What you found and did, for the journal:"), does="unlock"), unlock
-        )
+        text = (f"Locked: {view.locked}.", "What you found and did, for the journal:")
+        self.ask_text(f"Unlock {campaign.name}", text, unlock, does="unlock")
 
     def start_new_edition(self, view: CampaignView) -> None:
         """Say what New Edition does, then do it."""
@@ -99,7 +88,12 @@ class CampaignWork(Work):
                     f"{campaign.name} › New Edition", lambda b, cancel: b.new_edition(campaign.id, cancel=cancel)
                 )
             elif answer == "r":
-                self._release_all(view)
+                self.start_release(
+                    campaign.id,
+                    None,
+                    what=f"Release what is held in {campaign.name}",
+                    done=f"Released; New Edition of {campaign.name} takes them over now.",
+                )
 
         held = view.held
         self.ask(
@@ -114,22 +108,35 @@ class CampaignWork(Work):
             go,
         )
 
-    def _release_all(self, view: CampaignView) -> None:
-        """Ask why, and give everything that an undo holds back to the rules of ownership."""
-        from console.screens.dialogs import AskText
+    def start_release(
+        self,
+        campaign_id: str,
+        person_id: str | None,
+        *,
+        what: str,
+        done: str,
+        then: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Ask why, and give what an undo holds of one member, or of all, back to the rules of ownership.
 
-        campaign = view.campaign
+        Args:
+            campaign_id: its campaign.
+            person_id: lead or contact id; None releases every member.
+            what: the dialog's title.
+            done: the note when it is done.
+            then: reads anew what it changed.
+        """
 
-        def release(reason: str | None) -> None:
-            if reason and reason.strip():
-                self.small(
-                    "Release",
-                    lambda b, cancel: b.release_hold(campaign.id, None, reason=reason.strip()),
-                    lambda _: f"Released; New Edition of {campaign.name} takes them over now.",
-                )
+        def release(reason: str) -> None:
+            self.small(
+                "Release",
+                lambda b, cancel: b.release_hold(campaign_id, person_id, reason=reason),
+                lambda _: done,
+                then,
+            )
 
         text = ("What an undo restored gives way to Salesforce's present state with the next sync.", "Why:")
-        self.push_screen(AskText(f"Release what is held in {campaign.name}", text, does="release"), release)
+        self.ask_text(what, text, release, does="release")
 
     def start_refresh(self, view: CampaignView, *more: CampaignView) -> None:
         """Refresh; it only brings in what the service decided, so it is not asked about."""

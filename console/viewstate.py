@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 from console.filters import matches
 from console.orders import ordered
 from sync.model import Calls, RunKind, RunState
-from sync.views import CampaignView, LimitsView, PulseView, TimerView
+from sync.views import CampaignResult, CampaignView, LimitsView, PulseView, TimerView
 
 if TYPE_CHECKING:
     # Events are loaded by the functions that read them: the first frame is painted before there are any.
     from sync.events import (
-        CampaignSkipped,
         Event,
         Guarded,
         Noted,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
         Progress,
         RowFailed,
         RunEnded,
+        RunStarted,
     )
     from sync.plan import PlanCounts
 
@@ -97,7 +97,8 @@ class StepState:
 class RunProgress:
     """A run as its events tell it so far; a batch adds up its children.
 
-    ``steps`` is keyed by (run, step). ``first`` and ``last`` are the instants of the first and newest event.
+    ``steps`` is keyed by (run, step). ``first`` and ``last`` are the instants of the first and newest event. ``parts``
+    are the campaigns of a batch that ended or were left out.
     """
 
     title: str = ""
@@ -107,11 +108,10 @@ class RunProgress:
     first: datetime | None = None
     last: datetime | None = None
     steps: tuple[tuple[tuple[str, Phase], StepState], ...] = ()
-    names: tuple[tuple[str, str], ...] = ()
-    finished: frozenset[str] = frozenset()
+    children: tuple[RunStarted, ...] = ()
+    parts: tuple[CampaignResult, ...] = ()
     failures: tuple[RowFailed, ...] = ()
     failed_rows: int = 0
-    skipped: tuple[CampaignSkipped, ...] = ()
     guards: tuple[Guarded, ...] = ()
     notes: tuple[Noted, ...] = ()
     plan: PlanMade | None = None
@@ -164,15 +164,15 @@ def told(run: RunProgress, event: Event) -> RunProgress:
         RunEnded,
         RunStarted,
     )
+    from sync.plan import PlanCounts
 
     body = event.body
     run = replace(run, first=run.first or event.at, last=event.at)
     match body:
         case RunStarted():
-            names = (*run.names, (body.run, body.campaign_name or ""))
             if run.root:
-                return replace(run, names=names)
-            return replace(run, root=body.run, kind=body.kind, simulated=body.simulated, names=names)
+                return replace(run, children=(*run.children, body))
+            return replace(run, root=body.run, kind=body.kind, simulated=body.simulated)
         case PhaseStarted() | Progress() | PhaseEnded():
             return _stepped(run, body)
         case PlanMade():
@@ -183,12 +183,26 @@ def told(run: RunProgress, event: Event) -> RunProgress:
             kept = run.failures if len(run.failures) >= MOST_FAILURES else (*run.failures, body)
             return replace(run, failures=kept, failed_rows=run.failed_rows + 1)
         case CampaignSkipped():
-            return replace(run, skipped=(*run.skipped, body))
+            left_out = CampaignResult(
+                body.campaign_id, body.name, None, PlanCounts(), skipped=body.why, saved_calls=body.saved_calls
+            )
+            return replace(run, parts=(*run.parts, left_out))
         case Noted():
             return replace(run, notes=(*run.notes[-49:], body))
         case RunEnded():
-            finished = run.finished | {str(body.run)}
-            return replace(run, finished=finished, end=body if body.run == run.root else run.end)
+            return replace(run, end=body) if body.run == run.root else _part_ended(run, body)
+
+
+def _part_ended(run: RunProgress, end: RunEnded) -> RunProgress:
+    """A campaign's part ended; that of one that was left out after it began ends, too, and stays left out."""
+    began = next((child for child in run.children if child.run == end.run), None)
+    if began is None or began.campaign_id is None:
+        return run
+    if any(part.campaign_id == began.campaign_id for part in run.parts):
+        return run
+    name = began.campaign_name or began.campaign_id
+    part = CampaignResult(began.campaign_id, name, end.state, end.counts, error=end.error, run=end.run)
+    return replace(run, parts=(*run.parts, part))
 
 
 def _stepped(run: RunProgress, body: PhaseStarted | Progress | PhaseEnded) -> RunProgress:

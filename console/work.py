@@ -134,6 +134,33 @@ class Work(Around):
 
         self.push_screen(Ask(title, tuple(text), tuple(ways), cancel=cancel, tone=tone), lambda got: then(got or ""))
 
+    def ask_text(
+        self,
+        title: str,
+        text: Sequence[str],
+        then: Callable[[str], None],
+        *,
+        does: str,
+        value: str = "",
+        hidden: bool = False,
+    ) -> None:
+        """A line to type over the screen; *then* gets it without blanks around and never empty, and nothing after esc.
+
+        Args:
+            title, text: what is asked and what it is for.
+            then: what to do with it.
+            does: what enter does, in a word.
+            value: what stands in the line at first.
+            hidden: what is typed is not shown.
+        """
+        from console.screens.dialogs import AskText
+
+        def entered(answer: str | None) -> None:
+            if answer:
+                then(answer)
+
+        self.push_screen(AskText(title, text, value=value, does=does, hidden=hidden), entered)
+
     def choose(self, title: str, choices: Sequence[Choice], then: Callable[[str], None]) -> None:
         """A short menu."""
         from console.screens.dialogs import Menu

@@ -45,7 +45,7 @@ def campaigns(invocation: Invocation) -> int:
             view.state,
             "auto" if view.campaign.auto_sync else "",
             number(view.total),
-            number(view.active),
+            number(view.active if view.started else None),
             number(view.editions),
             number(view.sent),
             number(view.opened),

@@ -21,7 +21,7 @@ from console.screens import campaign_view as look
 from console.screens import charts_view as charts
 from console.screens import runs_view
 from console.screens.base import ConsoleScreen, bindings_for
-from console.screens.dialogs import AskText
+from console.screens.filter_view import filter_lines, nothing_passes
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from console.window import Window
@@ -119,6 +119,9 @@ class CampaignScreen(ConsoleScreen):
         filtered = look.members_line(self._found, self._query)
         if self.tab == "members" and filtered:
             head += [filtered, ()]
+        if self.tab in ("clicks", "history") and self.detail:
+            whole = self.detail.click_throughs if self.tab == "clicks" else self.detail.history
+            head += filter_lines(self.filter_text(), self._count_rows(), len(whole), width)
         if self.tab == "history" and self.detail and self.detail.history:
             head += [charts.history_line(self.detail.history, now.date(), width), ()]
         self.query_one("#head", Lines).show(tuple(head))
@@ -171,6 +174,8 @@ class CampaignScreen(ConsoleScreen):
             return look.unstarted_lines(view, self.size.width)
         if self.tab == "runs":
             return runs_view.teaching()
+        if self.filter_text():
+            return nothing_passes("hour" if self.tab == "history" else "page")
         if self.tab == "history":
             return ((("   No e-mail was sent yet; the hourly run sends what is due.", "dim"),),)
         return ((("   No page was clicked yet; clicks come with the hourly run.", "dim"),),)
@@ -495,16 +500,13 @@ class CampaignScreen(ConsoleScreen):
         if edition is None:
             return
 
-        def change(subject: str | None) -> None:
-            if subject and subject.strip():
-                self.host.small(
-                    f"Subject of {edition.name}",
-                    lambda b, cancel: b.edit_edition(ident, edition.id, {"subject": subject.strip()}),
-                    lambda _: f"{edition.name} has its new subject.",
-                    self._read,
-                )
+        def change(subject: str) -> None:
+            self.host.small(
+                f"Subject of {edition.name}",
+                lambda b, cancel: b.edit_edition(ident, edition.id, {"subject": subject}),
+                lambda _: f"{edition.name} has its new subject.",
+                self._read,
+            )
 
         text = ("The content comes by file: predictive edition CAMPAIGN EDITION --html FILE",)
-        self.app.push_screen(
-            AskText(f"Subject of “{edition.name}”", text, value=edition.subject or "", does="save"), change
-        )
+        self.host.ask_text(f"Subject of “{edition.name}”", text, change, does="save", value=edition.subject or "")

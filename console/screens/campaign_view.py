@@ -347,6 +347,8 @@ def overview_lines(
             ("   activity waiting ", "dim"),
             (count(view.pending), ""),
         )
+        if view.started
+        else (("     never started: none of them is in Predictive", "dim"),)
     )
     drawn = any(curve_of(curve, name, now, 14) for name in ("sent", "opened", "clicked"))
     heading = ((fit("   E-mails", 50), "strong"), ("last 14 days" if drawn else "", "head"))

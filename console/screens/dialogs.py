@@ -178,12 +178,11 @@ class Menu(Dialog):
 
 
 class AskText(Dialog):
-    """One line of text; enter takes it, esc cancels.
+    """One line of text; enter takes it unless it is empty, esc cancels.
 
     Args:
         text: what it is for.
         value: what stands in it at first.
-        needed: an empty line is not taken.
         hidden: what is typed is not shown.
     """
 
@@ -194,13 +193,11 @@ class AskText(Dialog):
         *,
         value: str = "",
         does: str = "take it",
-        needed: bool = True,
         hidden: bool = False,
     ) -> None:
         super().__init__(title, text)
         self._value = value
         self._does = does
-        self._needed = needed
         self._hidden = hidden
 
     def compose(self) -> ComposeResult:
@@ -217,8 +214,8 @@ class AskText(Dialog):
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
-        if event.value.strip() or not self._needed:
-            self.dismiss(event.value.strip() or " ")
+        if event.value.strip():
+            self.dismiss(event.value.strip())
 
 
 class GuardDialog(Dialog):

@@ -14,7 +14,7 @@ from console.messages import RowMoved
 from console.present import Line
 from console.screens import member_view as look
 from console.screens.base import TabbedScreen, bindings_for
-from console.screens.dialogs import AskText, Choice
+from console.screens.dialogs import Choice
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from sync.story import EditionStory, MemberStory
@@ -149,30 +149,23 @@ class MemberScreen(TabbedScreen):
             return
         ident, person = self._campaign_id, self._person_id
 
-        def go(reason: str | None) -> None:
-            if reason and reason.strip():
-                self.host.small(
-                    "Opt in",
-                    lambda b, cancel: b.opt_in(ident, person, from_edition=slot, reason=reason.strip()),
-                    lambda done: " ".join(done.told) or f"Opted in from edition {slot} on.",
-                    self._read,
-                )
+        def go(reason: str) -> None:
+            self.host.small(
+                "Opt in",
+                lambda b, cancel: b.opt_in(ident, person, from_edition=slot, reason=reason),
+                lambda done: " ".join(done.told) or f"Opted in from edition {slot} on.",
+                self._read,
+            )
 
         text = ("Who asked for it, and when: it is kept in the journal.",)
-        self.app.push_screen(AskText(f"Opt in from edition {slot} on", text, does="opt in"), go)
+        self.host.ask_text(f"Opt in from edition {slot} on", text, go, does="opt in")
 
     def do_release(self) -> None:
         """Give what an undo holds back to the rules of ownership."""
-        ident, person = self._campaign_id, self._person_id
-
-        def go(reason: str | None) -> None:
-            if reason and reason.strip():
-                self.host.small(
-                    "Release",
-                    lambda b, cancel: b.release_hold(ident, person, reason=reason.strip()),
-                    lambda _: "Released; the next sync applies what Salesforce has.",
-                    self._read,
-                )
-
-        text = ("What was restored gives way to Salesforce's present state with the next sync.", "Why:")
-        self.app.push_screen(AskText("Release what is held", text, does="release"), go)
+        self.host.start_release(
+            self._campaign_id,
+            self._person_id,
+            what="Release what is held",
+            done="Released; the next sync applies what Salesforce has.",
+            then=self._read,
+        )

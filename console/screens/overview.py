@@ -13,12 +13,14 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from console import savedviews
+from console.filters import problem
 from console.keys import Situation
 from console.messages import RowMoved, RowOpened
 from console.orders import ORDERS
 from console.present import Line
 from console.screens import overview_view as look
 from console.screens.base import ConsoleScreen, bindings_for
+from console.screens.filter_view import filter_lines
 from console.viewstate import OverviewState, visible
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
@@ -55,7 +57,9 @@ class OverviewScreen(ConsoleScreen):
         grid = self.query_one(Grid)
         self.set_class(self.size.width >= 168, "sided")
         total, found = len(shared.campaigns), len(self.rows)
-        self.query_one("#filter", Lines).show(look.filter_line(self.state.text, found, total))
+        text = self.state.text
+        lines = filter_lines(text, found, total, self.size.width, problem=problem(text))
+        self.query_one("#filter", Lines).show(lines)
         place = next((i for i, view in enumerate(self.rows) if view.campaign.id == self.state.chosen), 0)
         if not self.rows:
             grid.empty = (
@@ -276,19 +280,15 @@ class OverviewScreen(ConsoleScreen):
             self.say(done, "✔", "good")
 
     def _save_view(self) -> None:
-        from console.screens.dialogs import AskText
-
         state = self.state
 
-        def save(answer: str | None) -> None:
-            name = (answer or "").strip()
-            if name:
-                new = savedviews.SavedView(name, state.text, state.order, state.reverse)
-                kept = savedviews.with_view(savedviews.read(self._kept), new)
-                self._keep_views(kept, f"Saved as “{name}”. V offers it.")
+        def save(name: str) -> None:
+            new = savedviews.SavedView(name, state.text, state.order, state.reverse)
+            kept = savedviews.with_view(savedviews.read(self._kept), new)
+            self._keep_views(kept, f"Saved as “{name}”. V offers it.")
 
         about = f"Filter “{state.text}”" if state.text else "No filter"
-        self.app.push_screen(AskText("Save this view", (f"{about}, ordered by {state.order}.",), does="save"), save)
+        self.host.ask_text("Save this view", (f"{about}, ordered by {state.order}.",), save, does="save")
 
     def do_reverse(self) -> None:
         """The same order, the other way."""

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from console.filters import problem
 from console.orders import BY_NAME
 from console.present import (
     Line,
@@ -103,9 +102,10 @@ def row(view: CampaignView, width: int, now: datetime, *, marked: bool = False) 
         "Members": (count(view.total), quiet),
         "Status": (status_bar(view.members, 10), "bar"),
         "Open": (percent(view.opened, view.delivered), quiet),
-        "Active": (count(view.active), quiet),
-        "Inactive": (count(view.inactive), "dim"),
-        "Sent": (count(view.sent) if view.started else "–", quiet),
+        # What was never started has none of these yet: no figure, which is not the same as zero.
+        "Active": (count(view.active if view.started else None), quiet),
+        "Inactive": (count(view.inactive if view.started else None), "dim"),
+        "Sent": (count(view.sent if view.started else None), quiet),
         "Click": (percent(view.clicked, view.delivered), quiet),
         "Next": (until(view.next_run, now), "dim"),
         "Ed.": (count(view.editions) if view.editions else "–", "dim"),
@@ -219,10 +219,7 @@ def detail_lines(view: CampaignView | None, now: datetime, width: int) -> tuple[
     """The side panel of very wide terminals: everything about the chosen campaign in words."""
     if view is None:
         return ()
-    pairs = (
-        ("state", f"{view.state}{', auto-sync' if view.campaign.auto_sync else ''}"),
-        ("type", view.campaign.type_label or "–"),
-        ("members", f"{count(view.total)}, {count(view.active)} active"),
+    mailed = (
         ("waiting", count(view.pending)),
         ("editions", count(view.editions)),
         ("sent", count(view.sent)),
@@ -232,6 +229,12 @@ def detail_lines(view: CampaignView | None, now: datetime, width: int) -> tuple[
         ("completed", f"{count(view.completed)}  {percent(view.completed, view.delivered)}"),
         ("bounced", f"{count(view.bounced)}  {percent(view.bounced, view.sent)}"),
         ("opted out", count(view.opted_out)),
+    )
+    pairs = (
+        ("state", f"{view.state}{', auto-sync' if view.campaign.auto_sync else ''}"),
+        ("type", view.campaign.type_label or "–"),
+        ("members", f"{count(view.total)}, {f'{count(view.active)} active' if view.started else 'not started'}"),
+        *(mailed if view.started else ()),
         ("last run", ago(view.last_run, now)),
         ("next run", until(view.next_run, now)),
         ("verified", ago(view.verified, now)),
@@ -248,18 +251,6 @@ def detail_lines(view: CampaignView | None, now: datetime, width: int) -> tuple[
         ],
     ]
     return tuple(lines)
-
-
-def filter_line(text: str, found: int, total: int) -> tuple[Line, ...]:
-    """The filter in force and how much it leaves; nothing without one."""
-    if not text:
-        return ()
-    left = f"  {count(found)} of {count(total)}; "
-    said = problem(text)
-    tail: Line = ((left, "dim"), ("esc", "key"), (" shows all", "dim"))
-    if said:
-        tail = ((f"  {crop(said, 60)}", "attention"),)
-    return ((("   / ", "key"), (text, "strong"), *tail), ())
 
 
 def teaching(loaded: bool, trouble: str, width: int) -> tuple[Line, ...]:

@@ -19,7 +19,7 @@ from console.messages import RowMoved, RowOpened, RowsWanted
 from console.present import Line, plural
 from console.screens import plan_view as look
 from console.screens.base import ConsoleScreen, bindings_for
-from console.screens.dialogs import AskText, GuardDialog
+from console.screens.dialogs import GuardDialog
 from console.screens.plan_view import Group, GroupKey, Item, Outline
 from console.screens.run_view import step_lines
 from console.widgets.grid import Grid
@@ -383,24 +383,16 @@ class PlanScreen(ConsoleScreen):
             return
         name = f"plan-{plan.made_at:%Y%m%d-%H%M}.ndjson"
 
-        def save(answer: str | None) -> None:
-            if answer and answer.strip():
-                path = Path(answer.strip()).expanduser()
-                self.host.small(
-                    "Save plan",
-                    lambda backend, cancel: backend.save_plan(plan.plan_id, path),
-                    lambda _: f"Saved to {path}; predictive apply {path} writes it.",
-                )
+        def save(answer: str) -> None:
+            path = Path(answer).expanduser()
+            self.host.small(
+                "Save plan",
+                lambda backend, cancel: backend.save_plan(plan.plan_id, path),
+                lambda _: f"Saved to {path}; predictive apply {path} writes it.",
+            )
 
-        self.app.push_screen(
-            AskText(
-                "Save the plan to a file",
-                ("It can be applied later; after 7 days it is refused.",),
-                value=name,
-                does="save",
-            ),
-            save,
-        )
+        about = "It can be applied later; after 7 days it is refused."
+        self.host.ask_text("Save the plan to a file", (about,), save, does="save", value=name)
 
 
 def _moved(group: Group, moved: int, whole_side: bool) -> Group:

@@ -181,7 +181,8 @@ class RunScreen(ConsoleScreen):
         result = self.result
         if result is not None and result.differences:
             return len(result.differences)
-        return len(result.campaigns) if result is not None and len(result.campaigns) > 1 else 0
+        campaigns = look.campaigns_of(self.run_state, result)
+        return len(campaigns) if len(campaigns) > 1 else 0
 
     def _head(self, width: int) -> Line:
         if self._details:
@@ -201,7 +202,7 @@ class RunScreen(ConsoleScreen):
         result = self.result
         if result is not None and result.differences:
             return look.difference_row(result.differences[index], width)
-        return batch_view.row(result.campaigns[index], width) if result is not None else ()
+        return batch_view.row(look.campaigns_of(self.run_state, result)[index], width)
 
     def _detail(self) -> tuple[Line, ...]:
         return errors_view.detail_lines(self._place(), self.board, self.size.width) if self._details else ()

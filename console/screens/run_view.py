@@ -6,6 +6,7 @@ Pure: ``RunProgress`` and a result in, lines out.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 
 from console.present import (
@@ -26,7 +27,8 @@ from console.present import (
 )
 from console.viewstate import RunProgress, StepState
 from sync.events import Phase
-from sync.views import Difference, RunResult
+from sync.model import RunKind, RunState
+from sync.views import CampaignResult, Difference, RunResult
 
 WRITING = (Phase.SEND, Phase.WRITE_PREDICTIVE, Phase.WRITE_SALESFORCE)
 UNITS = {
@@ -195,6 +197,34 @@ def _did(run: RunProgress) -> list[str]:
     return ["there would be " + words[0], *words[1:]] if run.simulated and words else words
 
 
+def campaigns_of(run: RunProgress, result: RunResult | None) -> tuple[CampaignResult, ...]:
+    """The campaigns of a batch that ended, from its result or, for a run of the past, from its events."""
+    return result.campaigns if result is not None else () if run.live else run.parts
+
+
+def _nothing_done(run: RunProgress, state: RunState, parts: Sequence[CampaignResult]) -> str:
+    """What is true of a run that changed nothing: only who was compared can be said to agree."""
+    if state not in (RunState.DONE, RunState.NOTHING_TO_DO):
+        return "nothing was written"
+    left = [part for part in parts if part.skipped is not None]
+    taken = len(parts) - len(left)
+    batch = run.kind in (RunKind.HOURLY, RunKind.NIGHTLY)
+    if batch and not parts:
+        return "no campaign takes part"
+    if left and not taken:
+        one = f"{left[0].name} was left out: {left[0].skipped}"
+        return one if len(left) == 1 else f"all {count(len(left))} campaigns were left out, nothing was compared"
+    if run.kind is RunKind.HOURLY:
+        said = "no e-mail is due and no activity is new"
+    elif run.kind is RunKind.REFRESH:
+        said = "level and reason are as they were"
+    else:
+        said = "both sides agree"
+    if not left:
+        return said
+    return f"{said} in {plural(taken, 'campaign')}, {count(len(left))} {'was' if len(left) == 1 else 'were'} left out"
+
+
 def end_lines(run: RunProgress, result: RunResult | None, width: int) -> tuple[Line, ...]:
     """The end in words and the next key."""
     if run.live:
@@ -210,7 +240,7 @@ def end_lines(run: RunProgress, result: RunResult | None, width: int) -> tuple[L
     if result is not None and result.differences:
         parts = [plural(len(result.differences), "difference"), *parts]
         glyph, tone = "▲", "attention"
-    said = ", ".join(parts) or "both sides agree"
+    said = ", ".join(parts) or _nothing_done(run, end.state, campaigns_of(run, result))
     first, *more = wrap(f"{word}: {said}.", width - 6)
     lines: list[Line] = [(("   ", ""), (f"{glyph} ", tone), (word, "strong"), (first[len(word) :], ""))]
     lines += [((f"     {part}", ""),) for part in more[:2]]

@@ -11,6 +11,7 @@ from console.messages import RowMoved, RowOpened
 from console.present import Line
 from console.screens import runs_view as look
 from console.screens.base import ConsoleScreen, bindings_for
+from console.screens.filter_view import filter_lines, nothing_passes
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from sync.views import RunView
@@ -32,7 +33,8 @@ class RunsScreen(ConsoleScreen):
         self._text = ""
 
     def body(self) -> ComposeResult:
-        """The list and the run under the cursor."""
+        """The filter, the list and the run under the cursor."""
+        yield Lines(id="filter")
         yield Grid(self._line, self._head, id="grid")
         yield Lines(id="detail", classes="gap")
 
@@ -48,8 +50,13 @@ class RunsScreen(ConsoleScreen):
         """Filter and show."""
         known = self._known or ()
         self._rows = tuple(run for run in known if look.matches(run, self._text))
+        lines = filter_lines(self._text, len(self._rows), len(known), self.size.width)
+        self.query_one("#filter", Lines).show(lines)
         grid = self.query_one(Grid)
-        grid.empty = look.teaching() if self._known is not None else ((("   Reading the journal …", "dim"),),)
+        if self._known is None:
+            grid.empty = ((("   Reading the journal …", "dim"),),)
+        else:
+            grid.empty = nothing_passes("run") if known else look.teaching()
         grid.show(len(self._rows))
         self._paint_detail()
 

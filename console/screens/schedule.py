@@ -13,7 +13,6 @@ from console.messages import RowMoved, RowOpened
 from console.present import Line, crop, fit, hhmm, instant, plural, run_state, since, until
 from console.screens.base import ConsoleScreen, bindings_for
 from console.screens.compare_view import compare_lines, instant_of, last_of
-from console.screens.dialogs import AskText
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from sync.model import RunKind
@@ -177,19 +176,17 @@ class ScheduleScreen(ConsoleScreen):
         host, kind = self.host, self.kind
         due = next((timer.due for timer in self.timers if timer.kind is kind), None)
 
-        def simulate(answer: str | None) -> None:
-            if not answer or not answer.strip():
-                return
+        def simulate(answer: str) -> None:
             at = instant_of(answer, host.shared.now)
             if at is None:
-                self.say(f"“{answer.strip()}” is no instant: 01:00, tomorrow 01:00, +3h or 2027-03-10T01:00.", "▲",
+                self.say(f"“{answer}” is no instant: 01:00, tomorrow 01:00, +3h or 2027-03-10T01:00.", "▲",
                          "attention")  # fmt: skip
             else:
                 host.start_batch(f"simulate {kind.value}", at)
 
         about = "In UTC: 01:00, tomorrow 01:00, +3h, or 2027-03-10T01:00. Nothing is written and nothing is sent."
         value = f"{due:%Y-%m-%dT%H:%M}" if due else ""
-        host.push_screen(AskText(f"Simulate the {kind.value} run at", (about,), value=value, does="simulate"), simulate)
+        host.ask_text(f"Simulate the {kind.value} run at", (about,), simulate, does="simulate", value=value)
 
     def do_pause(self) -> None:
         """Pause with a note, or resume."""
@@ -198,13 +195,10 @@ class ScheduleScreen(ConsoleScreen):
             host.small("Resume", lambda backend, cancel: backend.resume_schedule(), lambda _: "The timers run again.")
             return
 
-        def pause(note: str | None) -> None:
-            if note:
-                text = note.strip()
-                host.small(
-                    "Pause", lambda backend, cancel: backend.pause_schedule(text), lambda _: "The timers are paused."
-                )
+        def pause(note: str) -> None:
+            host.small(
+                "Pause", lambda backend, cancel: backend.pause_schedule(note), lambda _: "The timers are paused."
+            )
 
-        self.app.push_screen(
-            AskText("Pause the timers", ("A note for whoever looks next: why, and until when.",), does="pause"), pause
-        )
+        about = "A note for whoever looks next: why, and until when."
+        host.ask_text("Pause the timers", (about,), pause, does="pause")

@@ -19,7 +19,6 @@ from console.keys import Situation
 from console.messages import RowMoved, RowOpened
 from console.present import Line, cells, clean, crop, crop_line, fit, width_of, wrap
 from console.screens.base import ConsoleScreen, bindings_for
-from console.screens.dialogs import AskText
 from console.setting_texts import SECTIONS, text_of
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
@@ -231,8 +230,7 @@ class SettingsScreen(ConsoleScreen):
             if isinstance(setting.value, list | tuple):
                 now = "[" + ", ".join(f'"{each}"' for each in setting.value) + "]"
             about = (text_of(setting.section, setting.key), f"Allowed: {setting.rule.allowed}." if setting.rule else "")
-            dialog = AskText(f"{setting.key}", about, value=now, does="write it")
-            self.app.push_screen(dialog, lambda answer: self._take(setting, answer or ""))
+            self.host.ask_text(setting.key, about, partial(self._take, setting), does="write it", value=now)
 
     def _ask_flag(self, setting: Setting) -> None:
         new = not setting.value
@@ -249,14 +247,11 @@ class SettingsScreen(ConsoleScreen):
         text = [text_of("secrets", setting.key), "It goes to the keyring, or else to the owner-only secrets file."]
         if ref.env.get(ref.env_name):
             text.append(f"{ref.env_name} is set and comes first.")
-        dialog = AskText(setting.key, text, does="keep it", hidden=True)
 
-        def keep(answer: str | None) -> None:
-            value = (answer or "").strip()
-            if value:
-                self.load(partial(self._keep, setting, Secret(value)), "secret", long=True)
+        def keep(value: str) -> None:
+            self.load(partial(self._keep, setting, Secret(value)), "secret", long=True)
 
-        self.app.push_screen(dialog, keep)
+        self.host.ask_text(setting.key, text, keep, does="keep it", hidden=True)
 
     async def _keep(self, setting: Setting, secret: Secret) -> None:
         ref = setting.secret
@@ -269,8 +264,6 @@ class SettingsScreen(ConsoleScreen):
         self._look_for_secrets()
 
     def _take(self, setting: Setting, answer: str) -> None:
-        if not answer:
-            return
         try:
             value = typed(setting, answer)
         except PredictiveError as error:

@@ -179,7 +179,7 @@ def clicks(walk: Walker, ground: Ground) -> None:
     walk.sends("\t", "clicked")
     walk.presses("clicks", "filter", filtering)
     walk.sends("pricing", lambda now: "pricing" in now.shown.rows[-2])
-    walk.sends("\r", no_line, "!pricing")
+    walk.sends("\r", no_line, "/ pricing 0 of", "No page passes the filter")
     walk.sends("/", lambda now: "pricing" in now.shown.rows[-2])
     walk.sends("\x1b", no_line)
 

@@ -13,6 +13,7 @@ from console.screens import runs_view
 from console.screens.errors import ErrorsScreen
 from console.screens.journal import JournalScreen
 from console.screens.plan import PlanScreen
+from console.screens.runs import RunsScreen
 from sync.board import group_failures
 from sync.ids import RunId
 from sync.model import RunState
@@ -119,6 +120,29 @@ async def test_a_run_holds_and_goes_on() -> None:
         await settle(pilot)
         await press(pilot, "p")
         assert "This run has ended" in note(app)
+
+
+async def test_the_list_of_runs_says_which_filter_is_in_force() -> None:
+    app = console(FakeBackend())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "2")
+        assert "esc shows all" not in text_of(app)
+        await press(pilot, "slash")
+        await typed(pilot, "kind:nightly")
+        await press(pilot, "enter")
+        shown = text_of(app)
+        assert f"/ kind:nightly  2 of {len(run_views())}; esc shows all" in shown
+        await press(pilot, "slash")
+        await typed(pilot, " nobody")
+        await press(pilot, "enter")
+        shown = text_of(app)
+        assert f"0 of {len(run_views())}" in shown
+        assert "No run passes the filter." in shown
+        assert "No run yet" not in shown
+        await press(pilot, "escape")
+        assert "esc shows all" not in text_of(app)
+        assert isinstance(app.screen, RunsScreen)
 
 
 def test_runs_are_found_by_field_and_by_what_they_are_not() -> None:

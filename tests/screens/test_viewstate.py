@@ -10,18 +10,20 @@ from console import lastview, savedviews
 from console.filters import matches, problem
 from console.orders import ORDERS
 from console.screens import overview_view
+from console.screens.campaign_view import overview_lines
 from console.screens.plan_view import Group, Item, Outline, said, split_label
 from console.screens.run_view import progress_words, share_done
 from console.viewstate import OverviewState, RunProgress, needing, replayed, told, visible
 from console.widgets.bars import hint_line
 from console.widgets.paint import joined
 from console.window import Window
-from sync.events import Phase
+from sync import events as told_of
+from sync.events import Event, Phase
 from sync.ids import RunId
-from sync.model import RunKind, RunState, Side
-from sync.plan import Change
+from sync.model import Calls, RunKind, RunState, Side
+from sync.plan import Change, PlanCounts
 from tests.screens.fakes import FakeBackend
-from tests.screens.made import NOW, eight_campaigns, many_campaigns, script
+from tests.screens.made import NOW, campaign_id, eight_campaigns, many_campaigns, script
 
 RUN = RunId("r1")
 
@@ -92,7 +94,23 @@ def test_a_batch_adds_up_its_children_and_ends_with_the_parent() -> None:
     assert step is not None
     assert step.done == 2 * 12480
     assert run.live
-    assert run.finished == {"child1", "child2"}
+    assert [(part.name, part.state) for part in run.parts] == [("c1", RunState.PARTIAL)], "one campaign, one part"
+
+
+def test_a_campaign_that_was_left_out_after_it_began_stays_left_out() -> None:
+    root, child = RunId("night"), RunId("part")
+    bodies = (
+        told_of.RunStarted(root, RunKind.NIGHTLY, None, None, None, False),
+        told_of.RunStarted(child, RunKind.NIGHTLY, campaign_id(1), "Spring", root, False),
+        told_of.CampaignSkipped(root, campaign_id(1), "Spring", "auto-sync is off now", 2),
+        told_of.RunEnded(child, RunState.NOTHING_TO_DO, PlanCounts(), Calls(), 1.0),
+        told_of.RunEnded(root, RunState.NOTHING_TO_DO, PlanCounts(), Calls(1, 0), 2.0),
+    )
+    run = replayed("Nightly", [Event(number, NOW, body) for number, body in enumerate(bodies)])
+    assert [(part.name, part.skipped, part.saved_calls) for part in run.parts] == [
+        ("Spring", "auto-sync is off now", 2)
+    ]
+    assert not run.live
 
 
 def outline(*opened: tuple[Side, Change]) -> Outline:
@@ -236,3 +254,17 @@ def test_saved_views_survive_and_damage_is_no_view(tmp_path: Path) -> None:
     assert savedviews.without_view(again, "mine") == ()
     path.write_text('{"format": 1, "views": [{"name": 3}]}', encoding="utf-8")
     assert savedviews.read(path) == ()
+
+
+def test_what_was_never_started_has_no_figures() -> None:
+    fresh = next(view for view in eight_campaigns() if not view.started)
+    shown = "".join(text for text, _ in overview_view.row(fresh, 200, NOW))
+    figures = [column.title for column in overview_view.shown(200)]
+    assert {"Active", "Inactive", "Sent"} <= set(figures)
+    assert " 0 " not in shown
+    panel = "\n".join("".join(text for text, _ in line) for line in overview_view.detail_lines(fresh, NOW, 40))
+    assert "not started" in panel
+    assert "active\n" not in panel
+    told_tab = "\n".join("".join(text for text, _ in line) for line in overview_lines(fresh, NOW, 100, ()))
+    assert "never started: none of them is in Predictive" in told_tab
+    assert "inactive" not in told_tab
