@@ -16,6 +16,8 @@ from sync.views import CampaignView, LimitsView
 
 _BAD = (RunState.FAILED, RunState.PARTIAL, RunState.REFUSED)
 _GOOD = (RunState.DONE, RunState.NOTHING_TO_DO)
+_TOLD = ("locked", "paused")
+"""Warnings that are no alert of their own: a lock is told above, a pause is what somebody just did, with a note."""
 _LEVELS = (0.95, 0.9, 0.8)
 
 
@@ -62,7 +64,9 @@ def _campaign(old: CampaignView, new: CampaignView) -> Iterator[Alert]:
             yield Alert(f"{name}: last run {new.last_state.value}{note}.")
         elif old.last_state in _BAD and new.last_state in _GOOD:
             yield Alert(f"{name}: last run {new.last_state.value}, it is well again.", good=True)
-    had, has = ({warned.code: warned.text for warned in view.warnings} for view in (old, new))
+    had, has = (
+        {warned.code: warned.text for warned in view.warnings if warned.code not in _TOLD} for view in (old, new)
+    )
     for code in has.keys() - had.keys():
         yield Alert(f"{name}: {has[code]}")
     if had and not has and not new.locked:

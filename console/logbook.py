@@ -125,13 +125,14 @@ class RunLog:
             case CampaignSkipped():
                 self._log.info("%s: campaign %s left out: %s", body.run, body.campaign_id, body.why)
             case Noted():
-                warned = body.level in ("warning", "error", "attention", "trouble")
-                self._log.log(logging.WARNING if warned else logging.INFO, "%s: noted: %s", body.run, body.level)
+                # What is noted may name people, so the journal alone has it; that there is a warning is told here.
+                if body.level in ("warning", "error", "attention", "trouble"):
+                    self._log.warning("%s: %s noted; the run's screen tells it", body.run, body.level)
             case RunEnded():
                 level = logging.INFO if body.state.value in ("done", "nothing-to-do") else logging.WARNING
                 self._log.log(
                     level,
-                    "%s: ended %s after %.1f s, %d Salesforce calls%s",
+                    "%s: ended %s after %.1f s, Salesforce calls: %d%s",
                     body.run, body.state.value, body.seconds, body.calls.salesforce,
                     f": {body.error}" if body.error else "",
                 )  # fmt: skip

@@ -108,11 +108,18 @@ def width_of(line: Line) -> int:
 
 
 def crop_line(line: Iterable[Span], width: int) -> Line:
-    """*line* cut to *width* cells, with ``…`` at the cut."""
+    """*line* cut to *width* cells, with ``…`` at the cut; blanks at its end are none that is missed."""
     out: list[Span] = []
     left = width
     spans = [(clean(text), tone) for text, tone in line]
     total = sum(cell_len(text) for text, _ in spans)
+    if total <= width:
+        return tuple(spans)
+    while spans and not spans[-1][0].strip():
+        total -= cell_len(spans.pop()[0])
+    if spans:
+        total -= cell_len(spans[-1][0]) - cell_len(spans[-1][0].rstrip())
+        spans[-1] = (spans[-1][0].rstrip(), spans[-1][1])
     if total <= width:
         return tuple(spans)
     for text, tone in spans:

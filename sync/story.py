@@ -30,6 +30,13 @@ class Condition:
     value: str
     holds: bool
 
+    @property
+    def failing(self) -> str:
+        """Why it does not hold: its value where that is a sentence, else what must hold and what is the case."""
+        if self.value.endswith("."):
+            return self.value
+        return f"{self.text.rstrip('.')}: no" + (f", {self.value}" if self.value else "")
+
 
 @dataclass(frozen=True, slots=True)
 class MailSent:

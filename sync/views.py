@@ -6,6 +6,7 @@ old carries the instant it was read at.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -102,6 +103,10 @@ class MemberView:
     difference: str = ""
 
 
+_OWNER = re.compile(r"(?P<host>[^:/]+)(?:/\d+)?:(?P<pid>\d+):\d+")
+"""What ``sync.store.owner`` makes: host and name space of process ids, id, start."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunView:
     """A run of the journal.
@@ -130,6 +135,12 @@ class RunView:
     paused: datetime | None = None
     undoes: RunId | None = None
     undone_by: RunId | None = None
+
+    @property
+    def by(self) -> str:
+        """The process that ran it, as people look for it: ``host:pid``, without what tells two of one id apart."""
+        found = _OWNER.fullmatch(self.owner)
+        return f"{found['host']}:{found['pid']}" if found else self.owner
 
 
 @dataclass(frozen=True, slots=True)

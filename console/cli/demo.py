@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from console.cli.interactive import mode, need_terminal, outside
+from console.cli.interactive import mode, outside, take_terminal
 from console.cli.offline import Offline
 from console.cli.prose import safe
 
@@ -27,7 +27,7 @@ def demo(invocation: Invocation) -> int:
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if invocation.options.headless or invocation.options.json or not terminal:
         return headless(invocation)
-    need_terminal(os.environ)
+    take_terminal(os.environ)
     return opened(invocation)
 
 

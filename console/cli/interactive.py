@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def console(invocation: Invocation) -> int:
     """The console, until it is left."""
-    need_terminal(os.environ)
+    take_terminal(os.environ)
     # Start-up only makes objects that stay; looking through them again and again costs a tenth of the first paint.
     # The app switches the collector on again after it.
     gc.disable()
@@ -178,8 +178,12 @@ class Lazily(Mapping[str, Callable[[Sequence[str]], str]]):
         return len(self._all)
 
 
-def need_terminal(env: Mapping[str, str]) -> None:
-    """Raises UsageError where there is no terminal to paint on, or one that can only print."""
+def take_terminal(env: Mapping[str, str]) -> None:
+    """See that the console is painted on the terminal, also when standard error goes into a file.
+
+    Raises:
+        UsageError: there is no terminal to paint on, or one that can only print.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "the console needs a terminal", remedy="every other command works without one: predictive --help"
@@ -190,6 +194,9 @@ def need_terminal(env: Mapping[str, str]) -> None:
             remedy="predictive campaigns, plan, sync, batch, runs, limits and schedule need no more than that "
             "(predictive --help), or set TERM, e.g. TERM=xterm",
         )
+    if sys.__stderr__ is None or not sys.__stderr__.isatty():
+        # Textual paints on standard error; here the terminal is standard output.
+        vars(sys)["__stderr__"] = sys.__stdout__
 
 
 def mode(settings: OrgSettings, *, read_only: bool) -> str:

@@ -36,7 +36,11 @@ def commands(options: Namespace) -> dict[str, Callable[[Sequence[str]], str]]:
 
 
 def run(words: Sequence[str]) -> str:
-    """What the command would have printed; an error is its one line."""
+    """What the command would have printed, with the line of an error that came after it.
+
+    Raises:
+        PredictiveError: the command failed and printed nothing.
+    """
     from console.report import HumanReport
     from sync.clock import SystemClock
 
@@ -45,15 +49,15 @@ def run(words: Sequence[str]) -> str:
     try:
         options = parse(words)
     except SystemExit:
-        return UsageError("help is for the shell", remedy="? shows the keys").line()
-    except PredictiveError as error:
-        return error.line()
+        raise UsageError("help is for the shell", remedy="? shows the keys") from None
     options.json = False
     invocation = Invocation(options, lambda: report, SystemClock(), asks=False)
     module, function = options.command.handler.split(":")
     try:
         getattr(import_module(module), function)(invocation)
     except PredictiveError as error:
+        if not said.getvalue():
+            raise
         said.write(error.line())
     finally:
         invocation.close()

@@ -181,7 +181,7 @@ def _one_run(invocation: Invocation, wanted: str) -> int:
     text = [
         f"{view.run}  {view.kind.value}  {state(view.state.value)}",
         f"{view.campaign_name or 'all campaigns'}, {instant(view.started)} to {instant(view.ended)} UTC",
-        f"by {view.owner}",
+        f"by {view.by}",
         counted(view.counts, simulated=view.simulated),
         f"{number(view.calls.salesforce)} API calls, predicted {number(view.predicted.salesforce)}",
         *([view.error] if view.error else []),

@@ -17,6 +17,7 @@ from console.present import (
     since,
     sparkline,
     until,
+    width_of,
 )
 from console.screens.topline_view import meter_tone
 from sync.views import LimitsView, Spender, Spending, Waste
@@ -83,8 +84,8 @@ def head_lines(limits: LimitsView | None, spending: Spending | None, now: dateti
         _scale(limits, width),
         _bar(f"ours, {limits.window} h", limits.ours, limits.limit, width, "bar"),
         _bar("everyone else", limits.others, limits.limit, width, "bar"),
-        crop_line(_thresholds(limits, share, wide=width >= 92), width),
-        crop_line(_forecast(limits, now), width),
+        *_within(_thresholds(limits, share, wide=width >= 92), width),
+        *_within(_forecast(limits, now), width),
     ]
     if gear := _GEARS.get(limits.gear, limits.gear):
         out.append((("   ▲ ", "attention"), (f"The governor: {gear}.", "")))
@@ -119,6 +120,17 @@ def _forecast(limits: LimitsView, now: datetime) -> Line:
     return tuple(line)
 
 
+def _within(line: Line, width: int) -> tuple[Line, ...]:
+    """*line*, or two of it parted at its last dot that fits, so that nothing of it is lost in a narrow terminal."""
+    if width_of(line) <= width:
+        return (line,)
+    dots = [place for place, (text, _) in enumerate(line) if text == " · " and width_of(line[:place]) <= width]
+    if not dots:
+        return (crop_line(line, width),)
+    rest: Line = ((" " * 22, ""), *line[dots[-1] + 1 :])
+    return line[: dots[-1]], crop_line(rest, width)
+
+
 def _figure(figure: float) -> str:
     return count(round(figure)) if figure >= 10 or float(figure).is_integer() else f"{figure:.1f}"
 
@@ -128,6 +140,8 @@ def _hours(spending: Spending | None, width: int) -> tuple[Line, ...]:
         return ()
     curve = sparkline(spending.by_hour, 24)
     words = f"  at most {count(max(spending.by_hour))}, now {count(spending.by_hour[-1])}"
+    if width < 76:
+        curve, words = sparkline(spending.by_hour, 12), words.replace("at most", "most")
     return (crop_line((("   ", ""), (fit("ours, by the hour", 19), ""), (curve, "accent"), (words, "dim")), width),)
 
 

@@ -9,27 +9,30 @@ from console.present import Line, changes, count, crop, crop_line, fit, run_stat
 from sync.views import CampaignResult
 
 
-def _name_width(width: int) -> int:
-    return max(14, min(44, width - 56))
+def _sizes(width: int) -> tuple[int, int, int]:
+    """Cells of the name, of the mails, and of the rows that go to a side."""
+    return (width - 47, 7, 11) if width < 76 else (min(44, width - 56), 11, 13)
 
 
 def head(width: int, simulated: bool) -> Line:
-    """Titles; a simulation says "would"."""
-    name = _name_width(width)
-    mails = "Would mail" if simulated else "Mailed"
+    """Titles; a simulation says "would" where there is room."""
+    name, mails, side = _sizes(width)
+    titles = ("Mails", "Predictive", "Salesforce")
+    if width >= 76:
+        titles = ("Would mail" if simulated else "Mailed", "→ Predictive", "→ Salesforce")
     return (
         ("   ", ""),
         (fit("Campaign", name), "head"),
-        (fit(mails, 11, "right"), "head"),
-        (fit("→ Predictive", 13, "right"), "head"),
-        (fit("→ Salesforce", 13, "right"), "head"),
-        (fit("  Members", 15), "head"),
+        (fit(titles[0], mails, "right"), "head"),
+        (fit(titles[1], side, "right"), "head"),
+        (fit(titles[2], side, "right"), "head"),
+        (fit("  Members", min(15, width - 3 - name - mails - 2 * side)), "head"),
     )
 
 
 def row(result: CampaignResult, width: int) -> Line:
     """One campaign."""
-    name = _name_width(width)
+    name, mails, side = _sizes(width)
     if result.skipped is not None:
         saved = f", {result.saved_calls} calls saved" if result.saved_calls else ""
         text = crop(f"  left out: {result.skipped}{saved}", width - name - 4)
@@ -42,9 +45,9 @@ def row(result: CampaignResult, width: int) -> Line:
         (
             ("   ", ""),
             (fit(result.name, name), ""),
-            (fit(count(counts.mails_released or None), 11, "right"), ""),
-            (fit(count(counts.predictive_rows), 13, "right"), ""),
-            (fit(count(counts.salesforce_rows), 13, "right"), ""),
+            (fit(count(counts.mails_released or None), mails, "right"), ""),
+            (fit(count(counts.predictive_rows), side, "right"), ""),
+            (fit(count(counts.salesforce_rows), side, "right"), ""),
             ("  ", ""),
             (f"{sign} " if sign else "", tone),
             (result.error or changes(counts), "dim"),

@@ -192,12 +192,13 @@ class CampaignScreen(ConsoleScreen):
         return tuple(sorted((c for c in found if text in c.url.casefold()), key=lambda click: -click.hits))
 
     def _head(self, width: int) -> Line:
+        if self.tab == "runs":
+            return runs_view.head(width, named=False)
         return {
             "members": look.members_head,
             "editions": look.editions_head,
             "clicks": look.clicks_head,
             "history": charts.history_head,
-            "runs": runs_view.head,
         }[self.tab](width)
 
     def _line(self, index: int, width: int) -> Line | None:
@@ -215,7 +216,7 @@ class CampaignScreen(ConsoleScreen):
             hours = self._hours()
             most = max(hour.count for hour in hours)
             return charts.history_row(hours[index], most, charts.edition_names(detail.editions), width)
-        return runs_view.row(detail.runs[index], now, width)
+        return runs_view.row(detail.runs[index], now, width, named=False)
 
     def _paint_chosen(self) -> None:
         view, width = self.view, self.size.width

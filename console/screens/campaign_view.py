@@ -14,6 +14,7 @@ from console.present import (
     NONE,
     Line,
     ago,
+    cells,
     count,
     crop,
     crop_line,
@@ -42,7 +43,6 @@ def title_line(view: CampaignView | None, now: datetime, width: int) -> Line:
         return (("   reading …", "dim"),)
     campaign = view.campaign
     kind = campaign.type.value if campaign.type else (campaign.type_label or "no e-mail type")
-    about = f"  {kind} · {view.state}" + (" · auto-sync" if campaign.auto_sync else "")
     if view.locked:
         right = [("■ ", "trouble"), ("locked ", "strong")]
     elif view.running:
@@ -51,7 +51,12 @@ def title_line(view: CampaignView | None, now: datetime, width: int) -> Line:
         right = [("✔ ", "good"), (f"verified {since(view.verified, now)} ", "dim")]
     else:
         right = [("never verified ", "dim")] if view.started else [("not started ", "dim")]
-    name = crop(campaign.name, max(12, width - 46))
+    # The name comes first: what it is gives way where both do not fit.
+    room = width - 6 - width_of(tuple(right))
+    ways = [kind, f"{kind} · {view.state}"] + [f"{kind} · {view.state} · auto-sync"] * campaign.auto_sync
+    wanted = min(24, cells(campaign.name))
+    about = next((f"  {way}" for way in reversed(ways) if wanted + 2 + cells(way) <= room), "")
+    name = crop(campaign.name, max(8, room - cells(about)))
     return spread([("   ", ""), (name, "strong"), (about, "dim")], right, width)
 
 
@@ -163,7 +168,7 @@ _KEYS = {"not_tested": "  t test-send", "content_missing": "  e subject", "editi
 
 def _why(edition: Edition) -> str:
     words = [_SHORT.get(blocked.rule, blocked.rule.replace("_", " ")) for blocked in edition.blocked_by]
-    return next((word for word in words if word != "inactive"), words[0] if words else "not due yet")
+    return next((word for word in words if word != "inactive"), words[0] if words else "not sent yet")
 
 
 def edition_lines(edition: Edition | None, view: CampaignView, width: int) -> tuple[Line, ...]:
@@ -173,8 +178,12 @@ def edition_lines(edition: Edition | None, view: CampaignView, width: int) -> tu
         subject = f"“{edition.subject}”" if edition.subject else "no subject"
         lines.append(crop_line((("   ", ""), (edition.name, "strong"), (f"  {subject}", "dim")), width))
         for blocked in edition.blocked_by[:3]:
-            words = (("   ", ""), ("▲ ", "attention"), (f"Does not send: {blocked.text}", ""))
-            lines.append(crop_line((*words, (_KEYS.get(blocked.rule, ""), "key")), width))
+            key = _KEYS.get(blocked.rule, "")
+            if blocked.rule == "content_missing" and edition.subject:
+                # What is missing is the HTML, which comes by file.
+                key = "  :edition --html"
+            text = crop(f"Does not send: {blocked.text}", width - 6 - len(key))
+            lines.append((("   ", ""), ("▲ ", "attention"), (text, ""), (key, "key")))
         if not edition.blocked_by and not edition.active:
             lines.append((("   ", ""), ("Does not send: it is not active.", "dim"), ("  a activates it", "key")))
     lines += [(), rates_line(view, width)]
@@ -336,20 +345,24 @@ def overview_lines(
                 (fit(percent(number, view.total), 8, "right"), "dim"),
             )
         )
-    lines.append(
-        (
-            ("     active ", "dim"),
-            (count(view.active), ""),
-            ("   inactive ", "dim"),
-            (count(view.inactive), ""),
-            ("   not synced yet ", "dim"),
-            (count(view.unsynced), ""),
-            ("   activity waiting ", "dim"),
-            (count(view.pending), ""),
-        )
-        if view.started
-        else (("     never started: none of them is in Predictive", "dim"),)
+    known: Line = (
+        ("     active ", "dim"),
+        (count(view.active), ""),
+        ("   inactive ", "dim"),
+        (count(view.inactive), ""),
     )
+    waiting: Line = (
+        ("not synced yet ", "dim"),
+        (count(view.unsynced), ""),
+        ("   activity waiting ", "dim"),
+        (count(view.pending), ""),
+    )
+    if not view.started:
+        lines.append((("     never started: none of them is in Predictive", "dim"),))
+    elif width_of((*known, *waiting)) + 3 <= width:
+        lines.append((*known, ("   ", ""), *waiting))
+    else:
+        lines += [known, (("     ", ""), *waiting)]
     drawn = any(curve_of(curve, name, now, 14) for name in ("sent", "opened", "clicked"))
     heading = ((fit("   E-mails", 50), "strong"), ("last 14 days" if drawn else "", "head"))
     lines += [(), heading]

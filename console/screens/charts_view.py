@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from console.present import NONE, Line, count, crop, crop_line, fit, meter, since, sparkline
+from console.present import NONE, Line, count, crop, crop_line, fit, meter, since, sparkline, width_of
 from sync.metrics import Metric
 from sync.model import Edition, HistoryHour, Statistics
 
@@ -58,7 +58,7 @@ def history_head(width: int) -> Line:
     """Titles."""
     return (
         ("   ", ""),
-        (fit("Day", 12), "head"),
+        (fit("Org's day", 12), "head"),
         (fit("Hour", 7), "head"),
         (fit("E-mails", 9, "right"), "head"),
         ("  ", ""),
@@ -115,19 +115,20 @@ def metric_lines(metrics: Sequence[Metric], at: datetime | None, now: datetime, 
     """Each metric with the org's own figure, Predictive's and what it means; figures that differ are marked."""
     told = f"Salesforce's own figures, read {since(at, now)}" if at else "Salesforce's own figures were not read yet"
     differ = any(metric.differs for metric in metrics)
-    about = (
+    about: Line = (
         ("   ", ""),
         (told, "dim"),
         ("; ", "dim"),
         ("g", "key"),
         (" reads them anew", "dim"),
-        (", ", "dim") if differ else ("", ""),
-        ("≠", "attention") if differ else ("", ""),
-        (" waits or is older" if differ else "", "dim"),
     )
+    legend: Line = (("≠", "attention"), (" waits or is older", "dim")) if differ else ()
+    heads: tuple[Line, ...] = (about, (("   ", ""), *legend)) if legend else (about,)
+    if legend and width_of((*about, *legend)) + 2 <= width:
+        heads = ((*about, (", ", "dim"), *legend),)
     wide = width >= 100
     lines: list[Line] = [
-        crop_line(about, width),
+        *(crop_line(line, width) for line in heads),
         (),
         crop_line(
             (

@@ -66,17 +66,19 @@ def compare_lines(simulated: RunView | None, real: RunView | None, now: datetime
     def title(run: RunView | None, word: str) -> str:
         return f"{word}, {since(run.started, now)}" if run else f"{word}: none yet"
 
+    name, figure_width = (20, 24) if width >= 76 else (17, (width - 22) // 2)
+    last = "last real" if width >= 76 else "real"
     lines: list[Line] = [
         (
             ("   ", ""),
-            (fit("", 20), ""),
-            (fit(title(simulated, "simulated"), 24, "right"), "head"),
-            (fit(title(real, "last real"), 24, "right"), "head"),
+            (fit("", name), ""),
+            (fit(title(simulated, "simulated"), figure_width, "right"), "head"),
+            (fit(title(real, last), figure_width, "right"), "head"),
         )
     ]
     for label, of in _FIGURES:
         figures = [None if run is None else of(run) for run in (simulated, real)]
         if any(figures) or label == "Salesforce calls":
-            first, second = (fit(count(figure), 24, "right") for figure in figures)
-            lines.append((("   ", ""), (fit(label, 20), "dim"), (first, ""), (second, "")))
+            first, second = (fit(count(figure), figure_width, "right") for figure in figures)
+            lines.append((("   ", ""), (fit(label, name), "dim"), (first, ""), (second, "")))
     return tuple(crop_line(line, width) for line in lines)

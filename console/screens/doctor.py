@@ -8,7 +8,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 
 from console.messages import RowMoved
-from console.present import Line, crop, fit, wrap
+from console.present import Line, cells, crop, fit, wrap
 from console.screens.base import ConsoleScreen, bindings_for
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
@@ -80,11 +80,15 @@ class DoctorScreen(ConsoleScreen):
 
     def _paint_remedy(self) -> None:
         cursor = self.query_one(Grid).cursor
-        text = self._checks[cursor].remedy if cursor < len(self._checks) else ""
-        parts = wrap(text, self.size.width - 8)[:3]
-        self.query_one("#remedy", Lines).show(
-            tuple((("   ", ""), ("→ " if not i else "  ", "accent"), (part, "")) for i, part in enumerate(parts))
-        )
+        chosen = self._checks[cursor] if cursor < len(self._checks) else None
+        width = self.size.width
+        lines: list[Line] = []
+        if chosen is not None and cells(chosen.text) > width - 29:
+            # The list cut it.
+            lines += [((f"   {part}", "dim"),) for part in wrap(chosen.text, width - 6)[:3]]
+        parts = wrap(chosen.remedy, width - 8)[:3] if chosen is not None else []
+        lines += [(("   ", ""), ("→ " if not i else "  ", "accent"), (part, "")) for i, part in enumerate(parts)]
+        self.query_one("#remedy", Lines).show(tuple(lines))
 
     def _line(self, index: int, width: int) -> Line:
         return row(self._checks[index], width)

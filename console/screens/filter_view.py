@@ -19,7 +19,7 @@ def filter_lines(text: str, found: int, total: int, width: int, *, problem: str 
         return ()
     tail: Line = ((f"  {count(found)} of {count(total)}; ", "dim"), ("esc", "key"), (" shows all", "dim"))
     if problem:
-        tail = ((f"  {crop(problem, 60)}", "attention"),)
+        tail = ((f"  {crop(problem, max(20, min(60, width - 10 - cells(text))))}", "attention"),)
     room = max(8, width - 6 - sum(cells(part) for part, _ in tail))
     return ((("   / ", "key"), (crop(text, room), "strong"), *tail), ())
 

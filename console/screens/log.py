@@ -63,8 +63,12 @@ def passes(entry: Entry, text: str, least: str) -> bool:
     return True
 
 
+_RUN = re.compile(r"^\d{8}-\d{6}-(?=[0-9a-f]{6}: )")
+"""What a run's id says of its time, which stands at the line's beginning."""
+
+
 def row(entry: Entry, width: int) -> Line:
-    """One entry on one line."""
+    """One entry on one line; of a run's id the end, which tells it from others, is enough."""
     sign = _TONES.get(entry.level, _TONES["INFO"])
     when = entry.at[5:10] + " " + entry.at[11:19] if width >= 76 else entry.at[11:19]
     if not entry.first:
@@ -76,7 +80,7 @@ def row(entry: Entry, width: int) -> Line:
         sign,
         (fit(entry.name, 9), "dim"),
         (" ", ""),
-        (crop(entry.text, width - len(when) - 18), "" if entry.level in ("WARNING", "ERROR") else "dim"),
+        (crop(_RUN.sub("", entry.text), width - len(when) - 18), "" if entry.level in ("WARNING", "ERROR") else "dim"),
     )
 
 

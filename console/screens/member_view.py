@@ -74,7 +74,7 @@ def edition_row(edition: EditionStory, now: datetime, width: int) -> Line:
         ]
         why = f"{ago(mail.at, now)} to {mail.email}" + (f", {', '.join(came).replace('_', ' ')}" if came else "")
     elif decided is not None:
-        why = f"{decided.text}: {decided.value}" if decided.value else decided.text
+        why = decided.failing
     else:
         why = "every condition holds; the next hourly run mails it"
     return crop_line(
@@ -105,7 +105,8 @@ def condition_lines(edition: EditionStory | None, width: int, most: int) -> tupl
         shown = tuple(each for each in shown if each.rule in kept)
     for condition in shown:
         sign = ("✔ ", "good") if condition.holds else ("✖ ", "trouble")
-        text = fit(condition.text.rstrip("."), 40 if width < 100 else 62)
+        size = 30 if width < 76 else 40 if width < 100 else 62
+        text = fit(crop(condition.text.rstrip("."), size), size + 1)
         words = [("   ", ""), sign, (text, "strong" if condition is decided else "")]
         lines.append(crop_line((*words, (condition.value, "dim")), width))
     if len(shown) < len(edition.conditions):
@@ -125,15 +126,15 @@ def field_head(width: int) -> Line:
         ("   ", ""),
         (fit("", 2), ""),
         (fit("Field", 13), "head"),
-        (fit("Salesforce", size), "head"),
-        (fit("Predictive", size), "head"),
-        (fit("Agreed", size), "head"),
+        (fit("Salesforce", size - 1) + " ", "head"),
+        (fit("Predictive", size - 1) + " ", "head"),
+        (fit("Agreed", size - 1) + " ", "head"),
         ("State", "head"),
     )
 
 
 def _side(width: int) -> int:
-    return max(10, min(30, (width - 30) // 3))
+    return max(11, min(30, (width - 29) // 3))
 
 
 def field_row(field: FieldState, width: int) -> Line:
@@ -172,7 +173,7 @@ def step_head(width: int) -> Line:
 
 def step_row(step: Step, now: datetime, width: int) -> Line:
     """One thing that happened."""
-    by = step.kind.value if step.kind else step.source
+    by = step.kind.value if step.kind else step.source.capitalize()
     tone = "" if step.state in ("", "written") else "attention"
     return crop_line(
         (("   ", ""), (fit(ago(step.at, now), 10), "dim"), (fit(by, 12), "dim"), (_said(step), tone)),

@@ -63,7 +63,7 @@ class OverviewScreen(ConsoleScreen):
         place = next((i for i, view in enumerate(self.rows) if view.campaign.id == self.state.chosen), 0)
         if not self.rows:
             grid.empty = (
-                look.nothing_found(self.state.text)
+                look.nothing_found(self.state.text, self.size.width)
                 if self.state.text
                 else look.teaching(shared.loaded, shared.trouble, self.size.width)
             )
@@ -74,6 +74,9 @@ class OverviewScreen(ConsoleScreen):
         below += len(self.query_one("#filter", Lines).lines) + 1
         self.query_one("#pulse", Lines).show((look.pulse_line(shared.pulse, shared.now, self.size.width),))
         high = len(self.rows) + 1 if self.rows else self.room
+        if self.has_class("sided"):
+            # The panel is seen whole beside a short list, and nothing moves when another campaign is chosen.
+            high = max(high, look.PANEL_LINES)
         self.query_one("#list").styles.height = max(3, min(high, self.room - below))
 
     def _paint_chosen(self) -> None:

@@ -128,9 +128,24 @@ _SIGNS = {
     "locked": ("■", "trouble"),
     "failed": ("✖", "trouble"),
     "paused": ("‖", "attention"),
-    "partial": ("◐", "attention"),
+    "rejected": ("◐", "attention"),
     "drifted": ("◐", "attention"),
 }
+
+
+_MENDS = {
+    "locked": "U unlocks it",
+    "paused": "P ends that",
+    "not-started": "n starts it",
+    "never-synced": "s shows what it would do",
+    "closed-auto-sync": "w clears it",
+    "rejected": "6 lists them",
+    "drifted": "s shows what is left",
+    "failed": "2 lists its runs",
+    "refused": "s shows the plan",
+    "edition-blocked": "enter shows it",
+}
+"""The key that mends what is warned of; it acts on the campaign under the cursor."""
 
 
 def warning_lines(
@@ -146,14 +161,19 @@ def warning_lines(
         glyph, tone = _SIGNS.get(warned.code, ("▲", "attention"))
         name = crop(view.campaign.name, 30)
         text = warned.text if warned.text.startswith(view.campaign.name) else f"{name}: {warned.text}"
+        key = f"  {_MENDS[warned.code]}" if view is chosen and warned.code in _MENDS else ""
         parts = wrap(text, width - 6)
+        if len(parts[-1]) + len(key) > width - 6:
+            parts.append("")
         last = place + 1 == len(found)
         if len(lines) + len(parts) + (not last) > most:
-            parts = [crop(text, width - 6)]
+            parts = [crop(text, width - 6 - len(key))]
         if len(lines) + len(parts) + (not last) > most:
             break
-        lines.append((("   ", ""), (f"{glyph} ", tone), (parts[0], "")))
-        lines += [((f"     {part}", ""),) for part in parts[1:]]
+        told: list[Line] = [((part, ""),) for part in parts]
+        told[-1] = (*told[-1], (key if parts[-1] else key.strip(), "key"))
+        lines.append((("   ", ""), (f"{glyph} ", tone), *told[0]))
+        lines += [(("     ", ""), *line) for line in told[1:]]
         shown += 1
     if shown < len(found):
         lines.append(((f"     and {len(found) - shown} more: /warn: lists them", "dim"),))
@@ -213,6 +233,10 @@ def pulse_line(pulse: PulseView | None, now: datetime, width: int) -> Line:
     if curve:
         line += [("  ", ""), (curve, "bar"), (" 24 h", "dim")]
     return crop_line(line, width)
+
+
+PANEL_LINES = 25
+"""The most that ``detail_lines`` gives."""
 
 
 def detail_lines(view: CampaignView | None, now: datetime, width: int) -> tuple[Line, ...]:
@@ -279,21 +303,19 @@ def teaching(loaded: bool, trouble: str, width: int) -> tuple[Line, ...]:
     )
 
 
-def nothing_found(text: str) -> tuple[Line, ...]:
+_ALSO = "Also state:closed type:drip last:partial owner:… open<20 ~regex; ! means not."
+
+
+def nothing_found(text: str, width: int) -> tuple[Line, ...]:
     """What a filter without a hit says."""
     return (
         (),
         (
             ("   No campaign has ", "dim"),
-            (f"“{text}”", ""),
+            (f"“{crop(text, width - 44)}”", ""),
             (". ", "dim"),
             ("esc", "key"),
             (" shows all again.", "dim"),
         ),
-        (
-            (
-                "   Also state:closed type:drip last:partial owner:… open<20 ~regex; ! means not.",
-                "dim",
-            ),
-        ),
+        *(((f"   {part}", "dim"),) for part in wrap(_ALSO, width - 3)),
     )

@@ -16,7 +16,7 @@ from textual.worker import Worker
 from console.bridge import Job
 from console.keys import Situation
 from console.messages import RowMoved, RowOpened, RowsWanted
-from console.present import Line, plural
+from console.present import Line, count, plural
 from console.screens import plan_view as look
 from console.screens.base import ConsoleScreen, bindings_for
 from console.screens.dialogs import GuardDialog
@@ -95,7 +95,7 @@ class PlanScreen(ConsoleScreen):
         if not self.outline.length:
             run = self.host.progress.get(self._job.number)
             steps = step_lines(run, self.size.width) if run and self.plan is None else ()
-            grid.empty = (*look.nothing_lines(self.plan, self.text), (), *steps[:3])
+            grid.empty = (*look.nothing_lines(self.plan, self.text, self.size.width), (), *steps[:3])
         grid.windowed = True
         grid.show(self.outline.length)
         self._paint_detail()
@@ -152,7 +152,11 @@ class PlanScreen(ConsoleScreen):
     def _note(self, group: Group) -> str:
         if group.change is not Change.REMOVE or self.plan is None:
             return ""
-        return next((v.text for v in self.plan.guards if v.rule == "deletes" and v.passed), "")
+        guard = next((v for v in self.plan.guards if v.rule == "deletes" and v.passed), None)
+        if guard is None:
+            return ""
+        # Of several campaigns the sentence names the one that comes nearest to its limit.
+        return guard.text if len(self.plan.campaigns) > 1 else f"the guard allows {count(int(guard.limit))}"
 
     def _item(self) -> Item | None:
         return self.outline.at(self.query_one(Grid).cursor)

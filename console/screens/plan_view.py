@@ -10,6 +10,7 @@ from datetime import datetime
 
 from console.present import (
     Line,
+    cells,
     count,
     crop,
     crop_line,
@@ -152,7 +153,8 @@ class Outline:
 def cost_line(plan: Plan, left: int, limits: LimitsView | None, width: int) -> Line:
     """How much, how many calls, how long, and which part of what is left today."""
     calls = plan.cost.predicted.salesforce
-    parts = [plural(left, "change"), f"{plural(calls, 'call')} (lower bound {count(plan.cost.lower_bound.salesforce)})"]
+    bound = f" (lower bound {count(plan.cost.lower_bound.salesforce)})" if width >= 76 else ""
+    parts = [plural(left, "change"), f"{plural(calls, 'call')}{bound}"]
     parts.append(f"about {lasting(plan.cost.seconds)}")
     if limits is not None and limits.used is not None and limits.limit:
         share = percent(calls, max(1, limits.limit - limits.used), 2)
@@ -174,9 +176,8 @@ def title_line(title: str, does: str, plan: Plan | None, now: datetime, width: i
     if plan is None:
         return spread(left, [("reading both sides ", "dim")], width)
     old = (now - plan.made_at).total_seconds() > 60
-    made = f"made {hhmm(plan.made_at)}" + (
-        ", read again as it is applied " if old and width >= 76 else " from live data "
-    )
+    how = " " if width < 76 else ", read again as it is applied " if old else " from live data "
+    made = f"made {hhmm(plan.made_at)}{how}"
     return spread(left, [(made, "dim")], width)
 
 
@@ -189,7 +190,10 @@ def guard_line(verdicts: tuple[GuardVerdict, ...], width: int) -> Line:
             line += [(" ▲ ", "attention"), (f"{word} refuses: ", "strong"), (verdict.text, "")]
             return crop_line(line, width)
     passed = dict.fromkeys(_RULES.get(verdict.rule, verdict.rule) for verdict in verdicts)
-    line += [(" ✔ ", "good"), (", ".join(passed) or "none objects", "dim")]
+    words = ", ".join(passed) or "none objects"
+    if width_of(tuple(line)) + 3 + cells(words) > width:
+        words = f"all {len(passed)} let it pass"
+    line += [(" ✔ ", "good"), (words, "dim")]
     return crop_line(line, width)
 
 
@@ -276,20 +280,28 @@ def row_line(row: PlanRow, out: bool, width: int) -> Line:
     tone, quiet = ("gone", "gone") if out else ("", "dim")
     sign = "✕ " if out else ("▲ " if row.conflict else "  ")
     wide = width >= 110
-    name_width = 26 if wide else 22
+    name_width = 26 if wide else 22 if width >= 76 else 18
     line: list[tuple[str, str]] = [("       ", ""), (sign, "attention"), (fit(name, name_width), tone), (" ", "")]
     change = [(text, "gone" if out else how) for text, how in change_words(row)]
     if not wide:
         room = width - 10 - name_width
+        if width < 76:
+            # Who is added or removed is told by the address, what is changed by its values; the rest is beneath.
+            return crop_line([*line, *(change or [(email or row.reason, quiet)])], width - 1)
         if change and row.change is not Change.EMAIL and email:
             line += [(fit(email, 22), quiet), (" ", "")]
         elif not change and email:
             line += [(fit(email, min(24, room)), quiet), (" ", "")]
         return crop_line([*line, *(change or [(row.reason, quiet)])], width - 1)
-    line += [(fit(email, 28), quiet), (" ", "")]
+    address = 28 if width < 150 else 40
     rule = 18 if width >= 150 else 0
     reason = 34 if width >= 132 else 26
-    room = width - 9 - name_width - 31 - reason - rule
+    room = width - 12 - name_width - address - reason - rule
+    if not change:
+        # Without values there is room for the whole address.
+        wider = max(0, min(12, room + reason - 45))
+        address, room = address + wider, room - wider
+    line += [(fit(email, address), quiet), (" ", "")]
     if change:
         words = crop_line([(f"{row.field} ", quiet), *change], room - 1)
         line += [*words, (" " * (room - width_of(words)), ""), (fit(row.reason, reason - 1), quiet)]
@@ -317,7 +329,7 @@ def detail_lines(row: PlanRow | None, group: Group | None, out: bool, width: int
     return ((), ())
 
 
-def nothing_lines(plan: Plan | None, text: str) -> tuple[Line, ...]:
+def nothing_lines(plan: Plan | None, text: str, width: int) -> tuple[Line, ...]:
     """What an empty plan says."""
     if plan is None:
         return ((("   Both sides are being read; nothing is written. ", "dim"), ("esc", "key"), (" leaves.", "dim")),)
@@ -327,7 +339,9 @@ def nothing_lines(plan: Plan | None, text: str) -> tuple[Line, ...]:
         )
     skipped = [part for part in plan.campaigns if part.skipped]
     if skipped:
-        return tuple((("   ▲ ", "attention"), (crop(f"{part.name}: {part.skipped}", 74), "")) for part in skipped)
+        return tuple(
+            (("   ▲ ", "attention"), (crop(f"{part.name}: {part.skipped}", width - 6), "")) for part in skipped
+        )
     return (
         (
             ("   ✔ ", "good"),

@@ -123,7 +123,7 @@ class RunScreen(ConsoleScreen):
         run, width, now = self.run_state, self.size.width, self.host.shared.now
         head: list[Line] = [look.title_line(run, now, width), look.bar_line(run, now, width)]
         if self._past is not None:
-            text = f"Replayed from the journal · {instant(self._past.started)} by {self._past.owner}"
+            text = f"Replayed from the journal · {instant(self._past.started)} by {self._past.by}"
             head.append(crop_line((("   ", ""), (text, "dim")), width))
         self.query_one("#head", Lines).show((*head, ()))
         rows = self._rows()

@@ -28,6 +28,7 @@ from console.present import (
 from console.viewstate import RunProgress, StepState
 from sync.events import Phase
 from sync.model import RunKind, RunState
+from sync.plan import PlanCounts
 from sync.views import CampaignResult, Difference, RunResult
 
 WRITING = (Phase.SEND, Phase.WRITE_PREDICTIVE, Phase.WRITE_SALESFORCE)
@@ -106,10 +107,16 @@ def _ended_bar(run: RunProgress, width: int) -> Line:
     if run.end is None:
         return ()
     done, total = share_done(run)
-    predicted = f" (predicted {count(run.plan.predicted.salesforce)})" if run.plan else ""
-    spent = f"{plural(run.end.calls.salesforce, 'call')}{predicted} · {plural(run.end.calls.predictive, 'request')}"
-    words = f"{count(done)} of {count(total)} rows · " if total else ""
-    return crop_line((("   ", ""), (f"{words}{spent} · {lasting(run.end.seconds)}", "dim")), width)
+    parts = [plural(run.end.calls.salesforce, "call"), plural(run.end.calls.predictive, "request")]
+    parts.append(lasting(run.end.seconds))
+    if run.plan and run.simulated:
+        # What a simulation spent are its own reads; what it foresees is the real run's.
+        parts.append(f"for real {plural(run.plan.predicted.salesforce, 'call')}")
+    elif run.plan:
+        parts[0] += f" (predicted {count(run.plan.predicted.salesforce)})"
+    if total and not run.simulated:
+        parts.insert(0, f"{count(done)} of {count(total)} rows")
+    return crop_line((("   ", ""), (" · ".join(parts), "dim")), width)
 
 
 def step_lines(run: RunProgress, width: int) -> tuple[Line, ...]:
@@ -142,7 +149,8 @@ def _step_line(phase: Phase, step: StepState | None, width: int) -> Line:
         spent.append(plural(step.calls.salesforce, "call"))
     if step.calls.predictive:
         spent.append(plural(step.calls.predictive, "request"))
-    line: list[tuple[str, str]] = [name, sign, (fit(words, 30), ""), (fit(" · ".join(spent), 22), "dim")]
+    said = min(30, width - 38)
+    line: list[tuple[str, str]] = [name, sign, (fit(words, said), ""), (fit(" · ".join(spent), 22), "dim")]
     if step.text and width >= 100:
         line.append((crop(step.text, width - 78), "dim"))
     return crop_line(line, width)
@@ -176,14 +184,19 @@ def failure_lines(run: RunProgress, width: int, most: int = 3) -> tuple[Line, ..
     return tuple(lines)
 
 
+def _people(counts: PlanCounts) -> list[tuple[int, str]]:
+    """Members added, removed, changed; the noun stands once, with the first."""
+    said = [(counts.added, "added"), (counts.removed, "removed"), (counts.changed, "changed")]
+    first = next((word for number, word in said if number), "")
+    return [(number, f"{plural(number, 'member') if word == first else count(number)} {word}") for number, word in said]
+
+
 def _did(run: RunProgress) -> list[str]:
     assert run.end is not None
     counts = run.end.counts
     said = (
         (counts.mails_released * run.simulated, plural(counts.mails_released, "e-mail")),
-        (counts.added, plural(counts.added, "member") + " added"),
-        (counts.removed, f"{count(counts.removed)} removed"),
-        (counts.changed, f"{count(counts.changed)} changed"),
+        *_people(counts),
         (counts.editions_created, plural(counts.editions_created, "edition") + " made"),
         (counts.mails_sent, plural(counts.mails_sent, "e-mail") + " sent"),
         (counts.mails_unknown, plural(counts.mails_unknown, "e-mail") + " of unknown fate, never sent again"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from console.present import Line, ago, changes, count, crop, fit, lasting, run_state
@@ -10,53 +11,73 @@ from sync.model import RunKind, RunState
 from sync.views import RunView
 
 
-def _name_width(width: int) -> int:
-    return max(14, min(40, width - (64 if width < 100 else 88)))
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Cells of each column; 0 leaves it out."""
+
+    when: int
+    kind: int
+    campaign: int
+    state: int
+    members: int
+    calls: int
+    took: int
+    by: int
 
 
-def head(width: int) -> Line:
-    """Titles."""
-    line = [
-        ("   ", ""),
-        (fit("When", 10), "head"),
-        (fit("Run", 13), "head"),
-        (fit("Campaign", _name_width(width)), "head"),
-        ("  ", ""),
-        (fit("State", 16), "head"),
-        (fit("Members", 14), "head"),
-        (fit("Calls", 5, "right"), "head"),
-    ]
-    if width >= 100:
-        line += [(fit("Took", 9, "right"), "head"), ("  ", ""), (fit("By", 12), "head")]
-    return tuple(line)
+def _columns(width: int, named: bool) -> _Columns:
+    """What fits; where all runs are of one campaign, its name makes room for how long they took and who ran them."""
+    if width < 76:
+        return _Columns(10, 12, width - 50 if named else 0, 11, 11, 0 if named else 5, 0, 0)
+    took = 9 if width >= (104 if named else 76) else 0
+    by = 16 if width >= (104 if named else 92) else 0
+    campaign = max(14, min(40, width - (64 if not took else 92))) if named else 0
+    return _Columns(10, 13, campaign, 16, 14, 5, took, by)
 
 
-def row(run: RunView, now: datetime, width: int) -> Line:
+def head(width: int, *, named: bool = True) -> Line:
+    """Titles; without the campaign's where all rows are of one."""
+    to = _columns(width, named)
+    cells = (
+        ("When", to.when, "left"),
+        ("Run", to.kind, "left"),
+        ("Campaign", to.campaign, "left"),
+        ("State", to.state, "left"),
+        ("Members", to.members, "left"),
+        ("Calls", to.calls, "right"),
+        ("Took", to.took, "right"),
+        ("  By", to.by, "left"),
+    )
+    return (("   ", ""), *((fit(title, size, side), "head") for title, size, side in cells if size))
+
+
+def row(run: RunView, now: datetime, width: int, *, named: bool = True) -> Line:
     """One run."""
+    to = _columns(width, named)
     glyph, word, tone = run_state(run.state)
+    took = lasting((run.ended - run.started).total_seconds()) if run.ended else "–"
     kind = f"{run.kind.value}{' sim.' if run.simulated else ''}"
-    line = [
-        ("   ", ""),
-        (fit(ago(run.started, now), 10), ""),
-        (fit(kind, 13), "dim"),
-        (fit(run.campaign_name or "all", _name_width(width)), "" if run.campaign_name else "dim"),
-        ("  ", ""),
-        (glyph + " ", tone),
-        (fit(word, 14), ""),
-        (fit(changes(run.counts), 14), ""),
-        (fit(count(run.calls.salesforce), 5, "right"), "dim"),
-    ]
-    if width >= 100:
-        took = lasting((run.ended - run.started).total_seconds()) if run.ended else "–"
-        line += [(fit(took, 9, "right"), "dim"), ("  ", ""), (crop(run.owner, 12), "dim")]
-    return tuple(line)
+    # Narrow lists have no room for "nothing to do".
+    word = word.partition(" to ")[0] if to.state < 16 else word
+    cells = (
+        (ago(run.started, now), to.when, "left", ""),
+        (kind if len(kind) < to.kind else crop(kind.rstrip("."), to.kind - 1), to.kind, "left", "dim"),
+        (crop(run.campaign_name or "all", to.campaign - 1), to.campaign, "left", "" if run.campaign_name else "dim"),
+        (glyph, 2, "left", tone),
+        (word, to.state - 2, "left", ""),
+        (crop(changes(run.counts), to.members - 1), to.members, "left", ""),
+        (count(run.calls.salesforce), to.calls, "right", "dim"),
+        (took, to.took, "right", "dim"),
+        (f"  {run.by}", to.by, "left", "dim"),
+    )
+    return (("   ", ""), *((fit(text, size, side), how) for text, size, side, how in cells if size))
 
 
 _FIELDS: dict[str, Callable[[RunView], str]] = {
     "kind": lambda run: run.kind.value + (" simulated" if run.simulated else ""),
     "state": lambda run: run.state.value,
     "campaign": lambda run: run.campaign_name or "all",
-    "by": lambda run: run.owner,
+    "by": lambda run: run.by,
     "day": lambda run: f"{run.started:%Y-%m-%d}",
 }
 
@@ -97,7 +118,7 @@ def detail(run: RunView | None, width: int) -> Line:
         return ()
     said = run.error or f"{run.calls.salesforce} calls, {run.calls.predictive} requests"
     undone = " · undone" if run.undone_by else f" · undoes {run.undoes}" if run.undoes else ""
-    words = f"{run.run} · {run.started:%Y-%m-%d %H:%M:%S} UTC · {run.owner} · {said}{undone}"
+    words = f"{said}{undone} · {run.started:%Y-%m-%d %H:%M:%S} UTC · {run.run} · {run.by}"
     return (("   ", ""), (crop(words, width - 4), "dim"))
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from textual.app import ComposeResult
 
 from console.messages import RowMoved, RowOpened
-from console.present import Line, crop, fit, hhmm, instant, plural, run_state, since, until
+from console.present import Line, crop, fit, hhmm, instant, plural, run_state, since, until, wrap
 from console.screens.base import ConsoleScreen, bindings_for
 from console.screens.compare_view import compare_lines, instant_of, last_of
 from console.widgets.grid import Grid
@@ -29,7 +29,7 @@ def head(width: int) -> Line:
         (fit("Timer", 10), "head"),
         (fit("Next", 26), "head"),
         (fit("In", 8), "head"),
-        (fit("Last", 28), "head"),
+        (fit("Last tick", 28), "head"),
     )
 
 
@@ -80,7 +80,8 @@ def notes(
     lines.append(())
     there = max((timer.workers for timer in timers), default=0)
     who = f"{plural(there, 'worker')} at work. " if there else ""
-    lines.append(((f"   {who}Timers run while a console or a worker is open; two of them fire a tick once.", "dim"),))
+    said = f"{who}Timers run while a console or a worker is open; two of them fire a tick once."
+    lines += [((f"   {part}", "dim"),) for part in wrap(said, width - 6)]
     return tuple(lines)
 
 

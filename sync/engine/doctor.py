@@ -128,7 +128,7 @@ def _org(parts: Parts) -> Iterator[Check]:
         )
     used = meter_of(parts)
     gear = ladder_of(parts).gear(used.used, used.limit, kept_gear(parts))
-    text = f"{used.used} of {used.limit} calls used in 24 hours" if used.limit else "the org has not told its limit"
+    text = f"{used.used:,} of {used.limit:,} calls used in 24 hours" if used.limit else "the org has not told its limit"
     yield Check("API calls", OK if gear is Gear.NORMAL else ATTENTION, text)
 
 

@@ -163,7 +163,7 @@ def _rule(name: str) -> str:
     owner = OWNERS[name]
     if owner is Owner.BOTH:
         return "three-way" if name == "status" else "one way each"
-    return f"{owner.value} owns it"
+    return f"{owner.value.capitalize()} owns it"
 
 
 def _text(value: object) -> str | None:
@@ -345,8 +345,7 @@ def _verdict(
     nearest = min(open_ones, key=lambda each: (sum(not one.holds for one in each.conditions), each.slot))
     decided = nearest.decided
     assert decided is not None
-    why = f"{decided.text} – {decided.value or 'no'} [{decided.rule}]"
-    return f"not mailed now: edition {nearest.slot} {nearest.name}: {why}"
+    return f"not mailed now: edition {nearest.slot} {nearest.name}: {decided.failing} [{decided.rule}]"
 
 
 def _notes(

@@ -161,7 +161,7 @@ def eight_campaigns() -> tuple[CampaignView, ...]:
             last_state=RunState.PARTIAL,
             note="4 rows",
             owner="Zoë Ångström",
-            warnings=(Warned("partial", "4 rows rejected by a validation rule; enter, then Runs shows them"),),
+            warnings=(Warned("rejected", "4 members with a rejected status. See the run's failed rows."),),
         ),
         view(4, "Ζητήματα πελατών", "drip", 120, (70, 12, 11, 6, 1), (0.613, 0.24), last=HOUR, owner="Νίκος Παππάς"),
         view(
@@ -185,7 +185,9 @@ def eight_campaigns() -> tuple[CampaignView, ...]:
             last=3 * HOUR,
             last_state=RunState.FAILED,
             locked="base and service disagree about 40 members",
-            warnings=(Warned("locked", "locked since yesterday: base and service disagree about 40 members"),),
+            warnings=(
+                Warned("locked", "Locked: base and service disagree about 40 members. Look at it, then unlock it."),
+            ),
         ),
         view(
             8,
@@ -196,7 +198,11 @@ def eight_campaigns() -> tuple[CampaignView, ...]:
             (0.281, 0.055),
             state="closed",
             last=DAY,
-            warnings=(Warned("closed-auto-sync", "closed but auto-sync is on: 2 calls a night; w clears it"),),
+            warnings=(
+                Warned(
+                    "closed-auto-sync", "Closed, but auto-sync is on: every nightly run looks at it. Clear auto-sync."
+                ),
+            ),
         ),
     )
 
@@ -609,9 +615,9 @@ def story(of: MemberView) -> MemberStory:
         email=of.email,
         state="pending",
         fields=(
-            FieldState("email", of.email, of.email, of.email, "agreed", "salesforce owns it"),
+            FieldState("email", of.email, of.email, of.email, "agreed", "Salesforce owns it"),
             FieldState("status", "Sent", "Responded", "Sent", "pending", "three-way"),
-            FieldState("reason", None, "Opt Out Direct", None, "pending", "predictive owns it"),
+            FieldState("reason", None, "Opt Out Direct", None, "pending", "Predictive owns it"),
         ),
         steps=(
             Step(NOW - 80 * HOUR, "salesforce", "member row created in Salesforce", field="member"),
@@ -626,7 +632,7 @@ def story(of: MemberView) -> MemberStory:
             EditionStory(EditionId("ed_2"), 2, "Not Opened", None, False, held),
         ),
         suppressions=(Suppression("global", "opt_out", "Opt Out Direct", NOW - 29 * HOUR),),
-        verdict="not mailed now: edition 2 Not Opened: The member is active – Opt Out Direct [member_active]",
+        verdict="not mailed now: edition 2 Not Opened: The member is active: no, Opt Out Direct [member_active]",
         notes=("opted out in Predictive; the box in Salesforce is not ticked",),
         landed_at=NOW - HOUR,
         asked_at=NOW,

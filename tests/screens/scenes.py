@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,15 @@ def plain_home(put: Callable[[str, str], object]) -> None:
     put("HOME", "/home/ops")
 
 
+@cache
+def _folders() -> tempfile.TemporaryDirectory[str]:
+    """Where this process keeps what scenes write; gone when it ends."""
+    return tempfile.TemporaryDirectory(prefix="predictive-scenes-")
+
+
 def outside() -> Outside:
     """A log and the example configuration, which is read from where the tests run."""
-    folder = Path(tempfile.mkdtemp(prefix="predictive-scene-"))
+    folder = Path(tempfile.mkdtemp(dir=_folders().name))
     return Outside(log=_logged(folder), config=Path("config.example.toml"), exports=folder, env={"TERM": "xterm"})
 
 

@@ -292,3 +292,20 @@ def test_a_piece_of_log_is_read_filtered_and_belongs_together() -> None:
 def test_no_two_keys_everywhere_share_a_letter() -> None:
     names = [name for key in KEYS if "everywhere" in key.where for name in key.keys]
     assert len(names) == len(set(names))
+
+
+def test_a_pause_is_no_alert_and_a_lock_is_one() -> None:
+    view = eight_campaigns()[0]
+    quiet = replace(view, warnings=())
+
+    def told(**more: object) -> list[str]:
+        before, after = (
+            Shared("acme", "writes", NOW, campaigns=(each,), loaded=True) for each in (quiet, replace(quiet, **more))
+        )
+        return [alert.text for alert in alerts(before, after)]
+
+    assert told(paused="cleaning up", warnings=(Warned("paused", "Timers leave it out: cleaning up."),)) == []
+    assert told(locked="counts differ", warnings=(Warned("locked", "Locked: counts differ."),)) == [
+        "Spring launch 2027 is locked: counts differ"
+    ]
+    assert told(warnings=(Warned("drifted", "4 rows moved."),)) == ["Spring launch 2027: 4 rows moved."]

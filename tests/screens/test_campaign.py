@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from console.memberquery import MemberQuery
+from console.present import cells
+from console.screens import campaign_view as look
 from console.screens.campaign import CampaignScreen
 from console.screens.charts_view import by_day, gains, history_rows
 from sync.ids import CampaignId, EditionId
-from sync.model import HistoryHour, Statistics
+from sync.model import Blocked, HistoryHour, Statistics
 from tests.screens.fakes import FakeBackend
+from tests.screens.made import editions, eight_campaigns
 from tests.screens.scenes import console
 from tests.screens.test_journeys import note, text_of, typed
 from tests.screens.waiting import press, settle
@@ -119,3 +123,31 @@ async def test_members_on_screen_stay_there_while_they_are_read_anew() -> None:
         backend.size = 12479
         await screen._count()
         assert screen._members.get("all", far) is None, "another number of members: every page is another one"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_campaigns_title_gives_way_before_its_name_does(width: int) -> None:
+    view = eight_campaigns()[0]
+    shown = "".join(text for text, _ in look.title_line(view, NOW, width))
+    assert cells(shown) == width
+    assert "Spring launch 2027" in shown
+    assert "verified" in shown
+    assert ("auto-sync" in shown) is (width > 60)
+    long = replace(view, campaign=replace(view.campaign, name="A name of many words " * 12))
+    assert cells("".join(text for text, _ in look.title_line(long, NOW, width))) == width
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_why_an_edition_does_not_send_keeps_the_key_that_mends_it(width: int) -> None:
+    view = eight_campaigns()[0]
+    blocked = (
+        Blocked("not_tested", "The edition was never sent to a test member of the campaign."),
+        Blocked("content_missing", "The edition has no subject or no HTML."),
+    )
+    edition = replace(editions(view.campaign.id)[0], blocked_by=blocked, subject=None)
+    shown = ["".join(text for text, _ in line) for line in look.edition_lines(edition, view, width)]
+    assert all(cells(line) <= width for line in shown)
+    assert shown[1].endswith("t test-send")
+    assert shown[2].endswith("e subject")
+    with_subject = look.edition_lines(replace(edition, subject="Guten Tag"), view, width)
+    assert "".join(text for text, _ in with_subject[2]).endswith(":edition --html"), "the subject is not what lacks"

@@ -20,7 +20,7 @@ async def test_why_a_member_got_no_mail() -> None:
         await press(pilot, "enter", "shift+tab", "down", "y")
         assert isinstance(app.screen, MemberScreen)
         shown = text_of(app)
-        assert "→ Not mailed now: edition 2 Not Opened: The member is active – Opt Out" in shown
+        assert "→ Not mailed now: edition 2 Not Opened: The member is active: no, Opt Out" in shown
         assert "✔ 1 Initial" in shown
         assert "30h" in shown or "yesterday" in shown
         await press(pilot, "down")

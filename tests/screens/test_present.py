@@ -193,3 +193,9 @@ def test_counts_in_words() -> None:
     assert present.changes(PlanCounts(added=9, removed=2, changed=1200)) == "+9 −2 ~1,200"
     assert present.changes(PlanCounts()) == "–"
     assert present.calls(Calls(6, 1)) == "6 calls · 1 request"
+
+
+def test_blanks_at_the_end_are_cut_without_a_sign() -> None:
+    line = (("abc", ""), ("  ", ""), ("de   ", "dim"), ("     ", ""))
+    assert present.crop_line(line, 7) == (("abc", ""), ("  ", ""), ("de", "dim"))
+    assert "".join(text for text, _ in present.crop_line(line, 6)) == "abc  …"

@@ -9,6 +9,7 @@ import pytest
 
 from console.app import ConsoleApp
 from console.failureboard import Board, Place
+from console.present import cells
 from console.screens import runs_view
 from console.screens.errors import ErrorsScreen
 from console.screens.journal import JournalScreen
@@ -170,3 +171,18 @@ def test_the_board_marks_and_chooses_rows_of_one_run() -> None:
     assert len(less.marked) == 9, "marks of rows that are gone go with them"
     assert [marked.turned(group).at(number).row is None for number in (0, 1, 17)] == [True, False, True]  # type: ignore[union-attr]
     assert NOW - timedelta(hours=1) == board.groups[0].newest
+
+
+@pytest.mark.parametrize("width", [60, 76, 80, 92, 104, 120])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_run_keeps_its_columns_within_the_terminal(width: int, named: bool) -> None:
+    one = replace(run_views()[0], owner="box/4026531836:28067:10851", state=RunState.NOTHING_TO_DO)
+    head = "".join(text for text, _ in runs_view.head(width, named=named))
+    row = "".join(text for text, _ in runs_view.row(one, NOW, width, named=named))
+    assert cells(head) < width
+    assert cells(row) < width
+    assert ("Campaign" in head) is named
+    assert ("box:28067" in row) is (width >= (104 if named else 92))
+    assert "4026531836" not in row
+    detail = "".join(text for text, _ in runs_view.detail(replace(one, error="The org is locked."), width))
+    assert detail.startswith("   The org is locked."), "what went wrong comes first"

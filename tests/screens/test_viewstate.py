@@ -9,6 +9,7 @@ import pytest
 from console import lastview, savedviews
 from console.filters import matches, problem
 from console.orders import ORDERS
+from console.present import cells
 from console.screens import overview_view
 from console.screens.campaign_view import overview_lines
 from console.screens.plan_view import Group, Item, Outline, said, split_label
@@ -268,3 +269,24 @@ def test_what_was_never_started_has_no_figures() -> None:
     told_tab = "\n".join("".join(text for text, _ in line) for line in overview_lines(fresh, NOW, 100, ()))
     assert "never started: none of them is in Predictive" in told_tab
     assert "inactive" not in told_tab
+
+
+def test_the_panel_beside_the_list_is_never_longer_than_said() -> None:
+    every = [*eight_campaigns(), *many_campaigns()]
+    assert max(len(overview_view.detail_lines(view, NOW, 40)) for view in every) <= overview_view.PANEL_LINES
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("most", [1, 3, 8])
+def test_what_needs_a_person_names_the_key_of_the_chosen_campaign(width: int, most: int) -> None:
+    views = eight_campaigns()
+    keys = {"closed-auto-sync": "w clears it", "locked": "U unlocks it", "rejected": "6 lists them"}
+    for chosen in views:
+        lines = overview_view.warning_lines(views, chosen, width, most)
+        shown = ["".join(text for text, _ in line) for line in lines]
+        assert len(lines) <= most
+        assert all(cells(line) <= width for line in shown)
+        hinted = [text.strip() for line in lines for text, tone in line if tone == "key" and text]
+        assert hinted == [keys[warned.code] for warned in chosen.warnings][: len(hinted)]
+        if most > 1:
+            assert len(hinted) == len(chosen.warnings)
