@@ -16,7 +16,7 @@ help:
 	@echo "make demo         set up what is needed to run, then open the demo (a tour when there is no terminal)"
 	@echo "make test         set up, then the quick tests (under 3 minutes on 2 cores)"
 	@echo "make test-all     the quick tests and the slow ones"
-	@echo "make walks        every key of every place at a real terminal; on a machine with nothing else to do"
+	@echo "make walks        every key of every place again: in 16 colours, at 60 columns, as in tmux and screen"
 	@echo "make soak         the state machine for long: SOAK_SEED (drawn), SOAK_EXAMPLES (1000), SOAK_STEPS (50)"
 	@echo "make lint         ruff, mypy, import contracts"
 	@echo "make bench        measure, write tests/bench/results.json and the README's tables (ONLY=calls: one section)"

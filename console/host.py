@@ -39,6 +39,8 @@ from sync.errors import PredictiveError
 from sync.views import CampaignView, RunResult
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
+
     from sync.settings import ConsoleSettings
 
 COMMAND = "command"
@@ -175,6 +177,16 @@ class Host(SentOnce):
             return
         await super().on_event(event)
 
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's, with escape told from a key that comes with it in one piece."""
+        found = super().get_driver_class()
+        module = sys.modules[found.__module__]
+        if hasattr(module, "XTermParser"):
+            from console.escapes import Parser
+
+            vars(module)["XTermParser"] = Parser
+        return found
+
     def _opening(self) -> bool:
         """What is in front still reads what it shows, or a command looks for what it names."""
         if not self.in_front:
@@ -264,12 +276,14 @@ class Host(SentOnce):
         self.exit(0)
 
     def finish_and_leave(self) -> None:
-        """Stop what writes after its present batch, then close."""
+        """Stop what writes after its present batch, then close; until then the screen says what is waited for."""
         self._leaving = True
         for job in self.bridge.jobs.values():
             job.cancel.set()
         if self.bridge.writing is None:
             self.leave()
+        else:
+            self.front.say("Leaves after the batch in flight; the rest waits for the next run.", "◐", "attention")
 
     def _fatal_error(self) -> None:
         """End with one line and without a traceback: frames hold tokens, and a traceback prints them."""

@@ -106,6 +106,9 @@ class Work(Around):
         if writing is None:
             self.leave()
             return
+        if self._leaving:
+            self.finish_and_leave()
+            return
         self.ask(
             "Leave while a run is writing?",
             (

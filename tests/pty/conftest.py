@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from tests.bench import bigstate
+from tests.cli.sides import Box
+from tests.pty.ground import Ground
 from tests.pty.screen import Terminal
 
 
@@ -30,3 +32,11 @@ def terminal() -> Iterator[Any]:
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A configuration whose state holds thirty campaigns; nothing answers at its addresses."""
     return bigstate.make(tmp_path_factory.mktemp("stored"), campaigns=30, members=400)
+
+
+@pytest.fixture
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """A sandbox in step and a configuration for it; for each walk its own, so that none finds what others left."""
+    box = Box.start(tmp_path_factory.mktemp("home"), "--campaigns", "2", "--members", "12", "--synced")
+    yield Ground.on(box, tmp_path_factory.mktemp("walk"))
+    box.stop()

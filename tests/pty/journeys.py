@@ -56,7 +56,7 @@ def _campaign_verbs(walk: Walker, ground: Ground) -> None:
     before = {kind: ground.ids(kind) for kind in ("refresh", "verify")}
     person = ground.joined(one)
     walk.finds(one["Name"])
-    walk.presses("overview", "open", "Editions 5", "Initial")
+    walk.presses("overview", "open", "Editions", "Initial", "!Last sync")
     walk.sends("\x1b", "Last sync")
     walk.presses("overview", "sync", "› Synchronize", "+ 1 member added")
     assert person not in box.service_members(one["Id"])
@@ -103,13 +103,13 @@ def campaign(walk: Walker, ground: Ground) -> None:
     walk.opens(one["Name"])
     walk.presses("campaign", "sync", "› Synchronize", "+ 1 member added")
     assert person not in box.service_members(one["Id"])
-    walk.sends("\x1b", "Editions 5")
+    walk.sends("\x1b", "Editions", "Initial", "!Last sync")
     walk.presses("campaign", "refresh", "› Refresh", ended)
     assert ground.runs("refresh", one)
-    walk.sends("\x1b", "Editions 5")
+    walk.sends("\x1b", "Editions", "Initial", "!Last sync")
     walk.presses("campaign", "verify", "nothing is written")
     walk.sends("o", "› Verify", ended)
-    walk.sends("\x1b", "Editions 5")
+    walk.sends("\x1b", "Editions", "Initial", "!Last sync")
     walk.presses("campaign", "edit", "Subject of")
     walk.sends("Guten Tag\r", "has its new subject")
     assert _edition(ground, one["Id"])["subject"] == "Guten Tag"
@@ -137,7 +137,7 @@ def campaign(walk: Walker, ground: Ground) -> None:
     walk.sends("y", "› New Edition", ended)
     assert box.unequal(fresh["Id"], activity=False) == []
     ground.lock(fresh)
-    walk.sends("\x1b", "Editions 5")
+    walk.sends("\x1b", "Editions", "Initial", "!Last sync")
     walk.presses("campaign", "unlock", "Unlock", "its counts differ")
     walk.sends("counted by hand\r", "is unlocked")
     ground.says("sync", fresh["Id"])
@@ -159,7 +159,7 @@ def members(walk: Walker, ground: Ground) -> None:
     one = ground.started()
     walk.reads(ground)
     walk.opens(one["Name"])
-    walk.sends("\x1b[Z", "@firma")
+    walk.sends("\x1b[Z", "@fi")
     person = ground.joined(one, "Zykov")
     walk.presses("members", "load_members", "members read")
     assert any(line.get("person_id") == person for line in ground.says("members", one["Id"]).lines)
@@ -204,7 +204,7 @@ def member(walk: Walker, ground: Ground) -> None:
     names = {person: box.service_members(one["Id"])[person]["email"] for person in (out, renamed)}
     walk.reads(ground)
     walk.opens(one["Name"])
-    walk.sends("\x1b[Z", "@firma")
+    walk.sends("\x1b[Z", "@fi")
     walk.sends("g", "members read")
     walk.sends(f"/{names[out]}\r", lambda now: names[out] in now.text and "L3" not in now.text)
     walk.sends("y", "Why mailed or not", "every condition")
@@ -229,7 +229,7 @@ def member(walk: Walker, ground: Ground) -> None:
 def everywhere(walk: Walker, ground: Ground) -> None:
     """Every key that works on every screen."""
     for id, seen in (
-        ("view_runs", "Calls"),
+        ("view_runs", "When Run"),
         ("view_schedule", "Tonight"),
         ("view_api", "By run kind"),
         ("view_doctor", "set-up"),

@@ -96,7 +96,7 @@ def _failed(walk: Walker, ground: Ground) -> None:
     box, one = ground.box, ground.started()
     ground.refusing(one)
     try:
-        walk.sends("2", "Calls", "hourly")
+        walk.sends("2", "When Run", "hourly")
         walk.sends("/kind:hourly state:partial\r", no_line, "!nothing to do")
         walk.sends("\r", "Replayed from the journal", "rejected")
         walk.presses("run", "details", "2 ×", "!rejected")
@@ -114,7 +114,7 @@ def _failed(walk: Walker, ground: Ground) -> None:
     box.update("Lead", sorted(box.org_members(one["Id"]))[0], LastName="Zimmer")
     done = ground.says("sync", one["Id"]).summary
     walk.sends("1", "Last sync")
-    walk.sends("2", "Calls")
+    walk.sends("2", "When Run")
     walk.sends(f"/{done['run']}\r", no_line, "!initial")
     walk.sends("\r", "Replayed from the journal")
     walk.presses("run", "undo", "› Undo manual", "1 change ·")
@@ -129,20 +129,20 @@ def runs(walk: Walker, ground: Ground) -> None:
     one = ground.started()
     person = ground.joined(one)
     done = ground.says("sync", one["Id"]).summary
-    walk.sends("2", "Calls")
+    walk.sends("2", "When Run")
     walk.presses("runs", "filter", filtering)
     walk.sends(f"{done['run']}\r", no_line, "!initial")
     walk.presses("runs", "open_run", "Replayed from the journal")
-    walk.sends("\x1b", "Calls")
+    walk.sends("\x1b", "When Run")
     walk.presses("runs", "rows", "› journal")
-    walk.sends("\x1b", "Calls")
+    walk.sends("\x1b", "When Run")
     walk.presses("runs", "undo", "› Undo manual", "1 member removed")
     walk.sends("a", "apply 3")
     walk.sends("y", ended)
     assert person not in ground.box.service_members(one["Id"])
     undone = ground.runs("undo")[0]
     assert undone["undoes"] == done["run"]
-    walk.sends("\x1b", "Calls")
+    walk.sends("\x1b", "When Run")
     walk.sends("\x1b", "initial")
     walk.presses("runs", "back", "Last sync")
 
@@ -154,7 +154,7 @@ def campaign_runs(walk: Walker, ground: Ground) -> None:
     ground.says("sync", one["Id"])
     walk.reads(ground)
     walk.opens(one["Name"])
-    walk.sends("\x1b[Z", "@firma")
+    walk.sends("\x1b[Z", "@fi")
     walk.to_tab("manual")
     walk.presses("campaign_runs", "open_run", "Replayed from the journal")
     walk.sends("\x1b", "manual", "!Replayed from the journal")
@@ -171,7 +171,7 @@ def journal(walk: Walker, ground: Ground) -> None:
     one = ground.started(3)
     ground.refusing(one)
     ground.calm()
-    walk.sends("2", "Calls")
+    walk.sends("2", "When Run")
     walk.sends("/kind:hourly state:partial\r", no_line, "!nothing to do")
     walk.sends("l", "› journal", "rows")
     walk.presses("journal", "row_state", "written")
@@ -180,7 +180,7 @@ def journal(walk: Walker, ground: Ground) -> None:
     walk.presses("journal", "filter", filtering)
     walk.sends("nobody like that\r", "No row is like that")
     walk.sends("\x1b", "!No row is like that")
-    walk.presses("journal", "back", "Calls")
+    walk.presses("journal", "back", "When Run")
 
 
 def errors(walk: Walker, ground: Ground) -> None:

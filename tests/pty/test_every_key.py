@@ -4,12 +4,11 @@ does, the command line tells the same, and nothing flickers."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from console.keys import KEYS
-from tests.cli.sides import Box
 from tests.pty import journeys, journeys_runs, journeys_views
 from tests.pty.ground import ORG, Ground
 from tests.pty.walker import Walker, bindings
@@ -39,28 +38,30 @@ JOURNEYS: dict[str, Journey] = {
     "help": journeys_views.help,
 }
 
-XTERM, CONSOLE = ("xterm-256color", 80, 24), ("linux", 80, 24)
-FEW_COLOURS = ("everywhere", "runs", "members", "settings", "errors", "api", "doctor", "help")
-"""Places that are walked in 16 colours, too."""
+XTERM, CONSOLE, NARROW = ("xterm-256color", 80, 24), ("linux", 80, 24), ("xterm-256color", 60, 24)
 
-WALKS = [*((place, *XTERM) for place in JOURNEYS), *((place, *CONSOLE) for place in FEW_COLOURS)]
+TMUX, SCREEN = ("tmux-256color", 80, 24), ("screen-256color", 80, 24)
+
+OTHERS = [
+    *((place, *CONSOLE) for place in JOURNEYS),
+    *((place, *NARROW) for place in JOURNEYS),
+    *((place, *TMUX) for place in ("overview", "everywhere")),
+    *((place, *SCREEN) for place in ("plan", "everywhere")),
+]
+"""Walks beyond those in the terminal that most have; they take three times as long."""
+
+WALKS = [
+    *(pytest.param(place, *XTERM, id=place) for place in JOURNEYS),
+    *(pytest.param(*walk, id="-".join(map(str, walk)), marks=pytest.mark.walk) for walk in OTHERS),
+]
 
 
 def test_every_place_has_a_walk() -> None:
     assert set(JOURNEYS) == {place for key in KEYS for place in key.where}
 
 
-@pytest.fixture
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    """A sandbox in step and a configuration for it; for each walk its own, so that none finds what others left."""
-    box = Box.start(tmp_path_factory.mktemp("home"), "--campaigns", "2", "--members", "12", "--synced")
-    yield Ground.on(box, tmp_path_factory.mktemp("walk"))
-    box.stop()
-
-
 @pytest.mark.slow
-@pytest.mark.walk
-@pytest.mark.parametrize(("place", "term", "columns", "lines"), WALKS, ids=str)
+@pytest.mark.parametrize(("place", "term", "columns", "lines"), WALKS)
 def test_every_key(ground: Ground, place: str, term: str, columns: int, lines: int) -> None:
     shown = Watched(
         "--config", str(ground.config), "--org", ORG, home=ground.box.home, term=term, columns=columns, lines=lines,

@@ -55,8 +55,7 @@ class Newcomer:
         self.presses("?")
         self.terminal.wait(lambda _: self._bar().startswith("esc back"))
         row = re.compile(rf"^ {{3}}(\S+)\s+{re.escape(label)}:")
-        seen = ""
-        while self.terminal.text != seen:
+        while True:
             found = next((match for line in self.terminal.rows if (match := row.match(line))), None)
             if found:
                 self.presses("esc")
@@ -65,9 +64,9 @@ class Newcomer:
                 )
                 return found[1]
             seen = self.terminal.text
+            assert "↓" in seen, f"the help names no key for {label!r}:\n{seen}"
             self.presses("pagedown")
-            self.terminal.quiet()
-        raise AssertionError(f"the help names no key for {label!r}:\n{self.terminal.text}")
+            self.terminal.wait(lambda now, seen=seen: now.text != seen)
 
     def does(self, label: str) -> None:
         """Look a label up in the help and press its key."""
@@ -77,7 +76,6 @@ class Newcomer:
         """Press the key printed before *words* on screen: in the key bar, a menu or a question."""
         sought = re.compile(rf"(\S+) {re.escape(words)}")
         self.terminal.wait(lambda now: sought.search(now.text) is not None)
-        self.terminal.quiet()
         found = sought.search(self.terminal.text)
         assert found, f"no key is printed beside {words!r}:\n{self.terminal.text}"
         self.presses(found[1])
@@ -114,7 +112,7 @@ def test_previews_and_applies_a_sync(box: Box, newcomer: Newcomer) -> None:
     newcomer.presses_beside("Apply")
     newcomer.waits_for("Apply 1 change")
     newcomer.presses_beside("apply 1")
-    newcomer.waits_for("done", "1 changed")
+    newcomer.waits_for("done", "1 member changed")
     first = box.campaigns()[0]["Id"]
     assert "Zzyzx-Newname" in [member["last_name"] for member in box.service_members(first).values()]
 
@@ -125,8 +123,9 @@ def test_finds_why_a_member_got_no_mail(newcomer: Newcomer) -> None:
     for _ in range(8):
         if newcomer.sees("E-mail Status Level"):
             break
+        before = newcomer.terminal.text
         newcomer.presses_beside("next tab")
-        newcomer.terminal.quiet()
+        newcomer.terminal.wait(lambda now, before=before: now.text != before)
     newcomer.does("Why")
     newcomer.waits_for("Why mailed or not", "every condition", "Not mailed now", "✖")
 

@@ -316,6 +316,10 @@ async def test_leaving_while_a_run_writes_asks_and_finishes_the_batch() -> None:
         assert isinstance(app.screen, RunScreen)
         await send(pilot, "q", "y")
         assert app.is_running
+        assert "Leaves after the batch in flight" in note(app)
+        await send(pilot, "q")
+        assert isinstance(app.screen, RunScreen), "it is not asked again"
+        assert "Leaves after the batch in flight" in note(app)
         backend.hold.set()
         await until(lambda: app.return_value is not None, "the app to leave")
     assert app.return_value == 0
