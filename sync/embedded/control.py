@@ -53,7 +53,7 @@ class Control:
                 self._route("/faults", GET=self._list_faults, POST=self._add_faults, DELETE=self._clear_faults),
                 self._route("/sharing", GET=self._shared, POST=self._share),
                 self._route("/records", POST=self._records),
-                self._route("/transactions", POST=self._begin),
+                self._route("/transactions", GET=self._list_held, POST=self._begin),
                 self._route("/transactions/{name}:commit", POST=lambda _b, p: self._end(p, commit=True)),
                 self._route("/transactions/{name}:rollback", POST=lambda _b, p: self._end(p, commit=False)),
                 self._route("/rules", GET=self._list_rules, POST=self._add_rules, DELETE=self._clear_rules),
@@ -184,7 +184,15 @@ class Control:
     def _records(self, body: Mapping[str, Any], _path: Any) -> Any:
         return {"ids": self._work().apply(operations_of(body))}
 
+    def _list_held(self, _body: Any, _path: Any) -> Any:
+        return {"open": self._work().open()}
+
     def _begin(self, body: Mapping[str, Any], _path: Any) -> Any:
+        for verb in ("commit", "rollback"):
+            if verb in body:
+                return self._end({"name": str(body[verb])}, commit=verb == "commit")
+        if not body:
+            raise ValueError('give {"operations": […]} to hold, or {"commit": id} or {"rollback": id} to end')
         name, stamp = self._work().begin(operations_of(body), body.get("seconds"))
         return {"id": name, "stamp": instant_text(stamp)}
 

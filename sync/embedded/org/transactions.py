@@ -73,6 +73,11 @@ class Transactions:
             self._org.state.locked |= holds
         return name, stamp
 
+    def open(self) -> list[str]:
+        """The names of the transactions that are held."""
+        with self._lock:
+            return list(self._held)
+
     def settle(self) -> None:
         """Commit what is due by the clock."""
         if not self._held:

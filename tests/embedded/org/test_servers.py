@@ -170,13 +170,20 @@ def test_control_of_records_sharing_rules_and_quota(servers: EmbeddedServers, ht
     assert http.get(f"{BASE}/sobjects/Lead/{lead}?fields=Title").json()["Title"] is None
     servers.control("POST", f"/transactions/{held['id']}:commit")
     assert http.get(f"{BASE}/sobjects/Lead/{lead}?fields=Title").json()["Title"] == "Held"
+    held = servers.control("POST", "/transactions", {"operations": [{"id": lead, "values": {"Title": "Again"}}]})
+    assert servers.control("GET", "/transactions")["open"] == [held["id"]]
+    assert servers.control("POST", "/transactions", {"commit": held["id"]})["ids"] == [lead]
+    assert http.get(f"{BASE}/sobjects/Lead/{lead}?fields=Title").json()["Title"] == "Again"
+    for wrong in ({"commit": held["id"]}, {}):
+        with pytest.raises(EmbeddedError):
+            servers.control("POST", "/transactions", wrong)
     with pytest.raises(EmbeddedError, match="unknown setting"):
         servers.control("POST", "/settings", {"nope": 1})
     assert servers.control("POST", "/settings", {"page_rows": 250})["page_rows"] == 250
     page = http.get(f"{BASE}/query", params={"q": "SELECT Id FROM CampaignMember"}).json()
     assert (len(page["records"]), page["done"]) == (250, False)
     servers.control("POST", "/settings", {"page_rows": 2000})
-    assert servers.control("GET", "/usage")["salesforce"] == 5
+    assert servers.control("GET", "/usage")["salesforce"] == 6
     quota = servers.control("GET", "/quota")
     assert servers.control("POST", "/quota", {"max": quota["used"]})["max"] == quota["used"]
     assert http.get(f"{BASE}/limits").status_code == 403
