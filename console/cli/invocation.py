@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import uuid
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING
 from console.cli.signals import INTERRUPTED, Stopping, endings, interrupt
 from sync.clock import Clock, SystemClock
 from sync.errors import Cancelled, PredictiveError
-from sync.ids import RunId
 from sync.model import Calls, Campaign, RunKind
 
 if TYPE_CHECKING:
@@ -52,7 +50,7 @@ class Invocation:
         asks: False where no question may be put although there is a terminal.
     """
 
-    __slots__ = ("_looking", "_make_report", "_report", "_shell", "asks", "clock", "options")
+    __slots__ = ("_make_report", "_report", "_shell", "asks", "clock", "options")
 
     def __init__(self, options: Namespace, report: Callable[[], Report], clock: Clock, *, asks: bool = True) -> None:
         self.options = options
@@ -61,7 +59,6 @@ class Invocation:
         self.clock = clock
         self.asks = asks
         self._shell: Shell | None = None
-        self._looking = RunId(f"looking-{uuid.uuid4().hex}")
 
     @property
     def report(self) -> Report:
@@ -142,15 +139,8 @@ class Invocation:
         """
         given = self.options.campaign
         named = [given] if isinstance(given, str) else list(given or ())
-        from sync.http.calls import made_for
-
-        with made_for(run=self._looking):
-            found = {campaign.id: campaign for campaign in map(self.shell().resolve, named)}
+        found = {campaign.id: campaign for campaign in map(self.shell().resolve, named)}
         return tuple(found.values())
-
-    def spent_looking(self) -> Calls:
-        """Requests that finding the named campaigns took: the run that follows did not make them, the command did."""
-        return self.shell().store.ledger.calls_of(self._looking)
 
     def spent(self) -> Calls:
         """All requests that the command has made so far; none when it never reached the engine."""

@@ -67,8 +67,7 @@ def plan(invocation: Invocation) -> int:
         ) from error
     code = 3 if options.detailed_exitcode and left else 0
     shown = [] if options.json else words(made, _groups(invocation, made), _first_rows(invocation, made))
-    calls = (shell.run(made.run).calls if made.run is not None else made.cost.predicted) + invocation.spent_looking()
-    invocation.report.plan(made, shown, calls=calls, seconds=seconds, exit_code=code)
+    invocation.report.plan(made, shown, calls=invocation.spent(), seconds=seconds, exit_code=code)
     return code
 
 

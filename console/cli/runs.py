@@ -57,8 +57,9 @@ def _known_rule(rule: str) -> str:
 
 
 def finish(invocation: Invocation, result: RunResult) -> int:
-    """Report *result*, with what finding its campaigns cost; its exit code."""
-    spent = invocation.spent_looking()
+    """Report *result*, with what the command spent beside it: on finding campaigns, on a plan or a simulation before
+    it; its exit code."""
+    spent = invocation.spent() - result.calls
     result = replace(
         result, calls=result.calls + spent, predicted=result.predicted + spent, maximum=result.maximum + spent
     )

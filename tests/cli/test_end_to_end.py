@@ -233,6 +233,16 @@ def test_a_row_that_moved_since_is_left_and_said(box: Box, first: Row, tmp_path:
 
 
 @pytest.mark.slow
+def test_undo_counts_the_calls_of_its_plan(box: Box, first: Row) -> None:
+    started(box, first["Id"])
+    stir(box, first["Id"])
+    run = done(box, "sync", first["Id"])["run"]
+    undone = counted(box, "undo", run)
+    assert (undone.code, undone.summary["kind"]) == (0, "undo")
+    assert undone.summary["api_calls"]["salesforce"] >= 1, "what it takes back is looked at first"
+
+
+@pytest.mark.slow
 def test_guard_on_removals(box: Box, first: Row) -> None:
     campaign = first["Id"]
     started(box, campaign)
