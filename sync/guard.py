@@ -120,7 +120,7 @@ def judge_plan(
         deletes += figures.deletes
         mails += figures.mails
         verdicts += _campaign(figures, figures.limits or limits, raised)
-    verdicts += _total(deletes, mails, canaries_gone or (), limits, raised)
+    verdicts += _total(deletes, mails, canaries_gone or (), limits, raised, single=len(judged) == 1)
     objecting = {verdict.rule for verdict in verdicts}
     passed = _passed(judged, limits, mails, canaries=canaries_gone is not None)
     every = (*verdicts, *(verdict for verdict in passed if verdict.rule not in objecting))
@@ -136,6 +136,7 @@ def _verdict(
     *,
     campaign_id: CampaignId | None = None,
     without_deletes: bool = False,
+    by_name: bool = False,
     remedy: str = "",
 ) -> GuardVerdict:
     """A guard whose default limit *figure* has passed; a raised limit may let it through."""
@@ -146,8 +147,8 @@ def _verdict(
     else:
         ways = ["apply --without-deletes"] if without_deletes else []
         ways.append(f"--allow {rule}={figure:g} --reason TEXT for this run")
-        if without_deletes:
-            ways.append("confirm with the campaign's name")
+        if by_name:
+            ways.append("confirm with the campaign's name (--confirm NAME)")
         ending = "To go on: " + ", or ".join(([remedy] if remedy else []) + ways)
     return GuardVerdict(
         rule=rule,
@@ -184,6 +185,7 @@ def _campaign(figures: CampaignFigures, limits: GuardLimits, raised: Mapping[str
             raised,
             campaign_id=where,
             without_deletes=True,
+            by_name=True,
         )
     for side, count in (("Salesforce", figures.org), ("Predictive", figures.service)):
         if figures.base >= limits.empty_from and count == 0:
@@ -238,7 +240,13 @@ def _fields(figures: CampaignFigures, limits: GuardLimits, raised: Mapping[str, 
 
 
 def _total(
-    deletes: int, mails: int, canaries_gone: tuple[str, ...], limits: GuardLimits, raised: Mapping[str, float]
+    deletes: int,
+    mails: int,
+    canaries_gone: tuple[str, ...],
+    limits: GuardLimits,
+    raised: Mapping[str, float],
+    *,
+    single: bool,
 ) -> Iterable[GuardVerdict]:
     if deletes > limits.delete_run:
         yield _verdict(
@@ -248,6 +256,7 @@ def _total(
             f"{deletes} members would be removed in this run (at most {limits.delete_run})",
             raised,
             without_deletes=True,
+            by_name=single,
         )
     if mails > limits.flood_run:
         yield _verdict(

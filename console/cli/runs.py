@@ -29,9 +29,9 @@ def guards(invocation: Invocation) -> dict[str, Any]:
     for word in options.allow:
         rule, sign, limit = word.partition("=")
         try:
-            allow[_known_rule(rule)] = float(limit)
+            allow[_known_rule(rule)] = _limit(limit)
         except ValueError:
-            wrong = f"{limit!r} is no number" if sign else "the limit is missing"
+            wrong = f"{limit!r} is no number from 0 on" if sign else "the limit is missing"
             raise UsageError(
                 f"--allow {word}: {wrong}", remedy="write --allow RULE=LIMIT, such as deletes=50"
             ) from None
@@ -40,6 +40,13 @@ def guards(invocation: Invocation) -> dict[str, Any]:
             "--allow needs --reason TEXT", left_undone="nothing was written", remedy="say why; the journal keeps it"
         )
     return {"allow": allow, "reason": options.reason or ""}
+
+
+def _limit(text: str) -> float:
+    limit = float(text)
+    if not 0 <= limit < float("inf"):
+        raise ValueError(text)
+    return limit
 
 
 def _known_rule(rule: str) -> str:

@@ -108,3 +108,15 @@ def test_guards_without_anything_to_judge_say_nothing() -> None:
     rules = [verdict.rule for verdict in judge_plan([figures(mails=7, never_sent=True)], GuardLimits())]
     assert "canary" not in rules
     assert rules[-2:] == ["flood-first", "flood"]
+
+
+def test_a_refusal_offers_only_what_lets_it_pass() -> None:
+    """Typing the name passes removals of one campaign; not an empty side, and not a run's total over several."""
+    gone = figures(deletes=100)
+    said = {each.rule: each.text for each in judge_plan([gone], GuardLimits(delete_run=99)) if not each.passed}
+    assert all("--confirm NAME" in said[rule] for rule in ("deletes", "deletes-run"))
+    said = {
+        each.rule: each.text for each in judge_plan([figures(deletes=100, org=0), gone], GuardLimits(delete_run=99))
+    }
+    assert "--confirm NAME" not in said["side-empty"]
+    assert "--confirm NAME" not in said["deletes-run"]
