@@ -59,13 +59,25 @@ def _run(words: list[str]) -> int:
         try:
             options = parse(words)
         except PredictiveError as error:
-            _say(error.line())
-            return error.exit_code
+            return _wrong_usage(error, words)
         except BrokenPipeError:
             return 0  # whoever wanted the help has read enough of it
     from console.cli.invocation import run_command
 
     return run_command(options)
+
+
+def _wrong_usage(error: PredictiveError, words: list[str]) -> int:
+    """One line; whoever reads JSON lines has a first and a last one all the same."""
+    if "--json" in words:
+        from console.cli.parser import program
+        from console.report import JsonReport
+        from sync.model import Calls
+
+        JsonReport(sys.stdout, sys.stderr, program()).failure(error, None, simulated=False, calls=Calls())
+    else:
+        _say(error.line())
+    return error.exit_code
 
 
 def _say(line: str) -> None:

@@ -248,6 +248,19 @@ def test_a_port_in_use(box: Box) -> None:
     one_line(spawned("sandbox", "--port", port, home=box.home), 1, port)
 
 
+def test_wrong_usage_has_its_lines_for_whoever_reads_json(box: Box) -> None:
+    for words in (("sync",), ("sync", "X", "--bogus"), ("nonsense",)):
+        ended = box.run(*words)
+        assert (ended.code, len(ended.talk.splitlines())) == (2, 1), words
+        first, last = (json.loads(line) for line in ended.out.splitlines())
+        assert (first["type"], last["type"], last["exit_code"], last["error"]) == (
+            "version",
+            "summary",
+            2,
+            ended.talk.strip(),
+        )
+
+
 def test_json_ends_with_a_summary_even_then(box: Box) -> None:
     ended = box.run("sync", "nowhere")
     assert ended.code == 2
