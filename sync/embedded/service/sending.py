@@ -186,12 +186,12 @@ def turn(
 
 
 def oldest_by_address(conn: Connection, campaign_id: str) -> dict[str, str]:
-    """E-mail address → the person that was added first with it."""
+    """E-mail address → the person that was added first with it; within a second the member rows' ids tell."""
     m = schema.members.c
     rows = conn.execute(
         select(m.email, m.person_id)
         .where(m.campaign_id == campaign_id, m.deleted.is_(False), m.email.is_not(None))
-        .order_by(m.added_at.desc(), m.person_id.desc())
+        .order_by(m.added_at.desc(), m.member_id.desc(), m.person_id.desc())
     )
     return {rules.email_key(email): person_id for email, person_id in rows}
 

@@ -16,7 +16,7 @@ import pytest
 
 from sync.embedded.service import release
 from sync.embedded.service.service import DeliveryError, Sender
-from tests.embedded.service.conftest import CAMPAIGN, OTHER, House
+from tests.embedded.service.conftest import CAMPAIGN, OTHER, House, upsert
 
 DAY = 86400
 
@@ -177,6 +177,14 @@ def test_the_oldest_member_of_an_address_is_mailed(house: House) -> None:
     house.add("00QB", email="SAME@example.com", added_at="2026-11-10T00:00:00Z")
     house.mail_everybody()
     assert [m["person_id"] for m in house.mails()] == ["00QB"]
+
+
+def test_of_members_added_in_one_second_the_first_row_is_the_oldest(house: House) -> None:
+    house.ready(house.editions()[0])
+    same = {"email": "same@example.com", "added_at": "2026-11-20T00:00:00Z"}
+    house.batch([upsert("003C", **same) | {"member_id": "00v2"}, upsert("00QA", **same) | {"member_id": "00v1"}])
+    house.mail_everybody()
+    assert [m["person_id"] for m in house.mails()] == ["00QA"]
 
 
 def test_an_opt_in_says_from_which_edition_on(make: Callable[..., House]) -> None:
