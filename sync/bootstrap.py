@@ -199,6 +199,8 @@ class Shell(Mending):
             api_version=settings.api_version,
             auto_sync=[CampaignId(each) for each in self.settings.auto_sync],
             test_members=[PersonId(each) for each in self.settings.test_members],
+            # Beside the state there is room for a campaign; the machine's own place may be memory.
+            folder=None if "://" in self.settings.state_url else Path(self.settings.state_url).parent,
         )
 
     def _service(self) -> PredictiveService:

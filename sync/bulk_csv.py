@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import inf
@@ -18,6 +18,8 @@ from typing import Any
 NULL = "#N/A"
 """What sets a field to null."""
 
+_BLOCK = 100_000
+
 _QUOTED = re.compile(r"[^\w#/:@.+-]")
 """Cells without any of these are written as they are."""
 
@@ -25,21 +27,29 @@ Row = tuple[str, Mapping[str, Any]]
 """A record's id and the values to set, by API name (``Parent__r.External__c`` for a reference by external id)."""
 
 
-def columns_of(rows: Sequence[Row]) -> list[str]:
-    """The names that any of the rows sets, in the order in which they first appear."""
-    return list(dict.fromkeys(name for _, values in rows for name in values))
+def csv_blocks(rows: Callable[[], Iterable[Row]]) -> Iterator[str]:
+    """The job's data with its header, some rows at a time; a field that a row does not set stays empty: kept.
 
-
-def as_csv(rows: Iterable[Row]) -> str:
-    """The job's data with its header; a field that a row does not set stays empty: kept."""
-    given = list(rows)
-    names = columns_of(given)
+    Args:
+        rows: gives the rows from the first on; asked twice, because the header names what any of them sets.
+    """
+    names = list(dict.fromkeys(name for _, values in rows() for name in values))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["Id", *names])
-    for record_id, values in given:
+    for record_id, values in rows():
         writer.writerow([record_id, *(cell(values[name]) if name in values else "" for name in names)])
-    return out.getvalue()
+        if out.tell() > _BLOCK:
+            yield out.getvalue()
+            out.seek(0)
+            out.truncate()
+    yield out.getvalue()
+
+
+def as_csv(rows: Iterable[Row]) -> str:
+    """The job's data as one text."""
+    given = list(rows)
+    return "".join(csv_blocks(lambda: given))
 
 
 class Size:

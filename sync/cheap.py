@@ -66,7 +66,15 @@ def cheap(cls: type[T]) -> type[T]:
     made.__qualname__ = f"{cls.__qualname__}.__init__"
     made.__annotations__ = dict(cls.__init__.__annotations__)
     cls.__init__ = made  # type: ignore[method-assign]
+    cls.__reduce__ = _reduced  # type: ignore[assignment]
     return cls
+
+
+def _reduced(value: Any) -> tuple[type, tuple[Any, ...]]:
+    """How a value is kept in a file: as what it is made of, which is read at half the cost of setting its fields."""
+    kind = type(value)
+    values = _shape(cast(Any, kind))[0](value)
+    return kind, values if len(kind.__slots__) > 1 else (values,)
 
 
 def changed(value: T, changes: dict[str, Any]) -> T:

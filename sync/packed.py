@@ -5,7 +5,9 @@ Pure; imports the ports' values only. Made by ``sync.packing``, sent by the org'
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from sync.cheap import cheap
 from sync.ports import OrgOperation, OrgWrite
@@ -83,6 +85,14 @@ class PackedRow:
         return {name: value for write in self.writes for name, value in write.values.items()}
 
 
+class Records(Protocol):
+    """Records in an order, in memory or not; read as often as wanted."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[PackedRow]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Collection:
     """Up to 200 rows in one slot: updates of any objects, or upserts of one object by one external id."""
@@ -145,7 +155,7 @@ class BulkJob:
     """
 
     sobject: str
-    rows: tuple[PackedRow, ...]
+    rows: Records
     multipart: bool = False
     batches: int = 0
     again: int = 0
@@ -170,14 +180,14 @@ class PackedBulk:
     jobs: tuple[BulkJob, ...]
 
     @property
-    def rows(self) -> tuple[PackedRow, ...]:
-        """All rows, in order."""
-        return tuple(row for job in self.jobs for row in job.rows)
+    def rows(self) -> Iterator[PackedRow]:
+        """All rows, in order, one by one."""
+        return (row for job in self.jobs for row in job.rows)
 
     @property
-    def writes(self) -> tuple[OrgWrite, ...]:
-        """All writes, in order."""
-        return tuple(write for row in self.rows for write in row.writes)
+    def writes(self) -> Iterator[OrgWrite]:
+        """All writes, in order, one by one."""
+        return (write for row in self.rows for write in row.writes)
 
     @property
     def cost(self) -> int:

@@ -13,14 +13,16 @@ Composite counts as one call of the org's daily limit, so the art is to leave no
 * Very many rows of one object without ``expect`` leave Composite for one Bulk API 2.0 job, in one request with its data
   where the CSV is short enough. A field with two owners never goes there: a job reads nothing before it writes.
 
-The packer reads its rows as a stream with a look-ahead, therefore memory does not grow with a plan, and it is
+The packer reads its rows as a stream with a look-ahead, and puts what waits beyond that on a shelf that the caller
+gives, a file for example; therefore memory does not grow with a plan. It is
 deterministic, therefore the cost that it predicts is the number of calls it makes.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 from sync.bulk_csv import characters
@@ -52,6 +54,7 @@ from sync.packed import (
     PackedBulk,
     PackedCall,
     PackedRow,
+    Records,
     Retrieve,
 )
 from sync.ports import OrgOperation, OrgWrite
@@ -86,7 +89,9 @@ __all__ = [
     "PackedBulk",
     "PackedCall",
     "PackedRow",
+    "Records",
     "Retrieve",
+    "Shelf",
     "Target",
     "bulk_read_calls",
     "compose",
@@ -132,25 +137,48 @@ class _Pending:
         self.gone = False
 
 
+class Shelf(Records, Protocol):
+    """Where records wait that are too many to be held."""
+
+    def put(self, rows: Iterable[PackedRow]) -> None:
+        """Add records at the end."""
+
+
+class _Held(list[PackedRow]):
+    """A shelf in memory."""
+
+    def put(self, rows: Iterable[PackedRow]) -> None:
+        """See ``Shelf``."""
+        self.extend(rows)
+
+
 class _Lane:
-    """A queue of pending records that knows how many of them are still to be packed."""
+    """A queue of pending records that knows how many of them are still to be packed. Those that came long ago are on
+    a shelf."""
 
-    __slots__ = ("_queue", "count")
+    __slots__ = ("_new_shelf", "_queue", "_reader", "_shelf", "count")
 
-    def __init__(self) -> None:
+    def __init__(self, new_shelf: Callable[[], Shelf]) -> None:
         self._queue: deque[_Pending] = deque()
+        self._new_shelf = new_shelf
+        self._shelf: Shelf | None = None
+        self._reader: Iterator[PackedRow] | None = None
         self.count = 0
 
     def put(self, pending: _Pending) -> None:
         self._queue.append(pending)
         self.count += 1
+        if len(self._queue) >= 2 * LOOK_AHEAD and self._reader is None:
+            self._shelve(LOOK_AHEAD)
 
     def drop(self, pending: _Pending) -> None:
         pending.gone = True
         self.count -= 1
 
     def peek(self) -> Iterator[PackedRow]:
-        return (PackedRow(tuple(pending.writes)) for pending in self._queue if not pending.gone)
+        if self._shelf is not None and self._reader is None:
+            yield from self._shelf
+        yield from (PackedRow(tuple(pending.writes)) for pending in self._queue if not pending.gone)
 
     @property
     def like(self) -> PackedRow | None:
@@ -158,6 +186,13 @@ class _Lane:
 
     def take(self, most: int) -> list[PackedRow]:
         rows: list[PackedRow] = []
+        if self._shelf is not None:
+            if self._reader is None:
+                self._reader = iter(self._shelf)
+            rows += islice(self._reader, most)
+            self.count -= len(rows)
+            if len(rows) < most:
+                self._shelf = self._reader = None
         while self._queue and len(rows) < most:
             pending = self._queue.popleft()
             if not pending.gone:
@@ -165,6 +200,27 @@ class _Lane:
                 self.count -= 1
                 rows.append(PackedRow(tuple(pending.writes)))
         return rows
+
+    def take_all(self) -> Records:
+        """Everything, without holding it."""
+        if self._shelf is None or self._reader is not None:
+            return tuple(self.take(self.count))
+        self._shelve(len(self._queue))
+        shelf, self._shelf, self.count = self._shelf, None, 0
+        return shelf
+
+    def _shelve(self, most: int) -> None:
+        if self._shelf is None:
+            self._shelf = self._new_shelf()
+        self._shelf.put(self._leaving(most))
+
+    def _leaving(self, most: int) -> Iterator[PackedRow]:
+        for _ in range(most):
+            pending = self._queue.popleft()
+            if not pending.gone:
+                # A further write of the record is a record of its own from now on.
+                pending.gone = True
+                yield PackedRow(tuple(pending.writes))
 
 
 class Lane(Protocol):
@@ -270,8 +326,8 @@ class Lanes(Generic[_L]):
 class _Buffer(Lanes[_Lane]):
     """The look-ahead: rows sorted into lanes, writes of one record put together."""
 
-    def __init__(self, writes: Iterable[OrgWrite]) -> None:
-        super().__init__(_Lane)
+    def __init__(self, writes: Iterable[OrgWrite], shelf: Callable[[], Shelf]) -> None:
+        super().__init__(lambda: _Lane(shelf))
         self._source = iter(writes)
         self._places: dict[Target, tuple[_Pending, _Lane]] = {}
 
@@ -287,11 +343,12 @@ class _Buffer(Lanes[_Lane]):
                 self._put(write)
             missing = target - self.count
 
-    def drain(self) -> list[tuple[str, list[PackedRow]]]:
+    def drain(self) -> list[tuple[str, Records]]:
         """Read the source to its end and hand out the rows of every object that has enough for a job."""
         while not self.exhausted:
             self.fill(self.count + LOOK_AHEAD)
-        found = [(name, lane.take(lane.count)) for name, lane in self.updates.items() if lane.count >= BULK_FROM]
+            self.forget()
+        found = [(name, lane.take_all()) for name, lane in self.updates.items() if lane.count >= BULK_FROM]
         self.forget()
         return found
 
@@ -366,27 +423,30 @@ def composites_left(lanes: Lanes[_L], *, without: _L | None = None) -> int:
     return calls
 
 
-def _fits(rows: Iterable[PackedRow]) -> bool:
+def _fits(rows: Records) -> bool:
     """Whether the CSV of a job may ride in the request that creates it."""
     data = ((row.first.record_id or "", row.values) for row in rows)
     return characters(data, MULTIPART_CHARACTERS) <= MULTIPART_CHARACTERS
 
 
-def pack(writes: Iterable[OrgWrite], *, bulk: bool = True, locks: Locks = NO_LOCKS) -> Iterator[Packed]:
+def pack(
+    writes: Iterable[OrgWrite], *, bulk: bool = True, locks: Locks = NO_LOCKS, shelf: Callable[[], Shelf] = _Held
+) -> Iterator[Packed]:
     """The calls that write *writes*, in the order in which they must be made.
 
     Each write is in exactly one call. Rows of one object keep their order; objects that are upserted go in the order
     in which they first appear, so that a parent given before its children arrives before them.
 
     Args:
-        writes: rows, as a stream; at most ``LOOK_AHEAD`` of them are held (a Bulk job holds all of its own).
+        writes: rows, as a stream; a few ``LOOK_AHEAD`` of them are held.
         bulk: False keeps everything in Composites.
         locks: decides how jobs of several batches go.
+        shelf: makes a place for the rows of a Bulk job, which wait until all of them are known; by default in memory.
 
     Raises:
         ValueError: a write names no record.
     """
-    buffer = _Buffer(writes)
+    buffer = _Buffer(writes, shelf)
     current: list[PackedRow] = []
     while True:
         buffer.fill()
@@ -405,11 +465,9 @@ def pack(writes: Iterable[OrgWrite], *, bulk: bool = True, locks: Locks = NO_LOC
         yield call
 
 
-def _job(sobject: str, rows: Sequence[PackedRow], locks: Locks) -> BulkJob:
+def _job(sobject: str, rows: Records, locks: Locks) -> BulkJob:
     way = way_of(sobject, len(rows), locks)
-    return BulkJob(
-        sobject, tuple(rows), multipart=not way.batches and _fits(rows), batches=way.batches, again=way.again
-    )
+    return BulkJob(sobject, rows, multipart=not way.batches and _fits(rows), batches=way.batches, again=way.again)
 
 
 def compose(buffer: Lanes[_L], current: list[PackedRow]) -> tuple[PackedCall, list[PackedRow]]:

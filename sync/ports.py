@@ -201,6 +201,7 @@ class OrgWrite:
         campaign_id: for order (one campaign's rows together) and the ledger.
         expect: two-owner fields, API name → value that must still be there; the adapter reads them in calls that are
             made anyway and leaves a row that differs as drift.
+        about: the caller's own, given back with the outcome; the adapter may keep it in a file meanwhile.
     """
 
     key: str
@@ -212,6 +213,7 @@ class OrgWrite:
     external_field: str | None = None
     external_id: str | None = None
     expect: Mapping[str, Any] = field(default_factory=dict)
+    about: Any = None
 
     def __post_init__(self) -> None:
         """Refuse what the ownership table forbids. Raises ValueError."""
@@ -298,10 +300,11 @@ class Org(Protocol):
     ) -> None:
         """Write rows in the fewest calls; *before* and *after* bracket each batch for the journal.
 
-        *after* gets the same rows as *before*, in the same order, each with its outcome. A row of a batch whose answer
-        never came is reported ``unknown`` to *after*; then the error is raised. QuotaExhausted is raised between
-        batches, never swallowed. Writes of one record share a row: give what the service alone owns and what has two
-        owners as two writes with the same ``record_id``, and drift of the one leaves the other written at no cost.
+        *after* gets the same rows as *before*, in the same order, each with its outcome. A Bulk job is announced in
+        several batches, all of them before it starts. A row of a batch whose answer never came is reported ``unknown``
+        to *after*; then the error is raised. QuotaExhausted is raised between batches, never swallowed. Writes of one
+        record share a row: give what the service alone owns and what has two owners as two writes with the same
+        ``record_id``, and drift of the one leaves the other written at no cost.
 
         Raises:
             Cancelled: *cancelled* was true between two batches, or a wait was ended.

@@ -48,8 +48,7 @@ class OrgPhase:
 
     def __init__(self, applying: Applying) -> None:
         self._applying = applying
-        self._waiting: dict[str, tuple[Group, OrgWrite]] = {}
-        self._batches: dict[tuple[str, ...], int] = {}
+        self._batches: dict[str, int] = {}
 
     def run(self, rows: Iterable[PlanRow], further: Iterable[content.Pair] = ()) -> None:
         """Write everything.
@@ -73,8 +72,8 @@ class OrgPhase:
             yield self._wait((row,), write)
 
     def _wait(self, group: Group, write: OrgWrite) -> OrgWrite:
-        self._waiting[write.key] = (self._applying.numbered(group), write)
-        return write
+        """The write with its rows, which come back with the outcome: nothing is kept here meanwhile."""
+        return replace(write, about=self._applying.numbered(group))
 
     def _writes(self, rows: Iterable[PlanRow]) -> Iterator[OrgWrite]:
         parts = self._applying.live.parts
@@ -119,8 +118,8 @@ class OrgPhase:
     def _before(self, writes: tuple[OrgWrite, ...]) -> None:
         live = self._applying.live
         batch = live.next_batch()
-        self._batches[tuple(write.key for write in writes)] = batch
-        groups = (self._waiting[write.key][0] for write in writes)
+        self._batches[writes[0].key] = batch
+        groups: Iterable[Group] = (write.about for write in writes)
         intent = {
             "org": [[write.sobject, write.record_id or write.external_id] for write in writes],
             "plan": self._applying.plan_id,
@@ -137,11 +136,10 @@ class OrgPhase:
             for write, outcome in zip(writes, outcomes, strict=True)
             if outcome.state == "written" and outcome.record_id and write.operation is OrgOperation.UPDATE
         )
-        batch = self._batches.pop(tuple(write.key for write in writes))
+        batch = self._batches.pop(writes[0].key)
         landing = _Answer(self._applying)
         for write, outcome in zip(writes, outcomes, strict=True):
-            group, _ = self._waiting.pop(write.key)
-            landing.take(group, write, outcome)
+            landing.take(write.about, write, outcome)
         landing.commit(batch)
         done = sum(each.salesforce_rows for each in self._applying.done.values())
         live.progress(Phase.WRITE_SALESFORCE, done, None)

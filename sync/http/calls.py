@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from sync.model import Side
@@ -31,6 +32,14 @@ class Safety(Enum):
     """A second write: never repeated blindly; whoever asked must read first."""
 
 
+class LongBody(Protocol):
+    """A body that is not held in memory: its bytes block by block, from the first on as often as wanted."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One request, complete.
@@ -42,7 +51,7 @@ class Outgoing:
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    content: bytes | None = None
+    content: bytes | LongBody | None = None
     counted: bool = True
     resource: str = ""
 

@@ -22,7 +22,7 @@ from tenacity import (
 )
 
 from sync.errors import NotWhatItShouldBe, OutcomeUnknown, PredictiveError, ServerDown, WrongCredentials
-from sync.http.calls import NoAnswer, Outgoing, Reply, Safety
+from sync.http.calls import LongBody, NoAnswer, Outgoing, Reply, Safety
 from sync.http.transport import Transport
 from sync.model import Side
 
@@ -149,7 +149,7 @@ class Channel:
         path: str,
         *,
         safety: Safety,
-        content: bytes | None = None,
+        content: bytes | LongBody | None = None,
         headers: Mapping[str, str] | None = None,
         resource: str = "",
         counted: bool = True,

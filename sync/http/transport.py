@@ -128,7 +128,9 @@ class Transport:
         zipped = self._wants_gzip(out.url)
         headers = {"Accept-Encoding": "gzip" if zipped else "identity", **out.headers}
         content = out.content
-        if zipped and out.side is Side.SALESFORCE and content is not None and _worth_zipping(content, headers):
+        if content is not None and not isinstance(content, bytes):
+            headers["Content-Length"] = str(len(content))
+        elif zipped and out.side is Side.SALESFORCE and content is not None and _worth_zipping(content, headers):
             # The REST API takes it (REST guide, "Use Compression"); of uploads to jobs the documentation says nothing.
             headers["Content-Encoding"] = "gzip"
             content = gzip.compress(content, 6, mtime=0)

@@ -11,13 +11,13 @@ from __future__ import annotations
 import csv
 import io
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import msgspec
 
-from sync.bulk_csv import as_csv
+from sync.bulk_csv import Row, csv_blocks
 from sync.errors import OutcomeUnknown, PredictiveError, RemoteRejected
 from sync.http.calls import Safety
 from sync.http.channel import Channel
@@ -26,14 +26,13 @@ from sync.ports import OrgOutcome
 from sync.salesforce.composite import WRITE_HEADERS
 from sync.salesforce.errors import remedy_for
 from sync.salesforce.jobs import Job, Jobs, Waits, Watched, waits_for
+from sync.salesforce.spill import Body
+from sync.salesforce.verdict import Fate, JobRow, Rows, Stretch, all_rows, outcomes, short_id
 
 UPLOAD_SECONDS = 120.0
 """An upload may be a hundred megabytes; it takes longer than other requests."""
 
 HERE, ELSEWHERE = Waits(0.0001, 0.3, 0.1), Waits(0.002, 10.0)
-
-JobRow = tuple[str, str, Mapping[str, Any]]
-"""Key, record id, values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class JobRows:
     """What one job is to write. ``multipart``: in the request that creates it, if the data is short enough."""
 
     sobject: str
-    rows: Sequence[JobRow]
+    rows: Rows
     multipart: bool = False
 
 
@@ -52,9 +51,13 @@ class Bulk:
         channel: to the org.
         version: API version.
         waits: for jobs; by default by where the org is.
+        folder: where the data waits for its upload.
     """
 
-    def __init__(self, channel: Channel, version: str, waits: Waits | None = None) -> None:
+    def __init__(
+        self, channel: Channel, version: str, waits: Waits | None = None, *, folder: Path | None = None
+    ) -> None:
+        self._folder = folder
         root = f"/services/data/v{version}/jobs/ingest"
         self._jobs = Jobs(channel, root, waits or waits_for(channel.base_url, here=HERE, elsewhere=ELSEWHERE))
 
@@ -70,17 +73,17 @@ class Bulk:
             OutcomeUnknown: it was started and its end was not seen.
             ServerDown, QuotaExhausted: as any call.
         """
-        (outcomes,), error = self.run((JobRows(sobject, rows),))
+        (stretch,), error = self.run((JobRows(sobject, rows),))
         if error is not None:
             raise error
-        return outcomes
+        return list(outcomes((stretch,), rows))
 
-    def run(self, wanted: Sequence[JobRows]) -> tuple[list[list[OrgOutcome]], PredictiveError | None]:
+    def run(self, wanted: Sequence[JobRows]) -> tuple[list[Stretch], PredictiveError | None]:
         """Run jobs at the same time.
 
         Returns:
-            The outcomes of each job's rows in their order: ``unsent`` where the job was surely not started,
-            ``unknown`` where its end was not seen. And the error that the caller raises once it has kept them.
+            What became of each job's rows: ``unsent`` where the job was surely not started, ``unknown`` where its end
+            was not seen. And the error that the caller raises once it has kept that.
         """
         started: list[Watched] = []
         refused: PredictiveError | None = None
@@ -92,7 +95,7 @@ class Bulk:
                 break
         ended, late = self._jobs.wait_all(started) if started else ({}, None)
         problem = late or refused
-        out: list[list[OrgOutcome]] = []
+        out: list[Stretch] = []
         for number, each in enumerate(wanted):
             job = ended.get(started[number].job.id) if number < len(started) else None
             if job is None:
@@ -108,9 +111,16 @@ class Bulk:
 
     def _start(self, wanted: JobRows) -> Job:
         """A job with its data, closed for uploads: the platform works it off from now on."""
-        data = as_csv((record_id, values) for _, record_id, values in wanted.rows)
-        if wanted.multipart and len(data) <= MULTIPART_CHARACTERS:
-            return self._create_with(wanted.sobject, data)
+        data, characters = Body(self._folder), 0
+
+        def rows() -> Iterator[Row]:
+            return ((record_id, values) for _, record_id, values in wanted.rows)
+
+        for block in csv_blocks(rows):
+            data.add(block.encode())
+            characters += len(block)
+        if wanted.multipart and characters <= MULTIPART_CHARACTERS:
+            return self._create_with(wanted.sobject, data.whole().decode())
         job = self._create(wanted.sobject)
         self._upload(job, data)
         self._close(job)
@@ -146,10 +156,10 @@ class Bulk:
         )
         return self._jobs.read(reply)
 
-    def _upload(self, job: Job, data: str) -> None:
+    def _upload(self, job: Job, data: Body) -> None:
         path = "/" + job.contentUrl.lstrip("/") if job.contentUrl else f"{self._jobs.root}/{job.id}/batches"
         try:
-            self._jobs.call("PUT", path, safety=Safety.WRITE, csv_in=data.encode(), total=UPLOAD_SECONDS)
+            self._jobs.call("PUT", path, safety=Safety.WRITE, csv_in=data, total=UPLOAD_SECONDS)
         except OutcomeUnknown as error:
             # Nothing is processed before the job is closed.
             raise self._not_started(error) from error
@@ -166,34 +176,23 @@ class Bulk:
             if seen.state == "Open":
                 self._jobs.call("PATCH", path, safety=Safety.WRITE, body=body)
 
-    def _outcomes(self, job: Job, rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[OrgOutcome]:
-        failed: dict[str, str] = {}
+    def _outcomes(self, job: Job, rows: Rows) -> Stretch:
+        apart: dict[str, Fate] = {}
         if job.numberRecordsFailed:
-            failed = self._rows_of(job, "failedResults", "sf__Error")
-        unread: dict[str, str] = {}
+            for record, error in self._rows_of(job, "failedResults", "sf__Error").items():
+                code, _, rest = error.partition(":")
+                apart[record] = Fate("rejected", code, rest.rpartition(":")[0] or rest, remedy_for(code))
         if job.state != "JobComplete":
-            unread = self._rows_of(job, "unprocessedrecords", "Id")
-        return [self._outcome(key, record_id, failed, unread, job) for key, record_id, _ in rows]
-
-    def _outcome(
-        self, key: str, record_id: str, failed: Mapping[str, str], unread: Mapping[str, str], job: Job
-    ) -> OrgOutcome:
-        if record_id[:15] in unread:
-            message = job.errorMessage or f"the job ended {job.state}"
-            return OrgOutcome(key, "unsent", record_id, message=message)
-        error = failed.get(record_id[:15])
-        if error is None:
-            return OrgOutcome(key, "written", record_id)
-        code, _, rest = error.partition(":")
-        message = rest.rpartition(":")[0] or rest
-        return OrgOutcome(key, "rejected", record_id, code, message, remedy_for(code))
+            unsent = Fate("unsent", message=job.errorMessage or f"the job ended {job.state}")
+            apart |= dict.fromkeys(self._rows_of(job, "unprocessedrecords", "Id"), unsent)
+        return Stretch(len(rows), apart=apart)
 
     def _rows_of(self, job: Job, resource: str, column: str) -> dict[str, str]:
         """Column by record id, of one of the job's result files (ids in either form, so by 15 characters)."""
         path = f"{self._jobs.root}/{job.id}/{resource}"
         reply = self._jobs.call("GET", path, safety=Safety.READ, csv_out=True)
         found = csv.DictReader(io.StringIO(reply.content.decode("utf-8-sig")))
-        return {(row.get("Id") or row.get("sf__Id") or "")[:15]: row.get(column) or "" for row in found}
+        return {short_id(row.get("Id") or row.get("sf__Id") or ""): row.get(column) or "" for row in found}
 
     def _not_started(self, error: OutcomeUnknown) -> RemoteRejected:
         return RemoteRejected(
@@ -207,9 +206,3 @@ class Bulk:
 
 def _job_of(sobject: str) -> dict[str, str]:
     return {"object": sobject, "operation": "update", "contentType": "CSV", "lineEnding": "LF"}
-
-
-def all_rows(rows: Sequence[JobRow], state: str, problem: PredictiveError | None) -> list[OrgOutcome]:
-    """The same outcome for every row of a job."""
-    message, remedy = (problem.what, problem.remedy) if problem is not None else ("", "")
-    return [OrgOutcome(key, state, record_id, message=message, remedy=remedy) for key, record_id, _ in rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain as chain_of
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sync import packing
@@ -79,6 +80,7 @@ class SalesforceOrg:
         on_lock_share: told when a job measures another one.
         slow_polls: the org was too slow for a poll in one statement before.
         on_slow_polls: told when it turns out to be.
+        folder: where the rows of Bulk jobs wait, in files without a name; the machine's own for such files when None.
 
     Raises:
         ValueError: neither a token nor a login.
@@ -104,6 +106,7 @@ class SalesforceOrg:
         on_lock_share: Callable[[float], None] = lambda share: None,
         slow_polls: bool = False,
         on_slow_polls: Callable[[], None] = lambda: None,
+        folder: Path | None = None,
     ) -> None:
         self._session = Session(
             access_token.reveal() if access_token is not None else None,
@@ -138,9 +141,9 @@ class SalesforceOrg:
         self._queries = Queries(mapping, self._codec, self._absent, self._auto_sync, self._test_members)
         self._poller = Poller(self, slow_polls, on_slow_polls)
         self._identity: OrgIdentity | None = None
-        self._ingest = Bulk(channel, api_version, waits)
+        self._ingest = Bulk(channel, api_version, waits, folder=folder)
         self._serial = Serial(channel, api_version, waits)
-        self._writer = Writer(self._composite, self._ingest, self._serial, Locks(lock_share), on_lock_share)
+        self._writer = Writer(self._composite, self._ingest, self._serial, Locks(lock_share), on_lock_share, folder)
 
     def _use_version(self, version: str) -> None:
         self._ingest.use(version)

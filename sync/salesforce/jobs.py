@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sync.errors import OutcomeUnknown, PredictiveError
-from sync.http.calls import Reply, Safety
+from sync.http.calls import LongBody, Reply, Safety
 from sync.http.channel import Channel
 from sync.salesforce.composite import CALL_HEADERS
 from sync.salesforce.errors import ensure_ok, not_salesforce
@@ -95,7 +95,7 @@ class Jobs:
         *,
         safety: Safety,
         body: Any = None,
-        csv_in: bytes | None = None,
+        csv_in: bytes | LongBody | None = None,
         csv_out: bool = False,
         headers: Mapping[str, str] = CALL_HEADERS,
         content_type: str = "text/csv",
@@ -107,7 +107,7 @@ class Jobs:
             as ``Channel.call`` and ``ensure_ok``.
         """
         sent = dict(headers)
-        content = csv_in
+        content: bytes | LongBody | None = csv_in
         if csv_in is not None:
             sent["Content-Type"] = content_type
         elif body is not None:

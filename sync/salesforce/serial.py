@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 import msgspec
@@ -18,11 +19,11 @@ from sync.errors import NotWhatItShouldBe, OutcomeUnknown, PredictiveError
 from sync.http.calls import Reply, Safety
 from sync.http.channel import Channel
 from sync.packing import ROWS_PER_BATCH
-from sync.ports import OrgOutcome
-from sync.salesforce.bulk import ELSEWHERE, HERE, UPLOAD_SECONDS, JobRow, all_rows
+from sync.salesforce.bulk import ELSEWHERE, HERE, UPLOAD_SECONDS
 from sync.salesforce.composite import WRITE_HEADERS
 from sync.salesforce.errors import RowError, not_salesforce, remedy_for
 from sync.salesforce.jobs import Job, Jobs, Waits, waits_for
+from sync.salesforce.verdict import Fate, JobRow, Rows, Stretch, Verdict, all_rows, short_id
 
 _ROOT = "/services/async/"
 SESSION_HEADERS = {_ROOT: "X-SFDC-Session"}
@@ -69,10 +70,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A batch that was handed over, and its rows."""
+    """A batch that was handed over: its id, and how many of the job's rows it has."""
 
     id: str
-    rows: Sequence[JobRow]
+    rows: int
 
 
 class Serial(Jobs):
@@ -92,39 +93,42 @@ class Serial(Jobs):
         """Take another API version from now on."""
         self.root = f"{_ROOT}{version}/job"
 
-    def update(self, sobject: str, rows: Sequence[JobRow]) -> tuple[list[OrgOutcome], PredictiveError | None]:
+    def update(self, sobject: str, rows: Rows) -> tuple[Verdict, PredictiveError | None]:
         """Update rows by one job.
 
         Returns:
-            Their outcomes in the same order, ``unsent`` and ``unknown`` as ``Bulk.run`` gives them; and the error that
-            the caller raises once it has kept them.
+            What became of them, ``unsent`` and ``unknown`` as ``Bulk.run`` gives them; and the error that the caller
+            raises once it has kept that.
         """
         body = {"operation": "update", "object": sobject, "concurrencyMode": "Serial", "contentType": "JSON"}
         try:
             job = self._read(_JOB, self._post("", msgspec.json.encode(body)))
         except PredictiveError as error:
             # Also without an answer: a job without batches does nothing.
-            return all_rows(rows, "unsent", error), error
-        outcomes: list[OrgOutcome] = []
+            return (all_rows(rows, "unsent", error),), error
         sent: list[_Sent] = []
+        left: list[Stretch] = []
         trouble: PredictiveError | None = None
+        reached = 0
         for content, some in _batches(rows):
-            if trouble is not None:
-                outcomes += all_rows(some, "unsent", trouble)
-                continue
             try:
                 batch = self._read(_BATCH, self._post(f"/{job.id}/batch", content))
-                sent.append(_Sent(batch.id, some))
             except PredictiveError as error:
                 trouble = error
                 lost = isinstance(error, (OutcomeUnknown, NotWhatItShouldBe))
-                outcomes += all_rows(some, "unknown" if lost else "unsent", error)
+                left = [
+                    all_rows(range(some), "unknown" if lost else "unsent", error),
+                    all_rows(range(len(rows) - reached - some), "unsent", error),
+                ]
+                break
+            sent.append(_Sent(batch.id, some))
+            reached += some
         try:
-            written = self._ended(job, sent)
+            written = self._ended(job, sent, rows)
         except PredictiveError as error:
-            written = [one for each in sent for one in all_rows(each.rows, "unknown", error)]
+            written = [all_rows(range(each.rows), "unknown", error) for each in sent]
             trouble = error
-        return [*written, *outcomes], trouble
+        return (*written, *left), trouble
 
     def look(self, job: Job) -> Job:
         """The job as it is now; a poll, and a call."""
@@ -139,15 +143,16 @@ class Serial(Jobs):
             totalProcessingTime=found.totalProcessingTime,
         )
 
-    def _ended(self, job: _Job, sent: Sequence[_Sent]) -> list[OrgOutcome]:
+    def _ended(self, job: _Job, sent: Sequence[_Sent], rows: Rows) -> list[Stretch]:
         """Close the job, wait for its end, and read what became of the rows."""
         self._close(job)
-        seen = self.wait(Job(job.id), sum(len(each.rows) for each in sent))
+        seen = self.wait(Job(job.id), sum(each.rows for each in sent))
         told: dict[str, _Batch] = {}
         if seen.numberRecordsFailed:
             path = f"{self.root}/{job.id}/batch"
             told = {one.id: one for one in self._read(_BATCHES, self._get(path)).batchInfo}
-        return [one for each in sent for one in self._outcomes(job, each, told.get(each.id))]
+        source = iter(rows)
+        return [self._outcomes(job, each, told.get(each.id), tuple(islice(source, each.rows))) for each in sent]
 
     def _close(self, job: _Job) -> None:
         """Tell that no further batch comes; the batches are worked off whether or not this is heard."""
@@ -156,16 +161,21 @@ class Serial(Jobs):
         except OutcomeUnknown:
             return
 
-    def _outcomes(self, job: _Job, sent: _Sent, told: _Batch | None) -> list[OrgOutcome]:
+    def _outcomes(self, job: _Job, sent: _Sent, told: _Batch | None, rows: Sequence[JobRow]) -> Stretch:
         if told is None or (told.state == "Completed" and not told.numberRecordsFailed):
-            return [OrgOutcome(key, "written", record_id) for key, record_id, _ in sent.rows]
+            return Stretch(sent.rows)
         if told.state != "Completed" and not told.numberRecordsProcessed:
             message = told.stateMessage or f"the batch ended {told.state}"
-            return [OrgOutcome(key, "unsent", record_id, message=message) for key, record_id, _ in sent.rows]
+            return Stretch(sent.rows, Fate("unsent", message=message))
         results = self._read(_ROWS, self._get(f"{self.root}/{job.id}/batch/{sent.id}/result"))
-        if len(results) != len(sent.rows):
-            raise not_salesforce(self.root, f"{len(results)} results of {len(sent.rows)} rows")
-        return [_outcome(row, result) for row, result in zip(sent.rows, results, strict=True)]
+        if len(results) != sent.rows:
+            raise not_salesforce(self.root, f"{len(results)} results of {sent.rows} rows")
+        apart = {
+            short_id(record_id): _fate(result)
+            for (_, record_id, _), result in zip(rows, results, strict=True)
+            if not result.success
+        }
+        return Stretch(sent.rows, apart=apart)
 
     def _get(self, path: str) -> Reply:
         return self.call("GET", path, safety=Safety.READ)
@@ -189,23 +199,20 @@ class Serial(Jobs):
         )
 
 
-def _batches(rows: Sequence[JobRow]) -> Iterator[tuple[bytes, Sequence[JobRow]]]:
-    """The bodies of the batches with their rows."""
-    start, size, encoded = 0, 0, list[bytes]()
-    for at, (_, record_id, values) in enumerate(rows):
+def _batches(rows: Rows) -> Iterator[tuple[bytes, int]]:
+    """The bodies of the batches, and how many rows each has."""
+    size, encoded = 0, list[bytes]()
+    for _, record_id, values in rows:
         one = msgspec.json.encode({"Id": record_id, **values})
         if encoded and (len(encoded) == ROWS_PER_BATCH or size + len(one) > BATCH_BYTES):
-            yield b"[" + b",".join(encoded) + b"]", rows[start:at]
-            start, size, encoded = at, 0, []
+            yield b"[" + b",".join(encoded) + b"]", len(encoded)
+            size, encoded = 0, []
         encoded.append(one)
         size += len(one) + 1
     if encoded:
-        yield b"[" + b",".join(encoded) + b"]", rows[start:]
+        yield b"[" + b",".join(encoded) + b"]", len(encoded)
 
 
-def _outcome(row: JobRow, result: _Row) -> OrgOutcome:
-    key, record_id, _ = row
-    if result.success:
-        return OrgOutcome(key, "written", record_id)
+def _fate(result: _Row) -> Fate:
     error = result.errors[0] if result.errors else RowError("UNKNOWN_EXCEPTION", "refused without a reason")
-    return OrgOutcome(key, "rejected", record_id, error.statusCode, error.message, remedy_for(error.statusCode))
+    return Fate("rejected", error.statusCode, error.message, remedy_for(error.statusCode))

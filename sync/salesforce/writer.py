@@ -7,10 +7,14 @@ unknown is repeated here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from enum import Enum, auto
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -25,16 +29,19 @@ from sync.packing import (
     PackedBulk,
     PackedCall,
     PackedRow,
+    Records,
     Retrieve,
     pack,
 )
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
 from sync.salesforce import decode
-from sync.salesforce.bulk import Bulk, JobRows, all_rows
+from sync.salesforce.bulk import Bulk, JobRows
 from sync.salesforce.composite import WRITE_HEADERS, Answers, Composite, Part, SubReply
 from sync.salesforce.decode import id18
 from sync.salesforce.errors import LOCKED, NO_FIELD, missing_column, remedy_for
 from sync.salesforce.serial import Serial
+from sync.salesforce.spill import Shelf
+from sync.salesforce.verdict import Fate, JobRow, Stretch, Verdict, all_rows, walk
 
 LOCK_WAITS = (3.0, 6.0, 9.0)
 """Seconds before rows are tried again that were locked or timed out; the platform itself waits about ten for a lock."""
@@ -44,13 +51,24 @@ ONE_BY_ONE = Locks(serial=True)
 
 GONE = "ENTITY_IS_DELETED"
 
+ANNOUNCED = 2_000
+"""Rows of a job that are announced, and told, together."""
+
 Before = Callable[[tuple[OrgWrite, ...]], None]
 After = Callable[[tuple[OrgWrite, ...], tuple[OrgOutcome, ...]], None]
+_T = TypeVar("_T")
 Found = dict[tuple[str, str], dict[str, Any] | None]
 Outcomes = dict[str, OrgOutcome]
 
 
-@dataclass(frozen=True, slots=True)
+class Passes(Enum):
+    """Why a refused row may be tried again: what refused it passes, or the field that the org lacks is left out."""
+
+    LOCK = auto()
+    FIELD = auto()
+
+
+@dataclass(slots=True)
 class Again:
     """Writes that may be tried again; ``locked`` when some wait for a lock."""
 
@@ -67,6 +85,7 @@ class Writer:
         serial: for jobs whose batches go one after the other.
         locks: what is known of the org's locks.
         on_lock_share: told when a job measures another share.
+        folder: where the rows of a job wait for their outcome.
     """
 
     def __init__(
@@ -76,7 +95,9 @@ class Writer:
         serial: Serial,
         locks: Locks = NO_LOCKS,
         on_lock_share: Callable[[float], None] = lambda share: None,
+        folder: Path | None = None,
     ) -> None:
+        self._shelf = partial(Shelf, folder)
         self._composite = composite
         self._bulk = bulk
         self._serial = serial
@@ -89,40 +110,83 @@ class Writer:
     ) -> None:
         """See ``Org.write``."""
         pipeline = _Pipeline(self)
-        for packed in pack(writes, bulk=bulk, locks=self.locks):
+        for packed in pack(writes, bulk=bulk, locks=self.locks, shelf=self._shelf):
             if cancelled():
                 raise Cancelled("writing was stopped", left_undone="rows that were not sent yet were left undone")
+            if isinstance(packed, PackedBulk):
+                self._run_jobs(packed, before, after, bulk=bulk)
+                continue
             batch = packed.writes
             outcomes: Outcomes = {}
             if batch:
                 before(batch)
+            trouble: PredictiveError | None = None
             try:
                 again = pipeline.step(packed, outcomes, last=False)
                 if again.writes:
-                    self._try_again(again, outcomes, bulk=bulk)
+                    self._try_again(again.writes, again.locked, outcomes, bulk=bulk)
                     # The waits made what was read ahead old.
                     pipeline = _Pipeline(self)
             except PredictiveError as error:
-                # What has no outcome yet was not sent, or refused unread.
-                for write in batch:
-                    unsent = OrgOutcome(write.key, "unsent", write.record_id, message=error.what, remedy=error.remedy)
-                    outcomes.setdefault(write.key, unsent)
-                if batch:
-                    after(batch, tuple(outcomes[write.key] for write in batch))
-                raise
+                trouble = error
             if batch:
-                after(batch, tuple(outcomes[write.key] for write in batch))
+                after(batch, tuple(_decided(write, outcomes.get(write.key), trouble) for write in batch))
+            if trouble is not None:
+                raise trouble
 
-    def _try_again(self, again: Again, outcomes: Outcomes, *, bulk: bool) -> None:
+    def _run_jobs(self, packed: PackedBulk, before: Before, after: After, *, bulk: bool) -> None:
+        """Jobs of any number of rows; of these nothing is held meanwhile but the keys of those that are tried again."""
+        for rows in _together(packed.rows):
+            before(_writes(rows))
+        verdict, trouble = self.jobs(packed)
+        keys: set[str] = set()
+        locked = False
+        apart = any(stretch.apart or stretch.fate.state == "rejected" for stretch in verdict)
+        for row, fate in walk(verdict, packed.rows, _record_id) if apart else ():
+            if fate.state == "rejected" and (why := self.passes(row, fate.code, fate.message)):
+                keys.add(row.first.key)
+                locked = locked or why is Passes.LOCK
+        outcomes: Outcomes = {}
+        if keys and trouble is None:
+            waiting = (write for row in packed.rows if row.first.key in keys for write in row.writes)
+            try:
+                self._try_again(waiting, locked, outcomes, bulk=bulk)
+            except PredictiveError as error:
+                trouble = error
+        for told in _together(walk(verdict, packed.rows, _record_id)):
+            ends = [
+                _decided(write, outcomes.get(write.key), trouble) if row.first.key in keys else _end(write, fate)
+                for row, fate in told
+                for write in row.writes
+            ]
+            after(_writes([row for row, _ in told]), tuple(ends))
+        if trouble is not None:
+            raise trouble
+
+    def _try_again(self, waiting: Iterable[OrgWrite], locked: bool, outcomes: Outcomes, *, bulk: bool) -> None:
         for number, wait in enumerate(LOCK_WAITS, 1):
-            if again.locked:
+            if locked:
                 self._composite.channel.transport.wait(wait)
-            pipeline, pending, again = _Pipeline(self), again.writes, Again()
-            for packed in pack(pending, bulk=bulk, locks=ONE_BY_ONE):
+            pipeline, again = _Pipeline(self), Again()
+            for packed in pack(waiting, bulk=bulk, locks=ONE_BY_ONE, shelf=self._shelf):
                 left = pipeline.step(packed, outcomes, last=number == len(LOCK_WAITS))
-                again = Again([*again.writes, *left.writes], again.locked or left.locked)
+                again.writes += left.writes
+                again.locked = again.locked or left.locked
             if not again.writes:
                 return
+            waiting, locked = again.writes, again.locked
+
+    def passes(self, row: PackedRow, code: str, message: str) -> Passes | None:
+        """Why a refused row may be tried again; None when it may not."""
+        if failure_of(code).kind is FailureClass.WAIT:
+            return Passes.LOCK
+        if code != NO_FIELD:
+            return None
+        column = missing_column(message)
+        if column is None or not any(column[1] in write.values for write in row.writes):
+            return None
+        self.dropped.add((row.first.sobject, column[1]))
+        return Passes.FIELD if self.values(row.writes) else None
 
     # -------------------------------------------------------- what a pipeline needs
 
@@ -165,41 +229,52 @@ class Writer:
         body = {"ids": list(read.ids), "fields": ["Id", *read.fields]}
         return Part(reference, "POST", f"{self._composite.root}/composite/sobjects/{read.sobject}", body)
 
-    def jobs(self, packed: PackedBulk) -> tuple[list[OrgOutcome], PredictiveError | None]:
-        """Bulk jobs; the outcome of each row's first write, in order, and what to raise once they are kept."""
+    def jobs(self, packed: PackedBulk) -> tuple[Verdict, PredictiveError | None]:
+        """Bulk jobs; what became of their rows, in order, and what to raise once that is kept."""
         wanted = [
-            JobRows(
-                job.sobject,
-                [
-                    (row.first.key, row.first.record_id or "", self.values(row.writes, flat=not job.serial))
-                    for row in job.rows
-                ],
-                job.multipart,
-            )
+            JobRows(job.sobject, _JobRows(job.rows, partial(self._job_row, flat=not job.serial)), job.multipart)
             for job in packed.jobs
         ]
         side_by_side = [each for each, job in zip(wanted, packed.jobs, strict=True) if not job.serial]
         found, error = self._bulk.run(side_by_side) if side_by_side else ([], None)
         parallel = iter(found)
-        outcomes: list[OrgOutcome] = []
+        verdict: list[Stretch] = []
         for each, job in zip(wanted, packed.jobs, strict=True):
             if not job.serial:
-                outcomes += self._measured(job.sobject, next(parallel))
+                verdict.append(self._measured(job.sobject, next(parallel)))
             elif error is not None:
-                outcomes += all_rows(each.rows, "unsent", error)
+                verdict.append(all_rows(each.rows, "unsent", error))
             else:
                 written, error = self._serial.update(each.sobject, each.rows)
-                outcomes += written
-        return outcomes, error
+                verdict += written
+        return tuple(verdict), error
 
-    def _measured(self, sobject: str, outcomes: list[OrgOutcome]) -> list[OrgOutcome]:
+    def _job_row(self, row: PackedRow, *, flat: bool) -> JobRow:
+        return row.first.key, _record_id(row), self.values(row.writes, flat=flat)
+
+    def _measured(self, sobject: str, stretch: Stretch) -> Stretch:
         """Learn from a parallel job what share of its rows locks refuse."""
-        if sobject == MEMBER and all(one.state in ("written", "rejected") for one in outcomes):
-            share = share_of(len(outcomes), sum(one.code == LOCKED for one in outcomes))
+        fates = stretch.fates
+        if sobject == MEMBER and all(fate.state in ("written", "rejected") for fate in fates):
+            refused = sum(fate.code == LOCKED for fate in stretch.apart.values())
+            share = share_of(stretch.rows, refused)
             if share is not None and share != self.locks.share:
                 self.locks = Locks(share)
                 self._on_lock_share(share)
-        return outcomes
+        return stretch
+
+
+class _JobRows:
+    """A job's rows as it takes them, made one by one."""
+
+    def __init__(self, records: Records, make: Callable[[PackedRow], JobRow]) -> None:
+        self._records, self._make = records, make
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[JobRow]:
+        return map(self._make, self._records)
 
 
 class _Pipeline:
@@ -260,12 +335,12 @@ class _Pipeline:
                 pass_.take(answers[f"w{i}"], rows, self._found)
 
     def _job(self, packed: PackedBulk, pass_: _Pass) -> None:
-        results, error = self._writer.jobs(packed)
-        for row, result in zip(packed.rows, results, strict=True):
-            if result.state == "rejected":
-                pass_.refuse(row, result.code, result.message)
+        verdict, error = self._writer.jobs(packed)
+        for row, fate in walk(verdict, packed.rows, _record_id):
+            if fate.state == "rejected":
+                pass_.refuse(row, fate.code, fate.message)
             else:
-                pass_.tell(row, result.state, message=result.message, remedy=result.remedy)
+                pass_.tell(row, fate.state, message=fate.message, remedy=fate.remedy)
         if error is not None:
             raise error
 
@@ -368,19 +443,12 @@ class _Pass:
     def refuse(self, row: PackedRow, code: str, message: str) -> None:
         """A refused row: tried again when what refused it passes (a lock, a time-out) or when it has a field that the
         org lacks, else rejected."""
-        if not self._last and failure_of(code).kind is FailureClass.WAIT:
-            self.again = Again([*self.again.writes, *row.writes], locked=True)
-        elif not self._last and code == NO_FIELD and self._drop_field(row, message):
-            self.again = Again([*self.again.writes, *row.writes], self.again.locked)
-        else:
+        why = None if self._last else self._writer.passes(row, code, message)
+        if why is None:
             self.tell(row, "rejected", code=code, message=message)
-
-    def _drop_field(self, row: PackedRow, message: str) -> bool:
-        column = missing_column(message)
-        if column is None or not any(column[1] in write.values for write in row.writes):
-            return False
-        self._writer.dropped.add((row.first.sobject, column[1]))
-        return bool(self._writer.values(row.writes))
+            return
+        self.again.writes += row.writes
+        self.again.locked = self.again.locked or why is Passes.LOCK
 
     def tell(
         self,
@@ -409,6 +477,34 @@ class _Pass:
                 seen,
                 over if state in ("written", "unknown") else {},
             )
+
+
+def _together(source: Iterable[_T]) -> Iterator[list[_T]]:
+    """As many as are announced, and told, together."""
+    left = iter(source)
+    while some := list(islice(left, ANNOUNCED)):
+        yield some
+
+
+def _writes(rows: Iterable[PackedRow]) -> tuple[OrgWrite, ...]:
+    return tuple(write for row in rows for write in row.writes)
+
+
+def _record_id(row: PackedRow) -> str:
+    return row.first.record_id or ""
+
+
+def _decided(write: OrgWrite, outcome: OrgOutcome | None, trouble: PredictiveError | None) -> OrgOutcome:
+    """What has no outcome when trouble came was not sent, or refused unread."""
+    if outcome is not None or trouble is None:
+        assert outcome is not None, f"{write.key} has no outcome"
+        return outcome
+    return OrgOutcome(write.key, "unsent", write.record_id, message=trouble.what, remedy=trouble.remedy)
+
+
+def _end(write: OrgWrite, fate: Fate) -> OrgOutcome:
+    remedy = fate.remedy or remedy_for(fate.code)
+    return OrgOutcome(write.key, fate.state, write.record_id, fate.code, fate.message, remedy)
 
 
 def _put(values: dict[str, Any], name: str, value: Any) -> None:

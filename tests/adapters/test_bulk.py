@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from sync.salesforce.bulk_query import BulkQuery
 from sync.salesforce.client import SalesforceOrg
 from sync.salesforce.jobs import Waits
 from sync.salesforce.soql import Select
+from sync.salesforce.verdict import Stretch
 from tests.adapters.conftest import Sides
 from tests.adapters.support import Hidden, Records, StillClock
 from tests.measured import measured
@@ -103,6 +105,10 @@ def rows(count: int) -> list[tuple[str, str, dict[str, Any]]]:
     return [(f"k{n}", member(n), {"PAM__Active__c": True}) for n in range(count)]
 
 
+def states(stretch: Stretch) -> set[str]:
+    return {fate.state for fate in stretch.fates}
+
+
 def test_a_job_without_failures_costs_four_calls_and_one_more_poll() -> None:
     jobs = FakeJobs(states=("InProgress", "JobComplete", "JobComplete"))
     world = World(jobs)
@@ -141,7 +147,7 @@ def test_short_data_is_created_filled_and_closed_by_one_request() -> None:
     outcomes, error = World(jobs).bulk.run((JobRows("CampaignMember", rows(10), multipart=True),))
     assert error is None
     assert [request.method for request in jobs.requests] == ["POST", "GET"]
-    assert {outcome.state for outcome in outcomes[0]} == {"written"}
+    assert states(outcomes[0]) == {"written"}
     assert len(jobs.rows) == 10
     assert jobs.requests[0].headers["Sforce-Auto-Assign"] == "FALSE"
 
@@ -157,7 +163,7 @@ def test_a_lost_answer_to_a_create_with_data_leaves_the_rows_unknown() -> None:
     jobs.trouble["POST"] = httpx.ReadTimeout("t")
     outcomes, error = World(jobs).bulk.run((JobRows("CampaignMember", rows(3), multipart=True),))
     assert isinstance(error, OutcomeUnknown)
-    assert {outcome.state for outcome in outcomes[0]} == {"unknown"}
+    assert states(outcomes[0]) == {"unknown"}
     assert len(jobs.requests) == 1, "never blindly repeated"
 
 
@@ -194,7 +200,7 @@ def test_several_jobs_are_watched_with_one_call() -> None:
         bulk = Bulk(channel, "66.0", Waits(per_row=0.001, least=4.0, longest=60.0, most=300.0))
         outcomes, error = bulk.run([JobRows(name, rows(3)) for name in ("CampaignMember", "A__c", "B__c")])
     assert error is None
-    assert {outcome.state for each in outcomes for outcome in each} == {"written"}
+    assert [states(each) for each in outcomes] == [{"written"}] * 3
     looks = [one for one in jobs.asked if one.startswith("GET")]
     assert looks[:3] == [f"GET 75000000000000{n}" for n in range(3)], "each once"
     assert "GET" in looks[3:], "those still at work by the list"
@@ -210,7 +216,7 @@ def test_of_several_jobs_those_seen_to_end_have_outcomes() -> None:
         bulk = Bulk(channel, "66.0", Waits(per_row=0.001, least=4.0, longest=60.0, most=100.0))
         outcomes, error = bulk.run([JobRows(name, rows(3)) for name in ("CampaignMember", "A__c")])
     assert isinstance(error, OutcomeUnknown)
-    assert [{outcome.state for outcome in each} for each in outcomes] == [{"written"}, {"unknown"}]
+    assert [states(each) for each in outcomes] == [{"written"}, {"unknown"}]
 
 
 def test_a_lost_answer_before_the_close_means_nothing_was_written() -> None:
@@ -348,3 +354,56 @@ def test_when_a_read_leaves_composite() -> None:
     assert packing.read_calls(30_000) == 3
     assert packing.read_calls(100_000) == 5
     assert packing.rest_calls(2_000_000) == 11
+
+
+class Swallow(FakeJobs, httpx.BaseTransport):
+    """Takes any number of rows and keeps none."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "PUT":
+            assert isinstance(request.stream, httpx.SyncByteStream)
+            taken = sum(len(block) for block in request.stream)
+            assert taken == int(request.headers["content-length"]), "its length is told beforehand"
+            return httpx.Response(201)
+        request.read()
+        return self(request)
+
+
+def peak_of_a_job(count: int, *, shelved: bool = True) -> int:
+    """Most memory that writing so many rows took; the caller's own values come back with each."""
+    clock = StillClock()
+    transport = Transport(Records(), clock, sleep=clock.sleep, network=Swallow())
+    org = SalesforceOrg(transport, instance_url=BASE, mapping=Mapping(), access_token=Hidden("t"))
+    if not shelved:
+        org._writer._shelf = packing._Held  # type: ignore[assignment]
+    given = (
+        OrgWrite(
+            f"k{n}", "CampaignMember", OrgOperation.UPDATE, {"PAM__Opens__c": n}, record_id=member(n), about=(n, f"{n}")
+        )
+        for n in range(count)
+    )
+    announced: list[int] = []
+    told: list[int] = []
+
+    def after(writes: tuple[OrgWrite, ...], outcomes: tuple[OrgOutcome, ...]) -> None:
+        assert all(write.about == (int(write.key[1:]), write.key[1:]) for write in writes)
+        assert {one.state for one in outcomes} == {"written"}
+        told.append(len(writes))
+
+    tracemalloc.start()
+    try:
+        org.write(given, before=lambda writes: announced.append(len(writes)), after=after, cancelled=lambda: False)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert announced == told
+    assert sum(told) == count
+    return peak
+
+
+@pytest.mark.slow
+def test_of_a_job_memory_holds_no_row() -> None:
+    # Both beyond the look-ahead, which is held.
+    few, many = peak_of_a_job(20_000), peak_of_a_job(45_000)
+    assert many - few < 1_000_000, (few, many)
+    assert peak_of_a_job(45_000, shelved=False) - many > 10_000_000, "a control: the measure sees rows that are held"

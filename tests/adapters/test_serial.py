@@ -20,6 +20,7 @@ from sync.model import WriteCost
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
 from sync.salesforce.client import SalesforceOrg
 from sync.salesforce.serial import Serial
+from sync.salesforce.verdict import outcomes
 from tests.adapters.conftest import Sides
 from tests.adapters.support import Hidden, Records, StillClock
 
@@ -169,17 +170,17 @@ def serial(org: Contending) -> Serial:
 def test_a_batch_without_an_answer_is_unknown_and_a_refused_one_unsent(lost: Any, state: str) -> None:
     org = Contending()
     org.trouble["POST 66.0/job/*/batch".replace("66.0/", "")] = lost
-    outcomes, error = serial(org).update("CampaignMember", rows(3))
+    verdict, error = serial(org).update("CampaignMember", rows(3))
     assert isinstance(error, OutcomeUnknown if state == "unknown" else RemoteRejected)
-    assert [one.state for one in outcomes] == [state] * 3
+    assert [one.state for one in outcomes(verdict, rows(3))] == [state] * 3
 
 
 def test_a_job_that_cannot_be_made_writes_nothing() -> None:
     org = Contending()
     org.trouble["POST job"] = httpx.ReadTimeout("t")
-    outcomes, error = serial(org).update("CampaignMember", rows(3))
+    verdict, error = serial(org).update("CampaignMember", rows(3))
     assert isinstance(error, OutcomeUnknown)
-    assert [one.state for one in outcomes] == ["unsent"] * 3
+    assert [one.state for one in outcomes(verdict, rows(3))] == ["unsent"] * 3
     assert org.requests == ["POST job"]
 
 
@@ -188,9 +189,9 @@ def test_an_ended_session_is_renewed_though_it_is_told_by_status_400() -> None:
     body = {"exceptionCode": "InvalidSessionId", "exceptionMessage": "Invalid session id"}
     org.trouble["POST job"] = httpx.Response(400, json=body)
     made = World(org, access_token=None, login=lambda: "00Dx!y").org
-    outcomes, error = made._serial.update("CampaignMember", rows(2))
+    verdict, error = made._serial.update("CampaignMember", rows(2))
     assert error is None
-    assert [one.state for one in outcomes] == ["written"] * 2
+    assert [one.state for one in outcomes(verdict, rows(2))] == ["written"] * 2
 
 
 def test_the_sandbox_says_of_each_row_what_became_of_it(sides: Sides) -> None:
@@ -198,8 +199,9 @@ def test_the_sandbox_says_of_each_row_what_became_of_it(sides: Sides) -> None:
     wanted = [(f"k{n}", one.member_id, {"PAM__Opens__c": 7 + n}) for n, one in enumerate(members)]
     wanted[2] = ("k2", "00v0000000zzzzz", {"PAM__Opens__c": 1})
     before = sides.spent()
-    outcomes, error = sides.org._serial.update("CampaignMember", wanted)
+    verdict, error = sides.org._serial.update("CampaignMember", wanted)
     assert error is None
-    assert [one.state for one in outcomes] == ["written", "written", "rejected", "written", "written"]
-    assert outcomes[2].code in ("MALFORMED_ID", "INVALID_CROSS_REFERENCE_KEY")
+    found = list(outcomes(verdict, wanted))
+    assert [one.state for one in found] == ["written", "written", "rejected", "written", "written"]
+    assert found[2].code in ("MALFORMED_ID", "INVALID_CROSS_REFERENCE_KEY")
     assert sides.spent() - before == 6, "create, batch, close, poll; the list of batches and the results"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import FrozenInstanceError, dataclass, field, replace
 
 import pytest
@@ -103,3 +104,16 @@ def test_words_are_looked_up_as_the_text_that_they_are() -> None:
     for word in (*Side, *Change, *Subject):
         assert hash(word) == hash(word.value)
         assert {word: 1}[word.value] == 1 == {word.value: 1}[word]  # type: ignore[index]
+
+
+@cheap
+@dataclass(frozen=True, slots=True)
+class Lone:
+    """A value of one field."""
+
+    one: tuple[int, ...]
+
+
+def test_a_value_comes_back_from_a_file_as_it_was() -> None:
+    for value in (Cheap(1, "x", [2]), Lone((1, 2)), Lone(())):
+        assert pickle.loads(pickle.dumps(value)) == value

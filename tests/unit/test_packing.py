@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from sync import packing
 from sync.bulk_csv import Row, as_csv, characters
 from sync.metering import WriteMeter
-from sync.packing import TWO_OWNERS, PackedBulk, PackedCall, cost_of, pack, target_of
+from sync.packing import TWO_OWNERS, PackedBulk, PackedCall, PackedRow, cost_of, pack, target_of
 from sync.ports import OrgOperation, OrgWrite
 from tests.measured import measured
 
@@ -208,11 +209,39 @@ def test_very_many_rows_without_two_owners_become_one_job() -> None:
     writes = [update(n) for n in range(10_000)] + [update(n + 90_000, checked=True) for n in range(10)]
     job, *rest = pack(writes)
     assert isinstance(job, PackedBulk)
-    assert len(job.rows) == 10_000
+    assert len(list(job.rows)) == 10_000
     assert not any(write.expect for write in job.writes)
     assert cost_of(writes) == measured(WriteMeter(), writes)[0] == packing.BULK_CALLS + len(rest) == 7
     assert measured(WriteMeter(), writes)[1] == 6
     assert cost_of(writes, bulk=False) > cost_of(writes)
+
+
+class Counted(list[PackedRow]):
+    """A shelf that tells how many were put on it."""
+
+    put_there = 0
+
+    def put(self, rows: Iterable[PackedRow]) -> None:
+        """See ``Shelf``."""
+        before = len(self)
+        self.extend(rows)
+        Counted.put_there += len(self) - before
+
+
+@pytest.mark.parametrize("count", [9_000, 12_000, 30_000])
+def test_what_waits_for_a_job_is_put_on_the_shelf_and_comes_once_in_its_order(count: int) -> None:
+    Counted.put_there = 0
+    plain = [update(n) for n in range(count)]
+    checked = [update(n + 90_000, checked=True) for n in range(count)]
+    first = packing.LOOK_AHEAD
+    writes = [*plain[:first], *(one for pair in zip(plain[first:], checked, strict=False) for one in pair)]
+    checked = checked[: count - first]
+    job, *rest = pack(writes, shelf=Counted)
+    assert isinstance(job, PackedBulk)
+    assert [write.key for write in job.writes] == [write.key for write in plain]
+    assert [write.key for call in rest for write in call.writes] == [write.key for write in checked]
+    assert Counted.put_there >= count - 2 * packing.LOOK_AHEAD
+    assert measured(WriteMeter(), writes)[0] == cost_of(writes)
 
 
 def boxes(count: int) -> list[OrgWrite]:
@@ -237,7 +266,7 @@ def test_a_row_that_gets_a_field_with_two_owners_leaves_the_job() -> None:
     late = [replace(one, key=f"late-{one.key}", values={"Status": "Sent"}) for one in plain[:10]]
     for writes in ([*late, *plain], [*plain[:5_990], *late, *plain[5_990:]]):
         jobs = [call for call in pack(writes) if isinstance(call, PackedBulk)]
-        assert [len(job.rows) for job in jobs] == [5_990]
+        assert [len(list(job.rows)) for job in jobs] == [5_990]
         assert not any(TWO_OWNERS & write.values.keys() for job in jobs for write in job.writes)
         assert Counter(w.key for call in pack(writes) for w in call.writes) == Counter(w.key for w in writes)
 
