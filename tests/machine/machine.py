@@ -483,8 +483,12 @@ class Machine(RuleBasedStateMachine):
             membership.agreed = fresh if sure else membership.agreed | fresh
 
     def _in_service(self, truth: Truth, camp: Camp, who: Person) -> dict[str, Any] | None:
-        rows = [truth.service[key] for key in truth.service if key[0] == camp.id and key[1] in who.records]
-        return rows[0] if rows else None
+        """The service's member that somebody is, under whatever record: also under that of somebody merged into it."""
+        own = [row for key, row in truth.service.items() if key[0] == camp.id and key[1] in who.records]
+        if own:
+            return own[0]
+        humans = (key for key in truth.service if key[0] == camp.id and self.model.human(key[1]) == who.number)
+        return truth.service.get(next(humans, ("", "")))
 
     @invariant()
     def nothing_falls(self) -> None:
