@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 Position = tuple[int, int]
 
@@ -142,7 +143,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A SELECT statement; ``totals`` is ROLLUP or CUBE where its groups have subtotals, ``mine`` its scope."""
+    """A SELECT statement; ``totals`` is ROLLUP or CUBE where its groups have subtotals, ``mine`` its scope.
+
+    ``joined``: further names of FROM (``FROM Contact c, c.Account a``), lower case, with the paths they stand for.
+    """
 
     select: tuple[Selected | Aggregate | FieldsOf | TypeOf | Children, ...]
     source: str
@@ -157,3 +161,4 @@ class Query:
     text: str
     totals: str | None = None
     mine: bool = False
+    joined: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

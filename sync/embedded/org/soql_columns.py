@@ -61,7 +61,7 @@ def _into(view: View, columns: list[dict[str, Any]], owner: ObjectType, chain: t
 
 def _columns(query: ast.Query, view: View) -> list[dict[str, Any]]:
     item = view.schema.get(query.source)
-    scope = Scope(view, item, "t", query.text, query.alias)
+    scope = Scope(view, item, "t", query.text, query.alias, query.joined)
     columns: list[dict[str, Any]] = []
     unnamed = 0
     for one in query.select:

@@ -34,7 +34,7 @@ class _Compiler:
 
     def __init__(self, query: ast.Query, view: View, params: Params, alias: str) -> None:
         self.query, self.view, self.params = query, view, params
-        self.scope = Scope(view, _source_object(query, view), alias, query.text, query.alias)
+        self.scope = Scope(view, _source_object(query, view), alias, query.text, query.alias, query.joined)
         self.selective = False
         self.totals: Totals | None = None
 

@@ -22,7 +22,8 @@ MAX_LITERAL = 4_000
 _GRAMMAR = r"""
 start: query
 query: SELECT items FROM source filter grouping tail
-source: NAME [alias] [scope]
+source: NAME [alias] joined* [scope]
+joined: "," plain alias
 filter: [where] [with_mode]
 grouping: [group] [having]
 tail: [order] [limit] [offset] [for_what] [update]
@@ -308,8 +309,13 @@ class _Build(Transformer[Token, Any]):
 
     offset = limit
 
-    def source(self, parts: list[Any]) -> tuple[Token, str | None, bool]:
-        return parts[0], str(parts[1]) if parts[1] is not None else None, bool(parts[2])
+    def joined(self, parts: list[Any]) -> tuple[str, tuple[str, ...]]:
+        return str(parts[1]).lower(), parts[0].parts
+
+    def source(self, parts: list[Any]) -> tuple[Token, str | None, bool, dict[str, tuple[str, ...]]]:
+        own = str(parts[1]) if parts[1] is not None else None
+        joined = {name: path for part in parts[2:-1] for name, path in (part,)}
+        return parts[0], own, bool(parts[-1]), joined
 
     def filter(self, parts: list[Any]) -> Any:
         return parts[0]
@@ -321,9 +327,9 @@ class _Build(Transformer[Token, Any]):
         return parts[0] or (), parts[1], parts[2] or 0
 
     def query(self, parts: list[Any]) -> ast.Query:
-        _, select, _, (source, alias, mine), where, ((group, totals), having), (order, limit, offset) = parts
+        _, select, _, (source, alias, mine, joined), where, ((group, totals), having), (order, limit, offset) = parts
         at, text = _at(source), self._text
-        tail = (order, limit, offset, text, totals, mine)
+        tail = (order, limit, offset, text, totals, mine, joined)
         return ast.Query(select, str(source), at, alias, where, group, having, *tail)
 
 

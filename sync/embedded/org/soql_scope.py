@@ -6,7 +6,7 @@ Raises ``OrgError`` with the platform's wording for names that the org does not 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -106,13 +106,14 @@ def visible(view: View, owner: ObjectType, alias: str) -> list[str]:
 
 @dataclass(slots=True)
 class Scope:
-    """The tables of one SELECT: the base object and every relationship joined so far."""
+    """The tables of one SELECT: the base object and every relationship joined so far; ``named``: paths with names."""
 
     view: View
     base: ObjectType
     alias: str
     text: str
     own_name: str | None = None
+    named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     joins: dict[tuple[str, ...], tuple[ObjectType, str]] = field(default_factory=dict)
     clauses: list[str] = field(default_factory=list)
 
@@ -152,6 +153,9 @@ class Scope:
     def owner_of(self, path: ast.Path) -> tuple[ObjectType, str, tuple[str, ...]]:
         """The object a path ends on, the alias of its table, and the relationships before the field."""
         chain = path.parts[:-1]
+        names = dict(self.named)
+        while chain and chain[0].lower() in names:  # a name of FROM may stand on another one, each but once
+            chain = (*names.pop(chain[0].lower()), *chain[1:])
         head = chain[0].lower() if chain else ""
         is_alias = bool(self.own_name) and head == (self.own_name or "").lower()
         if head and (is_alias or (head == self.base.name.lower() and head not in self.base.by_relationship)):

@@ -291,6 +291,19 @@ def test_scope_mine_is_what_the_running_user_owns(api: Api) -> None:
     assert len(api.rows(f"SELECT Id FROM Campaign USING SCOPE everything {among}")) == 2
 
 
+def test_names_for_parents_in_from(shared: Api) -> None:
+    """FROM with names for parents, one standing on another: records are nested by relationship all the same."""
+    soql = "SELECT m.Id, c.Name FROM CampaignMember m, m.Campaign c, c.Owner AS o WHERE o.Username != null {} LIMIT 3"
+    plain = "SELECT Id, Campaign.Name FROM CampaignMember WHERE Campaign.Owner.Username != null {} LIMIT 3"
+    order = "AND {}IsActive = true ORDER BY {}Name DESC, Id"
+    assert shared.rows(soql.format(order.format("c.", "c."))) == shared.rows(
+        plain.format(order.format("Campaign.", "Campaign."))
+    )
+    assert shared.query("SELECT COUNT() FROM CampaignMember m, m.Lead l WHERE l.LastName != null")["totalSize"] > 0
+    code, text = shared.error("GET", "/query", 400, params={"q": "SELECT a.Name FROM CampaignMember m, a.b a"})
+    assert (code, "relationship" in text) == ("INVALID_FIELD", True)
+
+
 def test_fields_come_in_the_order_in_which_they_were_asked_for(shared: Api) -> None:
     """A record's keys follow the SELECT, relationships included: clients make tables of them."""
     fields = ("IsDeleted", "Status", "Campaign", "Id", "CreatedDate", "LeadId", "Email")
