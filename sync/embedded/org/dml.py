@@ -265,7 +265,8 @@ class Writer:
         Locks do not matter for ``reading``, nor conversion for ``deleting``.
         """
         extra = {"Lead": ", IsConverted", "CampaignMember": ", LeadId, ContactId, CampaignId"}.get(item.name, "")
-        found = self.connection.execute(f"SELECT IsDeleted{extra} FROM {item.name} WHERE Id = ?", (key,)).fetchone()
+        gone = "IsDeleted" if item.find("IsDeleted") is not None else "0"  # nobody deletes a user
+        found = self.connection.execute(f"SELECT {gone}{extra} FROM {item.name} WHERE Id = ?", (key,)).fetchone()
         if found is None:
             raise deleted_error() if self.store.was_given(item.name, key) else cross_reference()
         hidden = self.state.is_hidden(item.name, key)

@@ -68,6 +68,8 @@ def _literal(kind: str, value: Any) -> str:
 
 
 def _condition(item: ObjectType, given: Mapping[str, Any], path: str = "") -> str:
+    if not isinstance(given, Mapping):
+        raise GraphError("Validation error: a condition has to be an object")
     parts = []
     for name, value in given.items():
         if name in ("and", "or") and isinstance(value, list):
@@ -87,6 +89,8 @@ def _comparisons(item: ObjectType, name: str, value: Any, path: str) -> str:
     parts = []
     for operator, given in value.items():
         if operator in ("in", "nin"):
+            if not isinstance(given, list):
+                raise GraphError(f"Validation error: '{operator}' needs a list")
             values = ", ".join(_literal(found.type, one) for one in given)
             parts.append(f"{path}{name} {'NOT IN' if operator == 'nin' else 'IN'} ({values})")
         elif operator in _OPERATORS:

@@ -28,9 +28,10 @@ def relation(org: Org, call: Call) -> Answer:
             if link is None:
                 break
             found = writer.row(item, key).get(link.name)
-            if found is None:
+            target = org.schema.find(link.reference_to[0])
+            if found is None or target is None:
                 raise not_found()
-            item, key = org.schema.get(link.reference_to[0]), found
+            item, key = target, found
             steps.pop(0)
             if not steps:
                 return read_row(org, call, item, key)

@@ -209,6 +209,8 @@ def test_relationship_addresses_lead_to_children_and_parents(api: Api) -> None:
     member = first["records"][0]["Id"]
     assert api.call("GET", f"/sobjects/CampaignMember/{member}/Campaign")["Id"] == campaign["Id"]
     owner = api.call("GET", f"/sobjects/CampaignMember/{member}/Campaign/Owner", params={"fields": "Username"})
+    profile = api.call("GET", f"/sobjects/CampaignMember/{member}/Campaign/Owner/Profile")
+    assert profile["attributes"]["type"] == "Profile", "the way leads on through a record that is never deleted"
     assert owner["attributes"]["type"] == "User"
     api.call("GET", f"/sobjects/Campaign/{campaign['Id']}/Nopes", 404)
     assert api.call("GET", f"/sobjects/Campaign/{campaign['Id']}/Parent", 404)

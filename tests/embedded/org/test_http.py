@@ -194,3 +194,15 @@ def test_batch_size_and_limits_of_a_page() -> None:
     finally:
         api.http.close()
         api.built.org.store.close()
+
+
+def test_a_defect_of_the_org_is_answered_as_the_platform_answers_its_own(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(api.built.gateway._router, "dispatch", broken)
+    answer = api.http.get(f"{BASE}/limits")
+    assert (answer.status_code, answer.json()[0]["errorCode"]) == (500, "UNKNOWN_EXCEPTION")
+    assert "sforce-limit-info" in answer.headers
