@@ -316,7 +316,12 @@ def read_owner_only(path: Path, *, named: bool) -> dict[str, Any]:
         ) from error
     except tomllib.TOMLDecodeError as error:
         # The parser's message tells the place and never the text.
-        raise ConfigError(f"the secrets file is no TOML: {error}", where=str(path)) from None
+        raise ConfigError(
+            f"the secrets file is no TOML: {error}",
+            where=str(path),
+            left_undone="no secret was read from it",
+            remedy="correct the line",
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the secrets file cannot be read: {type(error).__name__}", where=str(path)) from error
 
@@ -360,7 +365,12 @@ def keep_owner_only(path: Path, place: tuple[str, str, str], secret: Secret) -> 
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise ConfigError(f"the secrets file cannot be written: {error.strerror}", where=str(path)) from error
+        raise ConfigError(
+            f"the secrets file cannot be written: {error.strerror}",
+            where=str(path),
+            left_undone="it is as it was",
+            remedy="check that its folder is yours and has room",
+        ) from error
 
 
 def _too_open(status: os.stat_result) -> str:

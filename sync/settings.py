@@ -291,7 +291,12 @@ def write_settings(path: Path, content: AbcMapping[str, Any]) -> None:
     except OSError as error:
         with suppress(OSError):
             part.unlink()
-        raise ConfigError(f"the configuration cannot be written: {error.strerror}", where=str(path)) from error
+        raise ConfigError(
+            f"the configuration cannot be written: {error.strerror}",
+            where=str(path),
+            left_undone="it is as it was",
+            remedy="check that its folder is yours and has room",
+        ) from error
 
 
 def _unreadable(path: Path, why: str) -> ConfigError:

@@ -67,7 +67,11 @@ def bundle(invocation: Invocation) -> int:
             for name, text in cleaned.items():
                 packed.writestr(name, text)
     except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}", left_undone="nothing was packed") from error
+        raise UsageError(
+            f"{out} cannot be written: {error.strerror}",
+            left_undone="nothing was packed",
+            remedy="check that its folder exists, is yours and has room, or name another with --out",
+        ) from error
     invocation.report.lines(
         [f"✔ packed: {out}", "  without secrets, names and e-mail addresses; look through it before you send it"],
         {"type": "bundle", "path": str(out), "parts": sorted(cleaned)},

@@ -62,7 +62,11 @@ def init(invocation: Invocation) -> int:
             f"{path} exists already", left_undone="it was not touched", remedy="edit it, or name another with --config"
         ) from None
     except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot write {path}: {error.strerror}",
+            left_undone="nothing was written",
+            remedy="check that its folder exists, is yours and has room, or name another with --config",
+        ) from error
     invocation.report.lines([f"✔ written: {path}"], {"type": "written", "path": str(path)})
     return 0
 
@@ -85,7 +89,11 @@ def _metadata(invocation: Invocation, folder: Path) -> int:
             f"{folder} exists already", left_undone="nothing was written", remedy="name a folder that does not"
         ) from None
     except OSError as error:
-        raise UsageError(f"cannot write {folder}: {error.strerror}") from error
+        raise UsageError(
+            f"cannot write {folder}: {error.strerror}",
+            left_undone="the source was not written, or not all of it",
+            remedy="check that its folder exists, is yours and has room, or name another",
+        ) from error
     invocation.report.lines(
         [
             f"✔ written: {len(files)} files in {folder}",

@@ -93,7 +93,11 @@ def _fields(options: Namespace) -> dict[str, Any]:
             fields["html"] = Path(options.html).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise UsageError(f"cannot read {options.html}: {why}", left_undone="the edition was not changed") from error
+            raise UsageError(
+                f"cannot read {options.html}: {why}",
+                left_undone="the edition was not changed",
+                remedy="check the path; the file holds HTML as UTF-8 text",
+            ) from error
     if options.delay is not None:
         fields["days_delay"] = options.delay
     for name, given in (("start_date", options.from_date), ("end_date", options.to_date)):

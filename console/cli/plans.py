@@ -63,7 +63,9 @@ def plan(invocation: Invocation) -> int:
             invocation.report.talk(f"written: {options.csv}")
     except OSError as error:
         raise UsageError(
-            f"cannot write {error.filename}: {error.strerror}", left_undone="the plan was not saved"
+            f"cannot write {error.filename}: {error.strerror}",
+            left_undone="the plan was not saved there",
+            remedy="check the path",
         ) from error
     code = 3 if options.detailed_exitcode and left else 0
     shown = [] if options.json else words(made, _groups(invocation, made), _first_rows(invocation, made))

@@ -52,7 +52,9 @@ def _faults(name: str | None) -> Path | None:
     try:
         read_faults(path)
     except OSError as error:
-        raise UsageError(f"cannot read {name}: {error.strerror}", left_undone="nothing was started") from error
+        raise UsageError(
+            f"cannot read {name}: {error.strerror}", left_undone="nothing was started", remedy="check the path"
+        ) from error
     except ValueError as error:
         raise UsageError(str(error), left_undone="nothing was started") from error
     return path.resolve()

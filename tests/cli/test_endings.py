@@ -80,6 +80,14 @@ def test_a_reader_that_goes_away_leaves_no_traceback(tmp_path: Path) -> None:
     process.wait(20)
 
 
+@pytest.mark.skipif(not Path("/proc").exists(), reason="a folder that takes no file is Linux's")
+@pytest.mark.parametrize("words", [("init", "--config", "/proc/no/c.toml"), ("init", "--metadata", "/proc/no")])
+def test_a_place_that_cannot_be_written_comes_with_a_remedy(tmp_path: Path, words: tuple[str, ...]) -> None:
+    told = spawned(*words, home=tmp_path)
+    assert (told.code, len(told.talk.splitlines())) == (2, 1)
+    assert "check that its folder exists" in told.talk
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
 def test_a_full_disk_is_said_and_is_no_success(tmp_path: Path) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
