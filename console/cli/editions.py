@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.cli import wire
 from console.cli.prose import instant, plural, safe
-from sync.errors import RemoteRejected, UsageError
+from sync.errors import PredictiveError, Refused, RemoteRejected, UsageError
 from sync.ids import CampaignId
 
 if TYPE_CHECKING:
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from console.cli.invocation import Invocation
     from sync.bootstrap import Shell
     from sync.model import Campaign, Edition
+
+
+_REMEDIES = {
+    "content_missing": "give it both: predictive edition CAMPAIGN EDITION --subject TEXT --html FILE",
+    "content_error": "correct its merge fields: predictive edition CAMPAIGN EDITION --html FILE",
+    "no_test_members": "mark a lead or contact as test member in Salesforce, then predictive sync CAMPAIGN",
+}
 
 
 def edition(invocation: Invocation) -> int:
@@ -57,14 +64,25 @@ def _started(shell: Shell, campaign: Campaign) -> Iterator[None]:
     """Says of a campaign without New Edition that it has no editions yet, whatever the service called it."""
     try:
         yield
-    except RemoteRejected:
+    except RemoteRejected as error:
         if shell.detail(campaign.id).view.started:
-            raise
+            raise _unfit(error) from error
         raise UsageError(
             f"{campaign.name} has no editions",
             left_undone="nothing was changed or sent",
             remedy="predictive new-edition makes them",
         ) from None
+
+
+def _unfit(error: RemoteRejected) -> PredictiveError:
+    """What the service said of a value that it does not take, or of an edition that is not ready, with what to do."""
+    what = error.what.partition("refused a request: ")[2] or error.what
+    if error.code == "invalid":
+        return UsageError(what, left_undone="nothing was changed or sent", remedy="see predictive edition --help")
+    remedy = _REMEDIES.get(error.code)
+    if remedy is None:
+        return error
+    return Refused(what, rule=error.code, left_undone="nothing was changed or sent", remedy=remedy)
 
 
 def load(shell: Shell, campaign_id: CampaignId) -> tuple[Edition, ...]:

@@ -307,8 +307,8 @@ class PredictiveService:
                 left_undone="nothing was written",
                 remedy="give a token with the needed rights",
             )
-        details = "; ".join(_detail(one) for one in problem.errors or [])
         what = problem.detail or problem.title
+        details = "; ".join(_detail(one, what) for one in problem.errors or [])
         return RemoteRejected(
             f"{NAME} refused a request: {what}" + (f" ({details})" if details else ""),
             code=problem.code,
@@ -335,9 +335,10 @@ def _in_progress(reply: Reply) -> bool:
         return False
 
 
-def _detail(error: Any) -> str:
+def _detail(error: Any, said: str) -> str:
+    """One of the errors of a problem, without what was *said* already."""
     if isinstance(error, Mapping):
-        return " ".join(str(value) for value in error.values())
+        return " ".join(str(value) for value in error.values() if value != said)
     return str(error)
 
 

@@ -233,6 +233,27 @@ def test_a_row_that_moved_since_is_left_and_said(box: Box, first: Row, tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("edition", "1", "--delay", "99999"), 2, "see predictive edition --help"),
+        (("edition", "1", "--from", "2027-01-01"), 2, "have the campaign's dates (/start_date)."),
+        (("edition", "1", "--active", "on"), 5, "--subject TEXT --html FILE"),
+        (("test-send", "2"), 5, "--subject TEXT --html FILE"),
+    ],
+    ids=["delay", "dates", "active", "test-send"],
+)
+def test_what_an_edition_does_not_take_is_said_with_a_remedy(
+    box: Box, first: Row, words: tuple[str, ...], code: int, said: str
+) -> None:
+    started(box, first["Id"])
+    command, *rest = words
+    ended = box.people(command, first["Id"], *rest)
+    assert (ended.code, ended.out, len(ended.talk.splitlines())) == (code, "", 1)
+    assert said in ended.talk
+
+
+@pytest.mark.slow
 def test_undo_counts_the_calls_of_its_plan(box: Box, first: Row) -> None:
     started(box, first["Id"])
     stir(box, first["Id"])
