@@ -140,7 +140,7 @@ def _again(applying: Applying, campaign_id: CampaignId, stale: tuple[Group, ...]
     moved: list[Group] = []
     for group in stale:
         now = fresh.get(PersonId(group[0].subject_id))
-        if now is not None and all(_still(row, now) for row in group):
+        if now is not None and all(_still(row, now) or _there(row, now) for row in group):
             same.append(tuple(replace(row, version=now.version) for row in group))
         else:
             moved.append(group)
@@ -154,6 +154,11 @@ def _still(row: PlanRow, now: ServiceMember) -> bool:
     if row.change in (Change.ADD, Change.IDENTITY, *REMOVALS):
         return True
     return (getattr(now, row.field) or None) == (row.before or None)
+
+
+def _there(row: PlanRow, now: ServiceMember) -> bool:
+    """True when the service has what the row would write: an opt-out by one campaign's member is in all the others."""
+    return (getattr(now, row.field) or None) == (row.after or None)
 
 
 def _drift(applying: Applying, campaign_id: CampaignId, group: Group) -> None:

@@ -185,3 +185,18 @@ def test_who_is_hidden_after_a_run_that_ended_halfway_is_not_mailed_either(stage
     assert stage.shell.sync([campaign.id]).exit_code == 0
     members = stage.sides.service_members(campaign.id)
     assert (members[now]["hold"], len(members)) == (None, len(campaign.leads) + new)
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_an_opt_out_of_a_member_of_two_campaigns_is_no_drift_in_the_second(stage: Stage, renamed: bool) -> None:
+    """The first campaign's write opts the person out everywhere: that moves the other member's version by itself."""
+    here, there = stage.campaigns
+    lead = here.leads[0]
+    stage.sides.create("CampaignMember", CampaignId=there.id, LeadId=lead)
+    assert stage.shell.sync([there.id]).exit_code == 0
+    stage.sides.update("Lead", lead, HasOptedOutOfEmail=True, **({"LastName": "Changed"} if renamed else {}))
+    result = stage.shell.sync([here.id, there.id])
+    assert (result.exit_code, result.counts.drifted) == (0, 0)
+    for campaign in (here, there):
+        member = stage.sides.service_members(campaign.id)[lead]
+        assert (member["opted_out"], member["last_name"] == "Changed") == (True, renamed)
