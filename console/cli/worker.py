@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from console.cli.invocation import Invocation
     from sync.clock import Clock
     from sync.engine.worker import Turn
+    from sync.errors import PredictiveError
     from sync.events import Event
     from sync.model import RunKind
 
@@ -43,10 +44,15 @@ def worker(invocation: Invocation) -> int:
                 report.say("", wire.run_campaign(item, turn.kind, simulated=turn.result.simulated))
         report.say(line_of(turn, invocation.clock), wire.turn(turn))
 
+    def troubled(trouble: PredictiveError | None) -> None:
+        at = f"{invocation.clock.now():%Y-%m-%d %H:%M:%S}Z"
+        text = "the state answers again" if trouble is None else f"{trouble.line()} This worker waits for it."
+        report.complain(safe(f"{at}  {text}"))
+
     with invocation.stopping() as stop:
         report.say("", _begins(invocation))
         report.talk(_greeting(invocation))
-        cut = Worker(shell, stop.cancel, ended).serve()
+        cut = Worker(shell, stop.cancel, ended, troubled).serve()
     code = INTERRUPTED if cut else 0
     failed = sum(each in (1, 2, 7) for each in turns)
     report.talk(f"stopped after {plural(len(turns), 'run')}" + (f", {failed} failed" if failed else ""))

@@ -14,17 +14,21 @@ from typing import Protocol
 from sync.clock import Clock
 from sync.engine import timers
 from sync.engine.parts import Cancel
-from sync.errors import Locked, PredictiveError
+from sync.errors import Locked, PredictiveError, RetriableError
 from sync.ids import CampaignId
 from sync.model import RunKind, RunState
 from sync.settings import OrgSettings
 from sync.store.queue import Wanted
 from sync.store.schedule import Tick
 from sync.store.store import Store
+from sync.store.trouble import state_trouble
 from sync.views import RunResult
 
 LOOK = 2.0
 """Seconds between two looks at timers and queue while there is nothing to do; a lease is renewed with each."""
+
+AGAIN = 5.0
+"""Seconds between two tries to reach a state that does not answer."""
 
 
 class Stop(Cancel, Protocol):
@@ -91,23 +95,44 @@ class Worker:
         shell: the engine.
         stop: ends the worker; a run in hand ends after its batch in flight.
         told: takes each turn when it is over.
+        troubled: takes what is wrong with a state that does not answer, and None when it does again.
     """
 
-    def __init__(self, shell: Runs, stop: Stop, told: Callable[[Turn], None]) -> None:
+    def __init__(
+        self,
+        shell: Runs,
+        stop: Stop,
+        told: Callable[[Turn], None],
+        troubled: Callable[[PredictiveError | None], None] = lambda trouble: None,
+    ) -> None:
         self._shell = shell
         self._store = shell.store
         self._owner = shell.store.runs.owner
         self._stop = stop
         self._told = told
+        self._troubled = troubled
+        self._lost = False
+        self._in_hand: Callable[[], None] | None = None
+        """Gives back what was begun, when the state did not take down its end."""
 
     def serve(self) -> bool:
-        """Work until told to stop; True when a run was ended for that."""
+        """Work until told to stop; True when a run was ended for that.
+
+        A state that does not answer is waited for: what was begun is given back then, and carried out anew.
+        """
         cut = False
         self._store.workers.forget_gone()
         try:
             while not self._stop.is_set():
-                self._store.workers.seen(self._owner)
-                turn = self._turn()
+                try:
+                    if self._lost:
+                        self._found()
+                    self._store.workers.seen(self._owner)
+                    turn = self._turn()
+                except Exception as error:  # noqa: BLE001 - raised again unless the state does not answer
+                    self._lose(error)
+                    self._stop.wait(AGAIN)
+                    continue
                 if turn is None:
                     self._stop.wait(LOOK)
                     continue
@@ -116,8 +141,33 @@ class Worker:
                 cut = turn.result is not None and turn.result.state is RunState.CANCELLED and self._stop.is_set()
                 self._told(turn)
         finally:
-            self._store.workers.leave(self._owner)
-        return cut
+            if not self._lost:
+                self._store.workers.leave(self._owner)
+        return cut or (self._lost and self._in_hand is not None)
+
+    def _lose(self, error: Exception) -> None:
+        """Let go of a state that does not answer. Raises *error* when it is anything else."""
+        trouble = state_trouble(error)
+        if not isinstance(trouble, RetriableError):
+            raise error
+        if not self._lost:
+            self._lost = True
+            self._troubled(trouble)
+        self._store.database.let_go()
+        self._shell.disconnect()
+
+    def _found(self) -> None:
+        """The state answers again: give back what was in hand, once nobody counts its run as alive any more."""
+        while any(not run.state.ended and run.owner == self._owner for run in self._store.runs.list()):
+            self._store.workers.seen(self._owner)
+            self._store.runs.reap()
+            if self._stop.wait(LOOK):
+                return
+        if self._in_hand is not None:
+            self._in_hand()
+            self._in_hand = None
+        self._lost = False
+        self._troubled(None)
 
     def _turn(self) -> Turn | None:
         now = self._shell.clock.now()
@@ -134,6 +184,8 @@ class Worker:
     def _fire(self, kind: RunKind, due: datetime, left: Tick | None) -> Turn | None:
         why = "tick" if left is None else "taken-over"
         locked: list[Locked] = []
+        if kind is RunKind.NIGHTLY:  # an hour sends mail: what of it was begun is not begun again
+            self._in_hand = lambda: self._store.schedule.hand_back(kind, due)
 
         def batch(kind: RunKind) -> RunResult:
             try:
@@ -145,7 +197,9 @@ class Worker:
         try:
             result = timers.fire(self._store, kind, due, batch, left=left)
         except PredictiveError as error:
+            self._in_hand = None
             return Turn(why, kind, due, error=error)
+        self._in_hand = None
         if result is None:
             # Without a lock another process was quicker, and tells of the tick itself.
             return Turn(why, kind, due, error=locked[0]) if locked else None
@@ -160,6 +214,12 @@ class Worker:
         if claimed is None:
             return None
         job, wanted = claimed
+        self._in_hand = lambda: self._store.queue.put_back(job, self._owner)
+        turn = self._carry_out(job, wanted)
+        self._in_hand = None
+        return turn
+
+    def _carry_out(self, job: str, wanted: Wanted) -> Turn | None:
         try:
             result = self._shell.carry_out(wanted, self._stop)
         except Locked as error:

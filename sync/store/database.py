@@ -37,7 +37,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import QueuePool
 
 from sync.clock import Clock, SystemClock
-from sync.errors import ConfigError
+from sync.errors import ConfigError, PredictiveError, RetriableError
 from sync.store import migrate
 
 BUSY_SECONDS = 20.0
@@ -75,7 +75,7 @@ class Database:
         before_commit: called in every write transaction, when all of it is done but the commit itself.
 
     Raises:
-        ConfigError: the URL cannot be understood, or the file cannot be opened.
+        ConfigError: the URL cannot be understood, or the file cannot be opened. RetriableError: the server is down.
         FatalError: a newer program wrote the state.
     """
 
@@ -119,6 +119,11 @@ class Database:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+    def let_go(self) -> None:
+        """Close the connections of a server that went away; the next statement makes new ones."""
+        self._local.writing = None
+        self.engine.dispose()
 
     # ------------------------------------------------------------ transactions
 
@@ -390,10 +395,18 @@ class Database:
                 conn.connection.rollback()
                 raise
 
-    def _cannot_open(self, why: str) -> ConfigError:
+    def _cannot_open(self, why: str) -> PredictiveError:
         remedy = "check that the folder exists and is yours, or set another state url"
         if not self.is_sqlite:
-            remedy = "check that the server runs and takes the user and database of the url, or set another state url"
+            # What a server says itself is about the URL; without a word of one it is down, which passes.
+            if "FATAL" not in why or "starting up" in why or "shutting down" in why:
+                return RetriableError(
+                    f"the state database does not answer: {' '.join(why.split())}",
+                    where=self.shown,
+                    left_undone="nothing was read or written",
+                    remedy="check that the server runs, then run it again; or set another state url",
+                )
+            remedy = "check that the server takes the user and database of the url, or set another state url"
         elif "not a database" in why or "malformed" in why:
             remedy = "the file is damaged or something else: restore it, move it away, or set another state url"
         return ConfigError(
