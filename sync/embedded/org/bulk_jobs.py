@@ -210,6 +210,9 @@ def query_chunks(
     compiled = compile_query(query, org.view(include_deleted=include_deleted))
     if compiled.shape is None or compiled.children:
         raise OrgError("FEATURENOTENABLED", "Aggregate Relationships not supported in Bulk Query")
+    for barred, name in ((query.offset, "OFFSET"), (any(isinstance(s, ast.TypeOf) for s in query.select), "TYPEOF")):
+        if barred:
+            raise OrgError("FEATURENOTENABLED", f"{name} not supported in Bulk Query")
     found = {name.lower(): (name, index, convert) for name, index, convert in _columns(compiled.shape)}
     asked = [".".join(s.path.parts).lower() for s in query.select if isinstance(s, ast.Selected)]
     columns = [found.pop(name) for name in asked if name in found]

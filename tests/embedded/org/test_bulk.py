@@ -126,6 +126,22 @@ def test_query_jobs(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    "soql",
+    [
+        "SELECT COUNT(Id) FROM Lead",
+        "SELECT Status FROM Lead GROUP BY Status",
+        "SELECT Id, (SELECT Id FROM CampaignMembers) FROM Campaign",
+        "SELECT Id FROM Lead LIMIT 5 OFFSET 5",
+        "SELECT TYPEOF Owner WHEN User THEN Name END FROM Lead",
+    ],
+)
+def test_statements_that_bulk_queries_do_not_take(api: Api, soql: str) -> None:
+    job = api.call("POST", "/jobs/query", json={"operation": "query", "query": soql})
+    failed = ended(api, job, "query")
+    assert (failed["state"], "not supported in Bulk Query" in failed["errorMessage"]) == ("Failed", True)
+
+
+@pytest.mark.parametrize(
     ("body", "code"),
     [
         ({"object": "Lead", "operation": "nope"}, "INVALIDJOB"),
