@@ -11,7 +11,7 @@ from dataclasses import replace
 from sync.engine.claims import Claims, Ended, open_claims
 from sync.engine.gate import Choice
 from sync.engine.parts import Parts
-from sync.engine.sync_run import check_governor, require_started, run_to_end
+from sync.engine.sync_run import check_governor, refuse_rest, run_to_end, started_of
 from sync.engine.verify import DIFFERENCE, PENDING, Compared, Found, compare
 from sync.events import Phase
 from sync.ids import CampaignId
@@ -32,15 +32,16 @@ TOLD_APART = 200
 
 def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: Choice) -> RunResult:
     """Compare both sides of these campaigns. Differences are in the result; any is exit 3;
-    what is pending, held, invisible or rejected is counted and told apart.
+    what is pending, held, invisible or rejected is counted and told apart. Of a campaign that was never started the
+    service has nothing to compare: it is refused, and the others go on.
 
     Raises:
-        Refused: a campaign was never started, so the service has nothing of it to compare.
+        Refused: none of the campaigns was ever started.
     """
-    require_started(parts, campaigns)
+    ready = started_of(parts, campaigns)
     claims = open_claims(parts, RunKind.VERIFY, {}, cancel=choice.cancel, batch=True, exclusive=False)
     live = claims.live
-    claims.names |= dict(campaigns)
+    claims.names |= ready
     told: list[Difference] = []
 
     def work() -> None:
@@ -48,12 +49,13 @@ def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: 
             live.note("there is nothing to verify: no campaign was started with New Edition yet")
             return
         rows = _say_cost(claims)
+        refuse_rest(claims, campaigns)
         check_governor(live, choice, claims.cost.predicted.salesforce)
         with live.phase(Phase.CHECK, rows) as done:
             found = compare(
                 parts.org,
                 parts.service,
-                tuple(campaigns),
+                tuple(ready),
                 parts.store.members.base_rows,
                 off=parts.off,
                 breathe=live.step,

@@ -16,10 +16,10 @@ from sqlalchemy import select
 
 from sync.engine.verify import DIFFERENCE, compare
 from sync.engine.verify_shelf import COMPARED
-from sync.errors import NotWhatItShouldBe
+from sync.errors import NotWhatItShouldBe, Refused
 from sync.events import Noted
 from sync.ids import CampaignId, MemberId, PersonId
-from sync.model import OrgMember, PersonKind, RunKind, ServiceMember
+from sync.model import OrgMember, PersonKind, RunKind, RunState, ServiceMember
 from sync.ports import Org, Poll, Service
 from sync.store.schema import call
 from tests.engine.tampering import Exchange
@@ -51,6 +51,21 @@ def test_the_seal_is_set_broken_and_whole_again(world: World) -> None:
         shell.sync([campaign.id])
         assert shell.verify([campaign.id]).exit_code == 0
         assert shell.detail(campaign.id).view.broken is None
+
+
+@pytest.mark.slow
+def test_of_several_campaigns_one_that_was_never_started_is_refused_and_the_others_are_verified(world: World) -> None:
+    with world.shell() as shell:
+        first, fresh = started(world, shell, 3), world.campaign(2)
+        result = shell.verify([first.id, fresh.id])
+        assert (result.exit_code, result.counts.unchanged) == (4, 3), "they do not agree, and none failed"
+        assert {each.campaign_id: each.state for each in result.campaigns} == {
+            first.id: RunState.DONE,
+            fresh.id: RunState.REFUSED,
+        }
+        assert shell.detail(first.id).view.verified is not None
+        with pytest.raises(Refused, match="never started"):
+            shell.verify([fresh.id])
 
 
 @pytest.mark.slow
