@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from console.cli import wire
-from console.cli.prose import columns, instant, safe
+from console.cli.prose import columns, instant, moment, safe
 
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation
@@ -52,7 +52,7 @@ def _prose(story: MemberStory) -> Iterator[str]:
     if story.steps:
         yield ""
         rows = [
-            [instant(step.at), step.source if step.kind is None else step.kind.value, _moved(step.before, step.after),
+            [moment(step.at), step.source if step.kind is None else step.kind.value, _moved(step.before, step.after),
              step.rule, step.run or "", step.text]
             for step in story.steps
         ]  # fmt: skip

@@ -12,6 +12,7 @@ from sync.errors import UsageError
 
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation
+    from sync.views import FailureGroup
 
 
 def undo(invocation: Invocation) -> int:
@@ -80,8 +81,8 @@ def errors(invocation: Invocation) -> int:
     shell, wanted = invocation.shell(), invocation.options.campaign
     groups = shell.error_board(shell.resolve(wanted).id if wanted is not None else None)
     invocation.report.items(
-        ({"type": "failures", **wire.failures(group)} for group in groups),
-        ["Rows>", "People>", "Code", "Cause", "Passes", "Campaigns", "What to do"],
+        ({"type": "failures", **wire.failures(group), "runs": _runs(group)} for group in groups),
+        ["Rows>", "People>", "Code", "Cause", "Passes", "Campaigns", "Run", "What to do"],
         lambda line: [
             number(line["rows"]),
             number(line["people"]),
@@ -89,11 +90,21 @@ def errors(invocation: Invocation) -> int:
             line["cause"],
             "by itself" if line["passes"] else "",
             ", ".join(item["name"] or "all" for item in line["campaigns"]),
+            line["runs"][0] if line["runs"] else "",
             line["remedy"],
         ],
         empty="No row waits for anybody.",
     )
+    if groups:
+        invocation.report.talk(
+            "predictive runs RUN names the rows; predictive runs retry RUN [--code CODE] [--row N] tries them again."
+        )
     return 0
+
+
+def _runs(group: FailureGroup) -> list[str]:
+    """The runs of the rows that are told, the newest first."""
+    return list(dict.fromkeys(row.run for row in sorted(group.rows, key=lambda row: row.run, reverse=True)))
 
 
 def _asked(invocation: Invocation, asked: str, does: str) -> int:

@@ -83,6 +83,11 @@ def instant(at: datetime | None) -> str:
     return "–" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
+def moment(at: datetime | None) -> str:
+    """ISO date and time to the second, UTC, where the order of things matters; a dash for never."""
+    return "–" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """``1 member``, ``12,480 members``."""
     return f"{number(count)} {one if count == 1 else many or one + 's'}"

@@ -183,7 +183,7 @@ def _one_run(invocation: Invocation, wanted: str) -> int:
         f"{view.campaign_name or 'all campaigns'}, {instant(view.started)} to {instant(view.ended)} UTC",
         f"by {view.by}",
         counted(view.counts, simulated=view.simulated),
-        f"{number(view.calls.salesforce)} API calls, predicted {number(view.predicted.salesforce)}",
+        _calls_of(view),
         *([view.error] if view.error else []),
         *([f"undoes run {view.undoes}"] if view.undoes else []),
         *([f"undone by run {view.undone_by}"] if view.undone_by else []),
@@ -197,6 +197,12 @@ def _one_run(invocation: Invocation, wanted: str) -> int:
     }
     invocation.report.lines(text, value)
     return 0
+
+
+def _calls_of(view: RunView) -> str:
+    if view.parent is not None and not view.calls.salesforce:
+        return f"a part of run {view.parent}, with which its API calls are counted"
+    return f"{number(view.calls.salesforce)} API calls, predicted {number(view.predicted.salesforce)}"
 
 
 def _failures(groups: Sequence[FailureGroup]) -> Iterator[str]:

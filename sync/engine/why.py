@@ -178,7 +178,10 @@ def _text(value: object) -> str | None:
 def _steps(
     parts: Parts, campaign_id: CampaignId, person: PersonId, org: OrgMember | None, asked: ServiceStory | None
 ) -> Iterator[Step]:
-    steps = [*_of_runs(parts, campaign_id, person, org), *_of_org(org)]
+    steps = [*_of_runs(parts, campaign_id, person, org)]
+    ours = any(step.field == "synced" and step.state == "written" and step.after is not None for step in steps)
+    # Which run set the marker is told with that run; its value is the instant at which that run began.
+    steps += (step for step in _of_org(org) if not (ours and step.field == "synced"))
     if asked is not None:
         steps += _of_service(asked, parts.store.facts.client_id())
     long_ago = datetime.min.replace(tzinfo=UTC)
