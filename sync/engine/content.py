@@ -22,6 +22,19 @@ _STATS = ("sent", "delivered", "opened", "clicked", "completed", "bounced", "opt
 
 Pair = tuple[PlanRow, OrgWrite]
 
+NAME_LENGTH, TEXT_LENGTH = 80, 255
+"""What the platform gives a record's name, and at most a Text or a Url field."""
+
+
+def fitted(text: str | None, most: int = TEXT_LENGTH) -> str | None:
+    """*text* as a field of the org takes it, cut where it is longer; counted as the org counts, in UTF-16.
+
+    A row refused for one long text would keep its figures from the org, hour after hour.
+    """
+    if text is None or len(text) * 2 <= most:
+        return text
+    return text.encode("utf-16-le")[: most * 2].decode("utf-16-le", "ignore")
+
 
 def rows(parts: Parts, campaign_id: CampaignId) -> Iterator[Pair]:
     """What of a campaign's content the org does not have yet: editions first, then what belongs to them."""
@@ -46,8 +59,8 @@ def rows(parts: Parts, campaign_id: CampaignId) -> Iterator[Pair]:
 def edition_pair(edition: Edition, names: Names) -> Pair:
     """The org's row of an edition."""
     values: dict[str, Any] = {
-        "Name": edition.name[:80],
-        names.edition_subject: edition.subject,
+        "Name": fitted(edition.name, NAME_LENGTH),
+        names.edition_subject: fitted(edition.subject),
         names.edition_active: edition.active,
         names.edition_start_date: edition.start_date,
         names.edition_end_date: edition.end_date,
@@ -66,7 +79,11 @@ def edition_pair(edition: Edition, names: Names) -> Pair:
 
 
 def _click_pair(click: ClickThrough, names: Names, record_id: str | None, edition: str | None) -> Pair:
-    values = {names.click_url: click.url, names.click_hits: click.hits, names.click_completion: click.completion}
+    values = {
+        names.click_url: fitted(click.url),
+        names.click_hits: click.hits,
+        names.click_completion: click.completion,
+    }
     target = _Target(names.click_through, names.click_external_id, record_id, click_digest(click))
     return _pair(
         click.campaign_id,
@@ -80,7 +97,7 @@ def _click_pair(click: ClickThrough, names: Names, record_id: str | None, editio
 
 def _history_pair(hour: HistoryHour, names: Names, record_id: str | None, edition: str | None) -> Pair:
     values = {
-        names.history_subject: hour.subject,
+        names.history_subject: fitted(hour.subject),
         names.history_count: hour.count,
         names.history_date: hour.day,
         names.history_hour: hour.hour,

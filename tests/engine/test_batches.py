@@ -130,6 +130,28 @@ def test_the_hour_sends_and_brings_activity_statistics_and_history(world: World)
 
 
 @pytest.mark.slow
+def test_texts_longer_than_the_orgs_fields_are_cut_and_keep_no_figures_back(world: World) -> None:
+    with world.shell() as shell:
+        campaign = started(world, shell, 2)
+        ready_to_send(world, shell, campaign)
+        edition = world.service("GET", f"/v1/campaigns/{campaign.id}/editions")["items"][0]["edition_id"]
+        url = "https://www.example.com/" + "p" * 500
+        content = {"subject": "\U0001f600" * 300, "html": f'<a href="{url}">there</a>'}
+        world.service("PATCH", f"/v1/editions/{edition}", content)
+        shell.batch(RunKind.HOURLY)
+        mails = world.service("GET", "/v1/mails?limit=2000")["items"]
+        mail = next(each["mail_id"] for each in mails if each["campaign_id"] == campaign.id)
+        world.service("POST", "/v1/events", {"mail_id": mail, "type": "click", "url": url})
+        result = shell.batch(RunKind.HOURLY)
+        assert (result.exit_code, result.counts.rejected) == (0, 0), result.failed_rows
+    where = f"PAM__Campaign__c = '{campaign.id}' AND"
+    (row,) = world.query(f"SELECT PAM__Subject__c FROM PAM__Email_Edition__c WHERE {where} PAM__Sent__c = 2")
+    assert row["PAM__Subject__c"] == "\U0001f600" * 127, "255 of the units that the platform counts, no half of a sign"
+    (click,) = world.query(f"SELECT PAM__Url__c FROM PAM__Click_Through__c WHERE {where} PAM__Hits__c = 1")
+    assert len(click["PAM__Url__c"]) == 255
+
+
+@pytest.mark.slow
 def test_the_hour_brings_levels_reasons_counters_and_statuses(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell)
