@@ -27,9 +27,9 @@ class Info(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """One CampaignMemberStatus of a campaign."""
+    """One CampaignMemberStatus of a campaign; its label is as long as Salesforce lets it be."""
 
-    label: Short
+    label: Annotated[str, Meta(max_length=765)]
     is_default: bool = False
     has_responded: bool = False
     sort_order: Annotated[int, Meta(ge=-2_147_483_648, le=2_147_483_647)] = 0

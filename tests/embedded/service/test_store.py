@@ -89,6 +89,12 @@ def test_one_edition_for_each_operation(make: Callable[..., House], kind: str) -
     assert (first["slot"], second["slot"], second["role"]) == (1, 2, kind)
 
 
+def test_a_status_may_be_as_long_as_salesforce_lets_it_be(house: House) -> None:
+    statuses = [{"label": "Sent", "is_default": True}, {"label": "L" * 765, "sort_order": 2}]
+    house.put_campaign(expect=200, statuses=statuses)
+    assert house.get(f"/v1/campaigns/{CAMPAIGN}")["statuses"][1]["label"] == "L" * 765
+
+
 def test_the_type_is_locked_once_there_are_editions(house: House) -> None:
     assert house.put_campaign(type="drip", expect=200)["type"] == "drip"
     house.editions()
