@@ -31,6 +31,9 @@ from sync.model import Calls, RunKind
 from sync.plan import Plan, PlanCounts
 from sync.views import RunResult
 
+_LINE_ENDS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"}
+"""What JSON may hold as it is and some readers take for the end of a line; only texts hold any."""
+
 ROWS_SHOWN = 12
 """Failed rows and differences that people see; ``--json`` and ``runs RUN`` give all."""
 
@@ -114,7 +117,7 @@ class JsonReport:
         self._print(wire.version(program))
 
     def _print(self, line: wire.Line) -> None:
-        self._out.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
+        self._out.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).translate(_LINE_ENDS))
         self._summed = self._summed or line.get("type") == "summary"
 
     def event(self, told: Event) -> None:

@@ -113,6 +113,15 @@ def test_the_summary_has_every_key_zeros_included() -> None:
     assert wire.summary(result(kind=RunKind.VERIFY, differences=found))["differences"] == 1
 
 
+def test_a_line_is_one_line_to_every_reader() -> None:
+    report, out, _ = json_report()
+    hostile = "a\nb\rc\x0bd\x0ce\x1cf\x1dg\x1eh\x85i\u2028j\u2029k"
+    report.say("", {"type": "member", "last_name": hostile})
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 2
+    assert json.loads(lines[1])["last_name"] == hostile
+
+
 @pytest.mark.parametrize(
     ("error", "state"), [(Refused("no"), "refused"), (ServerDown("down"), "failed")], ids=["refused", "failed"]
 )
