@@ -22,6 +22,7 @@ from sync.packed import (
     BulkJob,
     PackedBulk,
     PackedRow,
+    job_shares,
 )
 from sync.packing import Lanes, Number, compose, composites_left, least_write_calls, target_of
 from sync.ports import OrgOperation, OrgWrite
@@ -142,7 +143,7 @@ class WriteMeter:
     def _jobs(self) -> bool:
         """Make the jobs that the packer would make now."""
         big = [(name, lane) for name, lane in self._lanes.updates.items() if lane.count >= BULK_FROM]
-        jobs = tuple(self._big(name, lane) for name, lane in big)
+        jobs = tuple(self._big(name, count, lane) for name, lane in big for count in job_shares(lane.count))
         for _, lane in big:
             lane.take(lane.count)
         if not jobs:
@@ -150,8 +151,8 @@ class WriteMeter:
         self._calls += PackedBulk(jobs).cost if jobs else 0
         return bool(jobs)
 
-    def _big(self, name: str, lane: _Counted) -> BulkJob:
-        way = way_of(name, lane.count, self._locks)
+    def _big(self, name: str, count: int, lane: _Counted) -> BulkJob:
+        way = way_of(name, count, self._locks)
         self._worse += way.worst - way.again
         return BulkJob(name, (), multipart=not way.batches and lane.short, batches=way.batches, again=way.again)
 

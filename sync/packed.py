@@ -38,6 +38,10 @@ BULK_FROM = BULK_CALLS * ROWS_PER_CALL + 1
 ROWS_PER_BATCH = 10_000
 """Rows that the platform works off as one batch of a Bulk job."""
 
+ROWS_PER_JOB = 750_000
+"""Most rows of one job: its data may have 100 MB (Bulk API 2.0 guide), and a member's row has some 130 characters at
+most."""
+
 MULTIPART_LEAST = 2
 """Create with the data in it, and one poll."""
 
@@ -91,6 +95,12 @@ class Records(Protocol):
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[PackedRow]: ...
+
+
+def job_shares(rows: int) -> list[int]:
+    """How many rows each of the jobs has that so many rows of one object make."""
+    full, rest = divmod(rows, ROWS_PER_JOB)
+    return [ROWS_PER_JOB] * full + [rest] * (rest > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +185,7 @@ class BulkJob:
 
 @dataclass(frozen=True, slots=True)
 class PackedBulk:
-    """Jobs that run at the same time, each on an object of its own; the serial ones after the others."""
+    """Jobs that run at the same time, each on rows of its own; the serial ones after the others."""
 
     jobs: tuple[BulkJob, ...]
 

@@ -56,6 +56,7 @@ from sync.packed import (
     PackedRow,
     Records,
     Retrieve,
+    job_shares,
 )
 from sync.ports import OrgOperation, OrgWrite
 
@@ -452,7 +453,7 @@ def pack(
         buffer.fill()
         if bulk and not current:
             if buffer.worth_a_job():
-                yield PackedBulk(tuple(_job(sobject, rows, locks) for sobject, rows in buffer.drain()))
+                yield PackedBulk(tuple(job for name, rows in buffer.drain() for job in _jobs(name, rows, locks)))
                 continue
             short = buffer.short_job()
             if short is not None:
@@ -465,9 +466,27 @@ def pack(
         yield call
 
 
-def _job(sobject: str, rows: Records, locks: Locks) -> BulkJob:
-    way = way_of(sobject, len(rows), locks)
-    return BulkJob(sobject, rows, multipart=not way.batches and _fits(rows), batches=way.batches, again=way.again)
+def _jobs(sobject: str, rows: Records, locks: Locks) -> Iterator[BulkJob]:
+    shares, start = job_shares(len(rows)), 0
+    for count in shares:
+        mine = rows if len(shares) == 1 else _Part(rows, start, count)
+        way = way_of(sobject, count, locks)
+        short = len(shares) == 1 and not way.batches and _fits(rows)
+        yield BulkJob(sobject, mine, multipart=short, batches=way.batches, again=way.again)
+        start += count
+
+
+class _Part:
+    """Some consecutive records of many."""
+
+    def __init__(self, records: Records, start: int, count: int) -> None:
+        self._records, self._start, self._count = records, start, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[PackedRow]:
+        return islice(self._records, self._start, self._start + self._count)
 
 
 def compose(buffer: Lanes[_L], current: list[PackedRow]) -> tuple[PackedCall, list[PackedRow]]:

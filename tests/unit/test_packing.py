@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync import packing
+from sync import packed, packing
 from sync.bulk_csv import Row, as_csv, characters
 from sync.metering import WriteMeter
 from sync.packing import TWO_OWNERS, PackedBulk, PackedCall, PackedRow, cost_of, pack, target_of
@@ -242,6 +242,18 @@ def test_what_waits_for_a_job_is_put_on_the_shelf_and_comes_once_in_its_order(co
     assert [write.key for call in rest for write in call.writes] == [write.key for write in checked]
     assert Counted.put_there >= count - 2 * packing.LOOK_AHEAD
     assert measured(WriteMeter(), writes)[0] == cost_of(writes)
+
+
+@pytest.mark.parametrize("shelf", [packing._Held, Counted])
+def test_rows_that_no_job_may_hold_make_several(monkeypatch: pytest.MonkeyPatch, shelf: type[Counted]) -> None:
+    """The platform takes 100 MB of data a job."""
+    monkeypatch.setattr(packed, "ROWS_PER_JOB", 8_000)
+    writes = [update(n) for n in range(20_000)]
+    (jobs,) = pack(writes, shelf=shelf)
+    assert isinstance(jobs, PackedBulk)
+    assert [len(job.rows) for job in jobs.jobs] == [8_000, 8_000, 4_000]
+    assert [write.key for write in jobs.writes] == [write.key for write in writes]
+    assert measured(WriteMeter(), writes)[0] == cost_of(writes) == jobs.cost
 
 
 def boxes(count: int) -> list[OrgWrite]:
