@@ -286,8 +286,13 @@ def _refusals(plan: Plan) -> str | None:
     return "; ".join(verdict.text for verdict in plan.refused) or None
 
 
-def counted(counts: PlanCounts, *, simulated: bool = False) -> str:
-    """The counts that are not zero, e.g. ``9 added, 2 removed, 12,469 unchanged``."""
+_DID = {RunKind.RELEASE: "holds released, the next sync decides", RunKind.UNLOCK: "unlocked"}
+"""What runs did that write to neither side."""
+
+
+def counted(counts: PlanCounts, *, simulated: bool = False, kind: RunKind | None = None) -> str:
+    """The counts that are not zero, e.g. ``9 added, 2 removed, 12,469 unchanged``; for what a *kind* does beside
+    writing its own words."""
     parts = [
         (counts.added, "added"),
         (counts.removed, "removed"),
@@ -312,7 +317,7 @@ def counted(counts: PlanCounts, *, simulated: bool = False) -> str:
         words.append(f"{plural(unsent, 'mail')} not sent")
     if counts.mails_unknown:
         words.append(f"{plural(counts.mails_unknown, 'mail')} of unknown fate, listed, not sent again")
-    return ", ".join(words) or "nothing to do"
+    return ", ".join(words) or (_DID.get(kind) if kind is not None else None) or "nothing to do"
 
 
 def cost(calls: Calls, predicted: Calls, maximum: Calls, lower_bound: Calls) -> str:
@@ -332,7 +337,7 @@ def result_lines(result: RunResult) -> list[str]:
             state("skipped" if item.skipped else item.state.value if item.state else "done"),
             _why(item.skipped, item.saved_calls)
             if item.skipped
-            else item.error or counted(item.counts, simulated=result.simulated),
+            else item.error or counted(item.counts, simulated=result.simulated, kind=result.kind),
         ]
         for item in result.campaigns
     ]
@@ -344,7 +349,7 @@ def result_lines(result: RunResult) -> list[str]:
     kind = f"{result.kind.value}{' (simulated)' if result.simulated else ''}"
     lines += [
         "",
-        f"{kind}  {state(result.state.value)}  {counted(result.counts, simulated=result.simulated)}",
+        f"{kind}  {state(result.state.value)}  {counted(result.counts, simulated=result.simulated, kind=result.kind)}",
         _totals(result),
     ]
     return lines[1:] if lines[0] == "" else lines

@@ -166,7 +166,7 @@ def _run_cells(view: RunView) -> list[object]:
         state(view.state.value) + (" ⏸ held" if view.paused else ", stopping" if view.stopping else ""),
         instant(view.started),
         number(view.calls.salesforce),
-        view.error or counted(view.counts, simulated=view.simulated),
+        view.error or counted(view.counts, simulated=view.simulated, kind=view.kind),
     ]
 
 
@@ -182,7 +182,7 @@ def _one_run(invocation: Invocation, wanted: str) -> int:
         f"{view.run}  {view.kind.value}  {state(view.state.value)}",
         f"{view.campaign_name or 'all campaigns'}, {instant(view.started)} to {instant(view.ended)} UTC",
         f"by {view.by}",
-        counted(view.counts, simulated=view.simulated),
+        counted(view.counts, simulated=view.simulated, kind=view.kind),
         _calls_of(view),
         *([view.error] if view.error else []),
         *([f"undoes run {view.undoes}"] if view.undoes else []),
