@@ -17,6 +17,7 @@ from sync.ids import CampaignId, PersonId, RunId
 from sync.mapping import OWNERS, Owner
 from sync.model import BaseMember, Campaign, OrgMember, RunKind, ServiceMember, Side, StatusState
 from sync.plan import Change
+from sync.status import agreed_of_row, lifted
 from sync.store.campaigns import CampaignRecord
 from sync.store.finding import Sighting
 from sync.store.journal import JournalRow
@@ -132,6 +133,8 @@ def _fields(
             continue
         left, right, agreed = (None if row is None else getattr(row, name) for row in (org, service, base))
         state = "invisible" if hidden else _state(name, org, service, base)
+        if name == "status" and state == StatusState.HELD.value:
+            agreed = None  # what an undo put back is what it stands by, not what both sides agreed on
         yield FieldState(name, _text(left), _text(right), _text(agreed), state, _rule(name))
 
 
@@ -144,9 +147,10 @@ def _state(name: str, org: OrgMember | None, service: ServiceMember | None, base
     if _put_aside(base, name):
         return "held"
     if name == "status":
-        if base is None or base.status_state is StatusState.AGREED:
+        of_row = None if base is None else lifted(agreed_of_row(base, org.member_id), org.status, service.status)
+        if of_row is None or of_row.status_state is StatusState.AGREED:
             return "pending"
-        return base.status_state.value
+        return of_row.status_state.value
     if name == "opted_out":
         return "held" if base is not None and base.opted_out else "pending"
     if name in _COUNTERS:

@@ -41,6 +41,10 @@ def test_an_undone_sync_gives_back_members_names_and_statuses_and_holds_them(wor
         assert shell.run(done.run).undone_by == result.run
         assert shell.run(result.run).undoes == done.run
 
+        # A held status is agreed by nobody, and is told so until a side moves.
+        (status,) = [each for each in shell.why(campaign.id, moved).fields if each.field == "status"]
+        assert (status.state, status.salesforce, status.base) == ("held", "Attended", None)
+
         # What Salesforce owns still stands there, and is not silently redone.
         again = shell.sync([campaign.id])
         assert (again.state, again.counts.held) == (RunState.NOTHING_TO_DO, 4)
