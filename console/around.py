@@ -217,7 +217,7 @@ class Around(Host):
             log.log(logging.INFO if alert.good else logging.WARNING, "%s", clean(alert.text))
         first = found[0]
         more = f" And {plural(len(found) - 1, 'more change')}: 7 shows the log." if len(found) > 1 else ""
-        self.front.say(
+        self.front.alert(
             f"{first.text.rstrip('.')}.{more}", "✔" if first.good else "▲", "good" if first.good else "attention"
         )
         if self.outside.bell and not first.good:

@@ -186,8 +186,10 @@ class ConsoleScreen(Whole[None]):
         self.query_one("#news", Top).show(*news_lines(shared, run, words))
 
     def paint_keys(self) -> None:
-        """The key bar."""
-        self.query_one(Hints).show(hints(self.key_list(), self.situation()))
+        """The key bar; that one is here already needs no key."""
+        here = f"view_{self.PLACE}"
+        keys = tuple(key for key in self.key_list() if key.id != here)
+        self.query_one(Hints).show(hints(keys, self.situation()))
 
     def key_list(self) -> tuple[Key, ...]:
         """Keys that work here."""
@@ -273,6 +275,8 @@ class ConsoleScreen(Whole[None]):
         """Take the prompt away."""
         for prompt in self.query(Prompt):
             prompt.left = True
+            # Its parts are taken away one by one, which nobody is to see.
+            prompt.display = False
             prompt.remove()
         target: Widget | None = next(iter(self.query(Grid)), None)
         if target is not None:
@@ -284,6 +288,11 @@ class ConsoleScreen(Whole[None]):
         """A calm line above the key bar."""
         if self.ready:
             self.query_one(Note).say(glyph, tone, text)
+
+    def alert(self, text: str, glyph: str, tone: str) -> None:
+        """What changed by itself, beneath what a key is answered."""
+        if self.ready:
+            self.query_one(Note).alert(glyph, tone, text)
 
     def say_error(self, error: PredictiveError) -> None:
         """An error with what, where, what was left undone and the remedy."""

@@ -20,8 +20,9 @@ from console.present import Line, plural
 from console.screens import campaign_view as look
 from console.screens import charts_view as charts
 from console.screens import runs_view
-from console.screens.base import ConsoleScreen, bindings_for
+from console.screens.base import bindings_for
 from console.screens.filter_view import filter_lines, nothing_passes
+from console.screens.verbs import CampaignKeys
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from console.window import Window
@@ -44,7 +45,7 @@ def _after(ring: Sequence[T], here: T) -> T:
     return ring[(ring.index(here) + 1) % len(ring)] if here in ring else ring[0]
 
 
-class CampaignScreen(ConsoleScreen):
+class CampaignScreen(CampaignKeys):
     """One campaign.
 
     Args:
@@ -107,6 +108,11 @@ class CampaignScreen(ConsoleScreen):
     def view(self) -> CampaignView | None:
         """The campaign as last read."""
         return self.detail.view if self.detail else self.host.campaign(self.campaign_id)
+
+    @property
+    def subject(self) -> CampaignView | None:
+        """The campaign."""
+        return self.view
 
     def paint(self) -> None:
         """Head, rows of the tab, what is chosen."""
@@ -399,11 +405,6 @@ class CampaignScreen(ConsoleScreen):
         """Preview a manual sync."""
         self.host.start_plan((self.campaign_id,))
 
-    def do_new_edition(self) -> None:
-        """Ask, then the initial sync."""
-        if self.view:
-            self.host.start_new_edition(self.view)
-
     def do_refresh(self) -> None:
         """Level and reason, now."""
         if self.view:
@@ -413,25 +414,6 @@ class CampaignScreen(ConsoleScreen):
         """Ask, then compare afresh."""
         if self.view:
             self.host.start_verify(self.view)
-
-    def do_pause_one(self) -> None:
-        """Timers leave the campaign out, or take it again."""
-        if self.view:
-            self.host.start_pause_one(self.view)
-
-    def do_unlock(self) -> None:
-        """Ask for a reason, then lift the lock-out."""
-        if self.view:
-            self.host.start_unlock(self.view)
-
-    def do_clear_auto(self) -> None:
-        """Ask, then take auto-sync off."""
-        if self.view:
-            self.host.start_clear_auto(self.view)
-
-    def do_load(self) -> None:
-        """Read the org's list, which brings its own figures along."""
-        self.host.start_load()
 
     def do_load_members(self) -> None:
         """Read both sides for display."""

@@ -200,7 +200,8 @@ def rates_line(view: CampaignView, width: int) -> Line:
     )
     line: list[tuple[str, str]] = [("   ", "")]
     for label, part, whole in parts:
-        bar = meter(part / whole if whole else None, 8 if width < 100 else 14).rstrip()
+        size = 0 if width < 76 else 8 if width < 100 else 14
+        bar = meter(part / whole if whole else None, size).rstrip()
         line += [(f"{label} ", "dim"), (percent(part, whole), ""), (f" {bar}", "bar"), ("   ", "")]
     return crop_line(line, width)
 

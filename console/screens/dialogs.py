@@ -6,6 +6,7 @@ dialog. Imports Textual and the painters; an answer goes back as the screen's re
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,7 +21,7 @@ from textual.widgets import Input
 
 from console.frames import Whole
 from console.messages import RowOpened
-from console.present import Line, crop, fit, wrap
+from console.present import Line, cells, crop, fit, width_of, wrap
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines, forget
 from sync.plan import GuardVerdict
@@ -218,6 +219,11 @@ class AskText(Dialog):
             self.dismiss(event.value.strip())
 
 
+def _plain(name: str) -> str:
+    """A name as somebody can type it: letters with marks in one form, single blanks."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
 class GuardDialog(Dialog):
     """A guard refused: its figures, and the ways on. Answers ``kept`` or ``typed:NAME<newline>REASON``.
 
@@ -243,7 +249,7 @@ class GuardDialog(Dialog):
             yield name
             yield Lines((("and why, for the journal", "dim"),))
             yield reason
-            yield Lines((), self._foot(), id="said")
+            yield Lines((), *self._foot(), id="said")
 
     def _figures(self) -> tuple[Line, ...]:
         lines: list[Line] = []
@@ -252,17 +258,22 @@ class GuardDialog(Dialog):
                 lines.append((("▲ " if not place else "  ", "attention"), (part, "")))
             lines.append(((f"  rule {verdict.rule}: {verdict.figure:g} found, {verdict.limit:g} allowed", "dim"),))
         lines.append(())
-        lines.append(
-            (("To apply all of it over the limit, type the name ", "dim"), (crop(self._to_type, 30), "strong"))
-        )
+        asked, name = "To apply all of it over the limit, type the name ", crop(self._to_type, 30)
+        if cells(asked) + cells(name) <= self.inner:
+            lines.append(((asked, "dim"), (name, "strong")))
+        else:
+            lines += [((asked, "dim"),), ((name, "strong"),)]
         return tuple(lines)
 
-    def _foot(self) -> Line:
-        line: list[tuple[str, str]] = [("esc", "key"), (" cancel", "strong")]
-        if self._kept:
-            line += [("    ", ""), ("ctrl+x", "key"), (f" apply {self._kept:,} without removals", "")]
-        line += [("    ", ""), ("enter", "key"), (" apply all", "")]
-        return tuple(line)
+    def _foot(self) -> tuple[Line, ...]:
+        cancel: Line = (("esc", "key"), (" cancel", "strong"))
+        kept: Line = (("ctrl+x", "key"), (f" apply {self._kept:,} without removals", "")) if self._kept else ()
+        all_: Line = (("enter", "key"), (" apply all", ""))
+        gap: Line = (("    ", ""),)
+        whole: Line = (*cancel, *((*gap, *kept) if kept else ()), *gap, *all_)
+        if width_of(whole) <= self.inner:
+            return (whole,)
+        return ((*cancel, *gap, *all_), kept)
 
     def on_mount(self) -> None:
         """The name first."""
@@ -280,12 +291,12 @@ class GuardDialog(Dialog):
         event.stop()
         name, reason = self.query_one("#name", Input), self.query_one("#reason", Input)
         said = self.query_one("#said", Lines)
-        if name.value.strip() != self._to_type:
-            said.show((self._foot(), (("The name is not the same; nothing was written.", "attention"),)))
+        if _plain(name.value) != _plain(self._to_type):
+            said.show((*self._foot(), (("The name is not the same; nothing was written.", "attention"),)))
             name.focus()
         elif not reason.value.strip():
             if event.input is reason:
-                said.show((self._foot(), (("A reason is needed; it is kept with the run.", "attention"),)))
+                said.show((*self._foot(), (("A reason is needed; it is kept with the run.", "attention"),)))
             reason.focus()
         else:
-            self.dismiss(f"typed:{name.value.strip()}\n{reason.value.strip()}")
+            self.dismiss(f"typed:{self._to_type}\n{reason.value.strip()}")

@@ -20,24 +20,19 @@ _SIGNS = {
 
 def head(width: int) -> Line:
     """Titles."""
-    line = [
-        ("   ", ""),
-        (fit("", 2), ""),
-        (fit("Who", _name(width)), "head"),
-        (" ", ""),
-        (fit("To", 11), "head"),
-        (fit("Field", 12), "head"),
-        (fit("Before → after", _change(width)), "head"),
-    ]
+    line = [("   ", ""), (fit("", 2), ""), (fit("Who", _name(width)), "head"), (" ", ""), (fit("To", 11), "head")]
+    if width >= 76:
+        line.append((fit("Field", 12), "head"))
+    line.append((fit("Before → after", _change(width)), "head"))
     return (*line, (fit(" At", 9), "head")) if width >= 100 else tuple(line)
 
 
 def _name(width: int) -> int:
-    return 20 if width < 100 else 44
+    return 16 if width < 76 else 20 if width < 100 else 44
 
 
 def _change(width: int) -> int:
-    return max(10, width - _name(width) - (30 if width < 100 else 40))
+    return max(10, width - _name(width) - (18 if width < 76 else 30 if width < 100 else 40))
 
 
 def row(one: JournalRowView, width: int) -> Line:
@@ -48,6 +43,10 @@ def row(one: JournalRowView, width: int) -> Line:
     change = f"{one.before or '–'} → {one.after or '–'}"
     if one.state != "written":
         change = f"{one.code}: {one.message}"
+    field = one.field.replace("_", " ")
+    if width < 76:
+        # Without a column of its own the field stands before its values.
+        change = f"{field}: {change}"
     return crop_line(
         (
             ("   ", ""),
@@ -55,7 +54,7 @@ def row(one: JournalRowView, width: int) -> Line:
             (fit(who, _name(width)), ""),
             (" ", ""),
             (fit("Salesforce" if one.side is Side.SALESFORCE else "Predictive", 11), "dim"),
-            (fit(one.field.replace("_", " "), 12), "dim"),
+            (fit(field, 12) if width >= 76 else "", "dim"),
             (fit(change, _change(width)), ""),
             (fit(f" {one.at:%H:%M:%S}", 9) if width >= 100 else "", "dim"),
         ),

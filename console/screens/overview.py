@@ -19,15 +19,16 @@ from console.messages import RowMoved, RowOpened
 from console.orders import ORDERS
 from console.present import Line
 from console.screens import overview_view as look
-from console.screens.base import ConsoleScreen, bindings_for
+from console.screens.base import bindings_for
 from console.screens.filter_view import filter_lines
+from console.screens.verbs import CampaignKeys
 from console.viewstate import OverviewState, visible
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from sync.views import CampaignView
 
 
-class OverviewScreen(ConsoleScreen):
+class OverviewScreen(CampaignKeys):
     """All campaigns."""
 
     PLACE = "overview"
@@ -102,6 +103,11 @@ class OverviewScreen(ConsoleScreen):
         """The campaign under the cursor."""
         cursor = self.query_one(Grid).cursor
         return self.rows[cursor] if 0 <= cursor < len(self.rows) else None
+
+    @property
+    def subject(self) -> CampaignView | None:
+        """The campaign under the cursor."""
+        return self.chosen
 
     @property
     def marked(self) -> tuple[CampaignView, ...]:
@@ -304,11 +310,6 @@ class OverviewScreen(ConsoleScreen):
         if views:
             self.host.start_plan(tuple(view.campaign.id for view in views))
 
-    def do_new_edition(self) -> None:
-        """Ask, then the initial sync."""
-        if self.chosen:
-            self.host.start_new_edition(self.chosen)
-
     def do_refresh(self) -> None:
         """Level and reason, now."""
         views = self._allowed(lambda view: view.started and not view.locked)
@@ -320,22 +321,3 @@ class OverviewScreen(ConsoleScreen):
         views = self._allowed(lambda view: view.started)
         if views:
             self.host.start_verify(*views)
-
-    def do_pause_one(self) -> None:
-        """Timers leave the campaign out, or take it again."""
-        if self.chosen:
-            self.host.start_pause_one(self.chosen)
-
-    def do_unlock(self) -> None:
-        """Ask for a reason, then lift the lock-out."""
-        if self.chosen:
-            self.host.start_unlock(self.chosen)
-
-    def do_clear_auto(self) -> None:
-        """Ask, then take auto-sync off."""
-        if self.chosen:
-            self.host.start_clear_auto(self.chosen)
-
-    def do_load(self) -> None:
-        """Read the org's list."""
-        self.host.start_load()

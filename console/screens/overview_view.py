@@ -277,6 +277,12 @@ def detail_lines(view: CampaignView | None, now: datetime, width: int) -> tuple[
     return tuple(lines)
 
 
+_TEACHES = (
+    "This list shows the org's campaigns: members by status, opens, the last and the next run. "
+    "It is empty until the org was read."
+)
+
+
 def teaching(loaded: bool, trouble: str, width: int) -> tuple[Line, ...]:
     """What an empty overview says: what would be here, and the key that makes it so; or why nothing can be."""
     if trouble and not loaded:
@@ -294,8 +300,7 @@ def teaching(loaded: bool, trouble: str, width: int) -> tuple[Line, ...]:
         (),
         (("   No campaign is known yet.", "strong"),),
         (),
-        (("   This list shows the org's campaigns: members by status, opens,", "dim"),),
-        (("   the last and the next run. It is empty until the org was read.", "dim"),),
+        *(((f"   {part}", "dim"),) for part in wrap(_TEACHES, width - 6)),
         (),
         (("   ", ""), ("g", "key"), (" reads it from Salesforce (1 call). Nothing is written.", "")),
         (("   ", ""), ("5", "key"), (" checks login, fields and rights if that does not work.", "")),

@@ -299,7 +299,7 @@ def row_line(row: PlanRow, out: bool, width: int) -> Line:
     room = width - 12 - name_width - address - reason - rule
     if not change:
         # Without values there is room for the whole address.
-        wider = max(0, min(12, room + reason - 45))
+        wider = max(0, min(12, room + reason - 50))
         address, room = address + wider, room - wider
     line += [(fit(email, address), quiet), (" ", "")]
     if change:

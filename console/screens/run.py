@@ -128,11 +128,13 @@ class RunScreen(ConsoleScreen):
         self.query_one("#head", Lines).show((*head, ()))
         rows = self._rows()
         low = self.size.height < 30 and bool(rows)
-        self.query_one("#steps", Lines).show(() if low else (*look.step_lines(run, width), ()))
+        # In a low terminal the words of the end are worth more than blank lines.
+        gap: tuple[Line, ...] = () if self.has_class("short") else ((),)
+        self.query_one("#steps", Lines).show(() if low else (*look.step_lines(run, width), *gap))
         failures = look.failure_lines(run, width)
         if run.simulated and not run.live and self._view is not None and self.size.height >= 30:
             failures = (*failures, *compare_lines(self._view, self._real, now, width))
-        self.query_one("#failures", Lines).show((*failures, ()) if failures else ())
+        self.query_one("#failures", Lines).show((*failures, *gap) if failures else ())
         grid = self.query_one(Grid)
         grid.show_cursor = bool(rows)
         grid.show(rows)
@@ -152,11 +154,11 @@ class RunScreen(ConsoleScreen):
         if run.live:
             return (
                 ("   ", ""),
-                ("It goes on by itself when you leave with ", "dim"),
+                ("It goes on when you leave with ", "dim"),
                 ("esc", "key"),
                 ("; ", "dim"),
                 ("c", "key"),
-                (" stops it after this batch.", "dim"),
+                (" stops it.", "dim"),
             )
         if run.failed_rows and not self._details:
             return (

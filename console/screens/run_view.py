@@ -114,7 +114,7 @@ def _ended_bar(run: RunProgress, width: int) -> Line:
         parts.append(f"for real {plural(run.plan.predicted.salesforce, 'call')}")
     elif run.plan:
         parts[0] += f" (predicted {count(run.plan.predicted.salesforce)})"
-    if total and not run.simulated:
+    if total and not run.simulated and width >= 76:
         parts.insert(0, f"{count(done)} of {count(total)} rows")
     return crop_line((("   ", ""), (" · ".join(parts), "dim")), width)
 

@@ -28,7 +28,7 @@ class _Columns:
 def _columns(width: int, named: bool) -> _Columns:
     """What fits; where all runs are of one campaign, its name makes room for how long they took and who ran them."""
     if width < 76:
-        return _Columns(10, 12, width - 50 if named else 0, 11, 11, 0 if named else 5, 0, 0)
+        return _Columns(10, 12, width - 51 if named else 0, 12, 11, 0 if named else 5, 0, 0)
     took = 9 if width >= (104 if named else 76) else 0
     by = 16 if width >= (104 if named else 92) else 0
     campaign = max(14, min(40, width - (64 if not took else 92))) if named else 0

@@ -86,7 +86,10 @@ def hint_line(hints: tuple[tuple[str, str, bool], ...], width: int) -> Line:
 
 
 class Note(Lines):
-    """What just happened or why a key cannot be used; calm, above the key bar, gone with the next one or esc."""
+    """What just happened or why a key cannot be used; calm, above the key bar, gone with the next one or esc.
+
+    What changed by itself meanwhile (an alert) has a line of its own beneath: neither takes the other's place.
+    """
 
     DEFAULT_CSS = "Note { height: auto; max-height: 4; width: 1fr; }"
     MOST = 3
@@ -94,36 +97,47 @@ class Note(Lines):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._said: tuple[str, str, str] | None = None
+        self._alert: tuple[str, str, str] | None = None
 
     @property
     def said(self) -> str:
         """The whole text, "" when nothing is shown."""
-        return self._said[2] if self._said else ""
+        return " ".join(each[2] for each in (self._said, self._alert) if each)
 
     def say(self, glyph: str, tone: str, text: str) -> None:
         """Show *text* with a glyph of *tone*, wrapped to at most three lines."""
         self._said = (glyph, tone, text)
         self._lay(self.size.width or self.app.size.width)
 
+    def alert(self, glyph: str, tone: str, text: str) -> None:
+        """Show what changed by itself, beneath what a key is answered."""
+        self._alert = (glyph, tone, text)
+        self._lay(self.size.width or self.app.size.width)
+
     def hush(self) -> None:
         """Show nothing."""
-        self._said = None
+        self._said = self._alert = None
         self.show(())
 
     def on_resize(self) -> None:
         """Wrap anew."""
-        if self._said:
-            self._lay(self.size.width)
+        self._lay(self.size.width)
 
     def _lay(self, width: int) -> None:
-        if self._said is None:
-            return
-        glyph, tone, text = self._said
-        lines = wrap(text, max(10, width - 5))
-        if len(lines) > self.MOST:
-            lines = [*lines[: self.MOST - 1], " ".join(lines[self.MOST - 1 :])]
+        both = self._said is not None and self._alert is not None
         shown: list[Line] = []
-        for place, line in enumerate(lines):
-            head = f" {glyph} " if not place else "   "
-            shown.append(crop_line(((head, tone), (line, "")), max(1, width - 1)))
-        self.show(tuple(shown))
+        for each, most in ((self._said, self.MOST), (self._alert, 1 if both else self.MOST)):
+            if each is not None:
+                shown += self._wrapped(*each, width, most)
+        if shown:
+            self.show(tuple(shown))
+
+    @staticmethod
+    def _wrapped(glyph: str, tone: str, text: str, width: int, most: int) -> list[Line]:
+        lines = wrap(text, max(10, width - 5))
+        if len(lines) > most:
+            lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
+        heads = (f" {glyph} ", *("   " for _ in lines[1:]))
+        return [
+            crop_line(((head, tone), (line, "")), max(1, width - 1)) for head, line in zip(heads, lines, strict=True)
+        ]

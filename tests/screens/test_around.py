@@ -120,6 +120,23 @@ async def test_another_org_shows_nothing_of_the_one_before() -> None:
         assert "read-only" in text(app)
 
 
+async def test_an_alert_and_the_answer_to_a_key_stand_beside_each_other() -> None:
+    app = console(FakeBackend())
+    async with app.run_test(size=(60, 24)) as pilot:
+        await settle(pilot)
+        for first in ("say", "alert"):
+            if first == "say":
+                app.front.say("Auto-sync is off.", "✔", "good")
+            app.front.alert("Spring launch 2027 needs nobody any more, and this is said at some length.", "✔", "good")
+            if first != "say":
+                app.front.say("Auto-sync is off.", "✔", "good")
+            await settle(pilot)
+            shown = text(app)
+            assert shown.index("✔ Auto-sync is off.") < shown.index("✔ Spring launch 2027 needs nobody any more")
+            await press(pilot, "D")
+            assert "needs nobody" not in text(app), "the next key takes both away"
+
+
 async def test_an_alert_is_said_once_and_recovery_too(tmp_path: Path) -> None:
     backend = FakeBackend()
     rung: list[int] = []

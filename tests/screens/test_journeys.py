@@ -15,6 +15,7 @@ from console.screens.plan import PlanScreen
 from console.screens.run import RunScreen
 from console.widgets.bars import Note
 from console.widgets.grid import Grid
+from console.widgets.prompt import Prompt
 from sync.errors import ServerDown
 from sync.model import RunState
 from sync.views import Difference
@@ -232,6 +233,20 @@ async def test_filter_and_back_where_one_was() -> None:
         await press(pilot, "slash")
         await typed(pilot, "qqq")
         assert "No campaign has “qqq”" in text_of(app)
+
+
+async def test_a_line_that_is_left_is_gone_at_once() -> None:
+    app = console(FakeBackend())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "slash")
+        await typed(pilot, "spring")
+        assert app.front.open_prompt is not None
+        app.front.close_line()
+        # Nothing was handled yet since: the line is not taken apart before eyes.
+        assert [prompt.display for prompt in app.front.query(Prompt)] == [False]
+        await settle(pilot)
+        assert isinstance(app.screen.focused, Grid)
 
 
 async def test_read_only_says_why() -> None:

@@ -5,17 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from textual.widgets import Input
 
 from console.filters import problem
 from console.present import cells
 from console.screens import batch_view, compare_view, doctor, member_view, overview_view
+from console.screens.dialogs import GuardDialog
 from console.screens.filter_view import filter_lines
 from console.screens.log import entries, row
 from sync.model import RunKind
+from sync.plan import GuardVerdict
 from sync.views import Check
+from tests.screens.fakes import FakeBackend
 from tests.screens.made import NOW, batch_results, eight_campaigns, run_views
-from tests.screens.scenes import played
+from tests.screens.scenes import console, played
 from tests.screens.test_journeys import text_of
+from tests.screens.waiting import press, settle
 
 
 def plain(line: tuple[tuple[str, str], ...]) -> str:
@@ -78,3 +83,26 @@ def test_how_much_a_filter_leaves_is_never_cut(width: int) -> None:
     (line, _) = filter_lines("a filter of very many words " * 5, 3, 12_480, width)
     assert cells(plain(line)) <= width
     assert plain(line).endswith("3 of 12,480; esc shows all")
+
+
+async def test_a_guard_shows_each_way_on_and_the_whole_name() -> None:
+    async with played("guard", (60, 24)) as app:
+        shown = text_of(app)
+        for words in ("esc cancel", "enter apply all", "ctrl+x apply 19 without removals", "Spring launch 2027"):
+            assert words in shown
+        assert "type the name Sp" not in shown
+
+
+@pytest.mark.parametrize("entered", ["Café  au lait", "Cafe\u0301 au lait ", "Café au lait"])
+async def test_a_name_is_the_same_however_its_marks_and_blanks_are_typed(entered: str) -> None:
+    verdict = GuardVerdict("deletes", False, 61, 20, "61 members would be removed")
+    answers: list[str | None] = []
+    app = console(FakeBackend())
+    async with app.run_test(size=(60, 24)) as pilot:
+        await settle(pilot)
+        app.push_screen(GuardDialog("Café au  lait", (verdict,), 0), answers.append)
+        await settle(pilot)
+        app.screen.query_one("#name", Input).value = entered
+        app.screen.query_one("#reason", Input).value = "seen"
+        await press(pilot, "enter", "enter")
+    assert answers == ["typed:Café au  lait\nseen"], "the name goes on as the plan has it"
