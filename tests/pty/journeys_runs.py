@@ -97,7 +97,7 @@ def _failed(walk: Walker, ground: Ground) -> None:
     ground.refusing(one)
     try:
         walk.sends("2", "When Run", "hourly")
-        walk.sends("/kind:hourly state:partial\r", no_line, "!nothing to do")
+        walk.sends("/kind:hourly state:partial\r", no_line, "state:partial 2 of")
         walk.sends("\r", "Replayed from the journal", "rejected")
         walk.presses("run", "details", "2 ×", "!rejected")
         walk.presses("run", "mark_row", "2 marked")
@@ -172,7 +172,7 @@ def journal(walk: Walker, ground: Ground) -> None:
     ground.refusing(one)
     ground.calm()
     walk.sends("2", "When Run")
-    walk.sends("/kind:hourly state:partial\r", no_line, "!nothing to do")
+    walk.sends("/kind:hourly state:partial\r", no_line, "state:partial 2 of")
     walk.sends("l", "› journal", "rows")
     walk.presses("journal", "row_state", "written")
     walk.sends("f", "2 rows rejected")

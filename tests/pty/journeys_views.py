@@ -82,7 +82,7 @@ def settings(walk: Walker, ground: Ground) -> None:
     """Every key of the configuration; the file holds what was typed, and its default again."""
     walk.sends("8", "read_only")
     walk.presses("settings", "filter", filtering)
-    walk.sends("hourly_minute\r", "hourly_minute", "!read_only", lambda now: "▸" in now.row("hourly_minute"))
+    walk.sends("hourly_minute\r", "hourly_minute", "!read_only", lambda now: "hourly_minute" in now.row("▸"))
     walk.presses("settings", "change", "write it")
     walk.clears()
     walk.sends("99\r", "✖")

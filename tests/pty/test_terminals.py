@@ -98,7 +98,9 @@ PLACES: dict[str, tuple[tuple[str, str], ...]] = {
     "settings": (("8", "Settings"),),
     "help": (("?", "Here"),),
 }
-AWAY = ("quit", "clear_auto", "check", "load", "load_members", "ask_meter", "change", "unset")
+AWAY = (
+    "quit", "clear_auto", "check", "load", "load_members", "ask_meter", "simulate", "simulate_at", "change", "unset",
+)  # fmt: skip
 """Keys that leave, write, or wait for a network that is not there; journeys of other tests press them."""
 
 

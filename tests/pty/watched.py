@@ -46,7 +46,8 @@ def flashes(frames: Sequence[Frame]) -> list[str]:
                 live = all("◐ running" in "".join(each[:4]) for each in frames[gone[0] : number + 1])
                 moved = any(gone[1] in "".join(each) for each in frames[gone[0] + 1 : number])
                 if (live or row == gone[1]) and not moved:
-                    found.append(f"line {y} went and came back: {gone[1]!r} → {row!r}")
+                    between = "\n".join(frames[gone[0] + 1])
+                    found.append(f"line {y} went and came back: {gone[1]!r} → {row!r}, between:\n{between}")
             if row:
                 gone = None
                 last = (number, row)
@@ -75,6 +76,7 @@ class Watched(Terminal):
         self._pending = b""
         self._began = 0
         self._typed = False
+        self._keys = ""
         self.frames: list[Frame] = []
         super().__init__(*words, **options)
 
@@ -105,6 +107,7 @@ class Watched(Terminal):
         """Press keys, after a look at what the ones before led to."""
         self.look()
         self._typed = len(keys) > 1 and not keys.startswith("\x1b")
+        self._keys = keys
         super().send(keys)
 
     def look(self) -> None:
@@ -112,7 +115,7 @@ class Watched(Terminal):
         if self.frames:
             # Between the letters of a text that is typed a list may empty and fill again.
             found = flashes(self.frames) if not self._typed else []
-            assert not found, "\n".join(found)
+            assert not found, f"after {self._keys!r}: " + "\n".join(found)
             self.frames = self.frames[-1:]
         if self._began:
             clear = CLEARS.search(bytes(self.raw[self._began :]))

@@ -99,14 +99,14 @@ LOG = """\
 2027-03-09T09:17:04Z INFO    run: r-0309-0917: plan p-41, 212 rows, 3 calls predicted
 2027-03-09T09:17:06Z WARNING run: r-0309-0917: row rejected: salesforce 00Q5g00000A1b2CEAR status of campaign \
 7015g00000003AAA, FIELD_CUSTOM_VALIDATION_EXCEPTION
-2027-03-09T09:17:09Z WARNING run: r-0309-0917: ended partial after 9.1 s, 3 Salesforce calls
+2027-03-09T09:17:09Z WARNING run: r-0309-0917: ended partial after 9.1 s, Salesforce calls: 3
 2027-03-09T09:17:09Z WARNING alert: Onboarding drip EMEA: last run partial, 4 rows.
 2027-03-09T10:17:00Z INFO    run: r-0309-1017: hourly began, campaign –
-2027-03-09T10:17:05Z INFO    run: r-0309-1017: ended done after 5.0 s, 3 Salesforce calls
+2027-03-09T10:17:05Z INFO    run: r-0309-1017: ended done after 5.0 s, Salesforce calls: 3
 2027-03-09T11:02:41Z ERROR   command: sync: Salesforce does not answer (https://acme.my.salesforce.com). Nothing was \
 written. Try again in a minute.
 2027-03-09T11:40:12Z INFO    run: r-0309-1140: manual began, campaign 7015g00000001AAA
-2027-03-09T11:40:15Z INFO    run: r-0309-1140: ended done after 2.9 s, 6 Salesforce calls
+2027-03-09T11:40:15Z INFO    run: r-0309-1140: ended done after 2.9 s, Salesforce calls: 6
 2027-03-09T11:40:15Z INFO    alert: Spring launch 2027: last run done, it is well again.
 """
 
