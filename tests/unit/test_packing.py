@@ -228,7 +228,7 @@ class Counted(list[PackedRow]):
         Counted.put_there += len(self) - before
 
 
-@pytest.mark.parametrize("count", [9_000, 12_000, 30_000])
+@pytest.mark.parametrize("count", [9_000, 12_000, 20_000])
 def test_what_waits_for_a_job_is_put_on_the_shelf_and_comes_once_in_its_order(count: int) -> None:
     Counted.put_there = 0
     plain = [update(n) for n in range(count)]
