@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,10 @@ class Demo:
             headers={"Authorization": f"Bearer {told.json()['access_token']}"},
         ).raise_for_status()
 
+    def close(self) -> None:
+        """Let go of its connections."""
+        self._http.close()
+
     def member(self, campaign: str, person: str) -> dict[str, Any]:
         """The service's member."""
         answer = self._http.get(
@@ -87,9 +92,10 @@ def test_a_day_of_work_over_ssh(server: sshd.Server, tmp_path: Path, term: str, 
     env = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TMPDIR": str(temporary)}
     remote = sshd.predictive(["demo"], env, tmp_path, inner)
     shown = Watched(program=server.reach(remote), home=home, term=term, synchronized=False)
+    held = ExitStack()
     try:
         walk = Walker(shown, watched=not inner)
-        demo = Demo(temporary, home)
+        demo = held.enter_context(closing(Demo(temporary, home)))
         campaign = next(line["id"] for line in demo.says("campaigns") if line.get("name") == NAME)
 
         walk.finds(NAME)
@@ -113,6 +119,7 @@ def test_a_day_of_work_over_ssh(server: sshd.Server, tmp_path: Path, term: str, 
         assert nightly["simulated"]
         walk.quits()
     finally:
+        held.close()
         sshd.end_tmux(tmp_path)
         shown.close()
     assert not list(temporary.glob("predictive-*")), "the demo left its folder"
