@@ -215,6 +215,16 @@ def campaigns_of(run: RunProgress, result: RunResult | None) -> tuple[CampaignRe
     return result.campaigns if result is not None else () if run.live else run.parts
 
 
+def _rows_alone(run: RunProgress) -> str:
+    """What a run did that changed no member: rows of headers, editions and figures; of a plan what it plans."""
+    assert run.end is not None
+    counts, verb = run.end.counts, "would be written" if run.simulated else "written"
+    if run.kind is RunKind.PLAN and run.plan is not None:
+        counts, verb = run.plan.counts, "planned; a plan writes none of them"
+    rows = counts.salesforce_rows + counts.predictive_rows
+    return f"{plural(rows, 'row')} {verb}" if rows else ""
+
+
 def _nothing_done(run: RunProgress, state: RunState, parts: Sequence[CampaignResult]) -> str:
     """What is true of a run that changed nothing: only who was compared can be said to agree."""
     if state not in (RunState.DONE, RunState.NOTHING_TO_DO):
@@ -253,7 +263,7 @@ def end_lines(run: RunProgress, result: RunResult | None, width: int) -> tuple[L
     if result is not None and result.differences:
         parts = [plural(len(result.differences), "difference"), *parts]
         glyph, tone = "▲", "attention"
-    said = ", ".join(parts) or _nothing_done(run, end.state, campaigns_of(run, result))
+    said = ", ".join(parts) or _rows_alone(run) or _nothing_done(run, end.state, campaigns_of(run, result))
     first, *more = wrap(f"{word}: {said}.", width - 6)
     lines: list[Line] = [(("   ", ""), (f"{glyph} ", tone), (word, "strong"), (first[len(word) :], ""))]
     lines += [((f"     {part}", ""),) for part in more[:2]]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from console.present import Line, ago, changes, count, crop, fit, lasting, run_state
+from console.present import Line, ago, calls, changes, count, crop, fit, lasting, run_state
 from sync.model import RunKind, RunState
 from sync.views import RunView
 
@@ -116,7 +116,7 @@ def detail(run: RunView | None, width: int) -> Line:
     """The run under the cursor in full."""
     if run is None:
         return ()
-    said = run.error or f"{run.calls.salesforce} calls, {run.calls.predictive} requests"
+    said = run.error or calls(run.calls)
     undone = " · undone" if run.undone_by else f" · undoes {run.undoes}" if run.undoes else ""
     words = f"{said}{undone} · {run.started:%Y-%m-%d %H:%M:%S} UTC · {run.run} · {run.by}"
     return (("   ", ""), (crop(words, width - 4), "dim"))

@@ -55,6 +55,30 @@ def test_a_run_that_changed_nothing_says_what_is_true(run: RunProgress, said: st
     assert ("both sides agree" in words) is ("both sides agree" in said)
 
 
+@pytest.mark.parametrize(
+    ("kind", "state", "simulated", "said"),
+    [
+        (RunKind.PLAN, NOTHING, False, "nothing to do: 19 rows planned; a plan writes none of them."),
+        (RunKind.MANUAL, RunState.DONE, False, "done: 2 rows written."),
+        (RunKind.NIGHTLY, RunState.CANCELLED, False, "cancelled: 2 rows written."),
+        (RunKind.NIGHTLY, RunState.DONE, True, "done: 2 rows would be written."),
+    ],
+    ids=str,
+)
+def test_rows_of_no_member_are_told_too(kind: RunKind, state: RunState, simulated: bool, said: str) -> None:
+    planned = PlanCounts(added=3, salesforce_rows=6, predictive_rows=13)
+    wrote = PlanCounts() if kind is RunKind.PLAN else PlanCounts(salesforce_rows=1, predictive_rows=1)
+    bodies: list[Body] = [
+        told.RunStarted(ROOT, kind, campaign_id(1), "Spring", None, simulated),
+        told.PlanMade(ROOT, "p1", planned, Calls(2, 1), Calls(2, 1), Calls(2, 1)),
+        told.RunEnded(ROOT, state, wrote, Calls(2, 1), 3.0),
+    ]
+    run = replayed("Spring", [Event(number, NOW, body) for number, body in enumerate(bodies)])
+    words = "".join(text for line in end_lines(run, None, 120) for text, _ in line)
+    assert said in words
+    assert "agree" not in words
+
+
 def test_a_simulation_that_left_all_out_claims_no_agreement() -> None:
     run = ended(RunKind.NIGHTLY, NOTHING, "-Old", "-Older", simulated=True)
     words = " ".join(text for line in end_lines(run, None, 80) for text, _ in line)
