@@ -184,8 +184,7 @@ class Worker:
     def _fire(self, kind: RunKind, due: datetime, left: Tick | None) -> Turn | None:
         why = "tick" if left is None else "taken-over"
         locked: list[Locked] = []
-        if kind is RunKind.NIGHTLY:  # an hour sends mail: what of it was begun is not begun again
-            self._in_hand = lambda: self._store.schedule.hand_back(kind, due)
+        self._in_hand = lambda: self._store.schedule.hand_back(kind, due)
 
         def batch(kind: RunKind) -> RunResult:
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from sqlalchemy import text
 from sync.bootstrap import Shell
 from sync.engine import timers
 from sync.engine.worker import Turn, Worker
+from sync.errors import PredictiveError
 from sync.ids import CampaignId
 from sync.model import Calls, RunKind, RunState
 from sync.plan import PlanCounts
@@ -31,6 +33,20 @@ from tests.house.crowd import at_once
 LATE_NIGHT = timedelta(hours=3)
 NOBODY = "elsewhere:1:1"
 """A process of another host: whether it lives, only its leases tell."""
+
+
+class Patient:
+    """Ends a worker when it has waited so often."""
+
+    def __init__(self, waits: int) -> None:
+        self._left = waits
+
+    def is_set(self) -> bool:
+        return self._left <= 0
+
+    def wait(self, timeout: float) -> bool:
+        self._left -= 1
+        return self.is_set()
 
 
 class UntilIdle:
@@ -75,6 +91,43 @@ def test_a_worker_runs_the_newest_missed_night_by_itself_and_no_late_hour(world:
         assert len(missed) > 20, "they stay listed"
         assert serve(shell) == [], "a tick fires once"
         assert shell.store.workers.living() == (), "a worker that ends says so"
+
+
+def test_a_state_that_does_not_answer_is_waited_for_and_the_night_is_begun_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[RunKind] = []
+    turns: list[Turn] = []
+    troubles: list[PredictiveError | None] = []
+
+    def batch(self: Shell, kind: RunKind, **more: Any) -> RunResult:
+        begun.append(kind)
+        if len(begun) == 1:
+            raise sqlite3.OperationalError("the server closed the connection")
+        return real(self, kind, **more)
+
+    real = Shell.batch
+    monkeypatch.setattr(Shell, "batch", batch)
+    with with_timers(world, nightly_ago=LATE_NIGHT, hourly_ago=timedelta(minutes=30)) as shell:
+        Worker(shell, Patient(3), turns.append, troubles.append).serve()
+    assert begun == [RunKind.NIGHTLY] * 2
+    assert [(turn.kind, turn.why, turn.exit_code) for turn in turns] == [(RunKind.NIGHTLY, "taken-over", 0)]
+    said, again = troubles
+    assert again is None
+    assert said is not None
+    assert "does not answer" in said.line()
+
+
+def test_a_defect_ends_a_worker(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def batch(self: Shell, kind: RunKind, **more: Any) -> RunResult:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Shell, "batch", batch)
+    with (
+        with_timers(world, nightly_ago=LATE_NIGHT, hourly_ago=timedelta(minutes=30)) as shell,
+        pytest.raises(ZeroDivisionError),
+    ):
+        Worker(shell, Patient(3), lambda turn: None).serve()
 
 
 @pytest.mark.slow
