@@ -218,6 +218,8 @@ def _all_said(invocation: Invocation) -> int:
     if lost is None:
         return 0
     invocation.report.complain(f"standard output cannot be written: {lost.strerror}. What was printed is not complete.")
+    # What the stream still holds would fail once more at the end, and be said once more.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 
 

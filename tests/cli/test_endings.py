@@ -89,14 +89,15 @@ def test_a_place_that_cannot_be_written_comes_with_a_remedy(tmp_path: Path, word
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
-def test_a_full_disk_is_said_and_is_no_success(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_said_and_is_no_success(tmp_path: Path, unbuffered: str) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(
             [*PREDICTIVE, "init", "--config", str(tmp_path / "c.toml")],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment(tmp_path),
+            env=environment(tmp_path) | {"PYTHONUNBUFFERED": unbuffered},
             timeout=30,
             check=False,
         )
