@@ -47,9 +47,7 @@ def warnings_of(
     state = campaign.state(today)
     out = [*_stopped(known), *_rows(known)]
     if state is CampaignState.CLOSED and campaign.auto_sync and not campaign.is_deleted:
-        out.append(
-            Warned("closed-auto-sync", "Closed, but auto-sync is on: every nightly run looks at it. Clear auto-sync.")
-        )
+        out.append(Warned("closed-auto-sync", "Closed, but auto-sync is still on. Clear auto-sync."))
     if state is not CampaignState.CLOSED:
         out += _open(campaign, known, today)
         out += _editions(campaign, editions or (), known, today)

@@ -198,11 +198,7 @@ def eight_campaigns() -> tuple[CampaignView, ...]:
             (0.281, 0.055),
             state="closed",
             last=DAY,
-            warnings=(
-                Warned(
-                    "closed-auto-sync", "Closed, but auto-sync is on: every nightly run looks at it. Clear auto-sync."
-                ),
-            ),
+            warnings=(Warned("closed-auto-sync", "Closed, but auto-sync is still on. Clear auto-sync."),),
         ),
     )
 
