@@ -27,6 +27,9 @@ PAUSE = 0.001
 AT_ONCE = 30
 """Looks without a pause in between, since what is under way mostly ends within one turn of the loop."""
 
+LEAVES = ("q",)
+"""Keys that mean the same whatever is shown: as the first of all they wait for nothing that is still being read."""
+
 CANCELS = ("escape", "enter")
 """Keys that may answer a question that nobody has read yet: they do nothing but cancel it."""
 
@@ -43,6 +46,7 @@ class TypeAhead:
         self._reading = reading
         self._waiting: deque[tuple[Event, Screen[Any] | None]] = deque()
         self._handed: Event | None = None
+        self._began = False
         self._worker: Worker[None] | None = None
 
     @property
@@ -52,10 +56,8 @@ class TypeAhead:
 
     def holds(self, event: Event) -> bool:
         """True when *event* has to wait; it is posted to the app again when its turn has come."""
-        if event is self._handed:
-            self._handed = None
-            return False
-        if not self._waiting and self._handed is None and self._at_rest():
+        if event is self._handed or (not self._waiting and self._handed is None and self._at_rest()):
+            self._handed, self._began = None, True
             return False
         self._waiting.append((event, self._on_top))
         if self._worker is None or self._worker.is_finished:
@@ -77,9 +79,15 @@ class TypeAhead:
         """Until the key before was handled and what it began has come to rest, the latter no longer than LONGEST."""
         loop = asyncio.get_running_loop()
         end, looks = loop.time() + LONGEST, 0
-        while self._handed is not None or (loop.time() < end and not (self._at_rest() and not self._reading())):
+        while self._handed is not None or (loop.time() < end and not (self._at_rest() and not self._unread())):
             await asyncio.sleep(0 if looks < AT_ONCE else PAUSE)
             looks += 1
+
+    def _unread(self) -> bool:
+        """What the next key is meant for is still being read."""
+        event = self._waiting[0][0]
+        leaves = not self._began and isinstance(event, Key) and event.key in LEAVES
+        return not leaves and self._reading()
 
     def close(self) -> None:
         """The app ends; what was typed ahead is nobody's."""

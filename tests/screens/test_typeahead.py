@@ -12,7 +12,7 @@ from console.screens.dialogs import Ask
 from console.typeahead import TypeAhead
 from tests.screens.fakes import FakeBackend
 from tests.screens.scenes import console
-from tests.screens.waiting import frame, settle
+from tests.screens.waiting import frame, handled, settle, until
 
 SIZE = (80, 24)
 NAMES = {"/": "slash", ":": "colon", ";": "semicolon", " ": "space", "\r": "enter", "\x1b": "escape", "\t": "tab"}
@@ -127,3 +127,31 @@ async def test_keys_keep_their_order_when_one_never_comes_to_rest(monkeypatch: p
         burst(app, ("down", "down", "/", *"abc"))
         await settle(pilot)
         assert app.front.open_prompt is not None
+
+
+async def test_whoever_leaves_with_the_first_key_waits_for_nothing_that_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("console.typeahead.LONGEST", 3_600.0)
+    app = console(FakeBackend())
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        app.typed = TypeAhead(app, lambda: True)  # the screen is painted, and what it shows is read for long
+        burst(app, ("q", "q"))  # the second keeps the app from being at rest when the first comes
+        await until(lambda: app.return_code is not None or app._exit, "the end")
+
+
+async def test_another_first_key_waits_for_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control, and the protection of all other keys."""
+    monkeypatch.setattr("console.typeahead.LONGEST", 3_600.0)
+    reading = True
+    app = console(FakeBackend())
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        app.typed = TypeAhead(app, lambda: reading)
+        burst(app, ("slash", "a"))
+        await handled(pilot)
+        assert app.typed.waiting
+        assert app.front.open_prompt is None
+        reading = False
+        await until(lambda: app.front.open_prompt is not None, "the filter")
