@@ -43,28 +43,45 @@ def holds(shown: Terminal, seen: str) -> bool:
     return seen[1:] not in shown.text if seen.startswith("!") else seen in shown.text
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("term", ["xterm-256color", "linux"])
-def test_nothing_flickers(terminal: Any, stored: Path, tmp_path: Path, term: str) -> None:
-    shown = opened(terminal("--config", str(stored), home=tmp_path, term=term))
-    begun = len(shown.raw)
+def thin_frames(shown: Terminal) -> dict[int, Any]:
+    """Places in the walk at which a frame held much less than both the one before and the one after: a flash."""
+    found = {}
     shown.filled.clear()
-    for keys, seen in WALK:
+    for place, (keys, seen) in enumerate(WALK):
         before = shown.visible()
         shown.send(keys)
         shown.wait(lambda now, seen=seen: bool(now.filled) and holds(now, seen))
         after = shown.visible()
-        # No frame in between holds much less than both the one before and the one after: that would be a flash. What
-        # is painted later than the word is looked at with the next key, so nothing has to be waited out.
-        assert min(shown.filled) >= 0.6 * min(before, after), (keys, before, after, shown.filled)
+        # What is painted later than the word is looked at with the next key, so nothing has to be waited out.
+        if min(shown.filled) < 0.6 * min(before, after):
+            found[place] = (keys, before, after, list(shown.filled))
         shown.filled.clear()
-    assert not CLEARS.search(bytes(shown.raw[begun:]))
-    if term == "linux":
-        assert b"38;2;" not in shown.raw
-        assert b"38;5;" not in shown.raw
-    shown.send("q")
-    assert shown.ended() == 0
-    assert b"Traceback" not in shown.raw
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("term", ["xterm-256color", "linux"])
+def test_nothing_flickers(terminal: Any, stored: Path, tmp_path: Path, term: str) -> None:
+    flashes: dict[int, Any] | None = None
+    # A screen that takes longer than a frame may be held is shown as far as it is, so a machine that stands still for a
+    # moment makes a flash somewhere. What flickers does so each time, at the same key.
+    for number in range(3):
+        home = tmp_path / str(number)
+        home.mkdir()
+        shown = opened(terminal("--config", str(stored), home=home, term=term))
+        begun = len(shown.raw)
+        found = thin_frames(shown)
+        assert not CLEARS.search(bytes(shown.raw[begun:]))
+        if term == "linux":
+            assert b"38;2;" not in shown.raw
+            assert b"38;5;" not in shown.raw
+        shown.send("q")
+        assert shown.ended() == 0
+        assert b"Traceback" not in shown.raw
+        flashes = found if flashes is None else {place: flashes[place] for place in flashes.keys() & found.keys()}
+        if not flashes:
+            break
+    assert not flashes
 
 
 @pytest.mark.slow
