@@ -134,7 +134,7 @@ class Around(Host):
         if folder is None:
             self.front.say(f"{why}There is no folder for exports; nothing was copied.", "✖", "trouble")
             return
-        from console.atomic import write_text
+        from sync.atomic import write_text
 
         path = folder / f"copy-{self.clock.now():%Y%m%dT%H%M%SZ}-{os.getpid()}.txt"
         try:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from console.atomic import write_text
 from console.configedit import Edited, changed
 from sync import setting_rules as rules
+from sync.atomic import write_text
 from sync.errors import ConfigError
 from sync.secrets import SecretRef
 from sync.setting_rules import Rule

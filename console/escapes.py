@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from textual._xterm_parser import XTermParser
 from textual.message import Message
 
-_APART = re.compile(r"\x1b(?=\x1b*[\r -MQ-WYZ`-~])")
-"""Escape before a character with which no sequence begins."""
+_KEY = r"\x1b*[\r -MQ-WYZ`-~]"
+"""A character with which no sequence begins, behind any escapes."""
 
-_PLAIN = re.compile(r"\x1b*[\r -MQ-WYZ`-~]")
+_PLAIN, _APART = re.compile(_KEY), re.compile(rf"\x1b(?={_KEY})")
 
 
 class Parser(XTermParser):

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from console.atomic import write_text
+from sync.atomic import write_text
 from sync.ids import CampaignId
 from sync.model import Campaign, CampaignType, RunState
 from sync.views import CampaignView, LimitsView, Warned

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from console.cli.streams import lost_words, to_nowhere
 from sync.errors import PredictiveError
 
 INTERRUPTED = 130
@@ -95,9 +96,9 @@ def _settle(code: int) -> int:
             stream.flush()
         except OSError as error:
             if not isinstance(error, BrokenPipeError) and stream is sys.stdout:
-                _say(f"standard output cannot be written: {error.strerror}. What was printed is not complete.")
+                _say(lost_words(error))
                 code = code or 1
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            to_nowhere(stream)
         except ValueError:
             continue
     return code

@@ -1,6 +1,6 @@
 """Saved views of the overview: a filter with an order under a name, kept in a small file beside the last view.
 
-Imports the standard library and ``console.atomic``. A file that cannot be read is no view; saving over it keeps a copy.
+Imports the standard library and ``sync.atomic``. A file that cannot be read is no view; saving over it keeps a copy.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from console.atomic import write_text
+from sync.atomic import write_text
 
 FORMAT = 1
 MOST = 24

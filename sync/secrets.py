@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from sync.atomic import write_toml
 from sync.errors import ConfigError
 
 KEYRING_SERVICE = "predictive-console"
@@ -351,26 +352,11 @@ def keep_owner_only(path: Path, place: tuple[str, str, str], secret: Secret) -> 
     Raises:
         ConfigError: others can read the file that is there, or it cannot be written; it stands as it was.
     """
-    import tomli_w
-
     content = read_owner_only(path, named=False)
     orgs = content["orgs"] if isinstance(content.get("orgs"), dict) else content
     org, section, key = place
     orgs.setdefault(org, {}).setdefault(section, {})[key] = secret.reveal()
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-            tomli_w.dump(content, stream)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise ConfigError(
-            f"the secrets file cannot be written: {error.strerror}",
-            where=str(path),
-            left_undone="it is as it was",
-            remedy="check that its folder is yours and has room",
-        ) from error
+    write_toml(path, content, "the secrets file")
 
 
 def _too_open(status: os.stat_result) -> str:

@@ -6,16 +6,15 @@ is not known is an error with the nearest known one, and a secret has no place i
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping as AbcMapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from sync import setting_rules as rules
+from sync.atomic import write_toml
 from sync.errors import ConfigError
 from sync.guard import GuardLimits
 from sync.ids import looks_like_id, to18
@@ -280,23 +279,7 @@ def write_settings(path: Path, content: AbcMapping[str, Any]) -> None:
     Raises:
         ConfigError: it cannot be written.
     """
-    import tomli_w
-
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-            tomli_w.dump(content, stream)
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise ConfigError(
-            f"the configuration cannot be written: {error.strerror}",
-            where=str(path),
-            left_undone="it is as it was",
-            remedy="check that its folder is yours and has room",
-        ) from error
+    write_toml(path, content, "the configuration")
 
 
 def _unreadable(path: Path, why: str) -> ConfigError:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.cli import wire
+from console.cli.prose import WRITABLE
 from console.masking import mask, without_people, words_of
 from console.places import exports_folder, log_file
 from sync.errors import PredictiveError, UsageError
@@ -70,7 +71,7 @@ def bundle(invocation: Invocation) -> int:
         raise UsageError(
             f"{out} cannot be written: {error.strerror}",
             left_undone="nothing was packed",
-            remedy="check that its folder exists, is yours and has room, or name another with --out",
+            remedy=f"{WRITABLE} with --out",
         ) from error
     invocation.report.lines(
         [f"✔ packed: {out}", "  without secrets, names and e-mail addresses; look through it before you send it"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.cli.prose import WRITABLE
 from sync.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def init(invocation: Invocation) -> int:
         raise ConfigError(
             f"cannot write {path}: {error.strerror}",
             left_undone="nothing was written",
-            remedy="check that its folder exists, is yours and has room, or name another with --config",
+            remedy=f"{WRITABLE} with --config",
         ) from error
     invocation.report.lines([f"✔ written: {path}"], {"type": "written", "path": str(path)})
     return 0
@@ -92,7 +93,7 @@ def _metadata(invocation: Invocation, folder: Path) -> int:
         raise UsageError(
             f"cannot write {folder}: {error.strerror}",
             left_undone="the source was not written, or not all of it",
-            remedy="check that its folder exists, is yours and has room, or name another",
+            remedy=WRITABLE,
         ) from error
     invocation.report.lines(
         [

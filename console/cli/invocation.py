@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.signals import INTERRUPTED, Stopping, endings, interrupt
+from console.cli.streams import lost_words, to_nowhere
 from sync.clock import Clock, SystemClock
 from sync.errors import Cancelled, PredictiveError
 from sync.model import Calls, Campaign, RunKind
@@ -217,9 +218,8 @@ def _all_said(invocation: Invocation) -> int:
     lost = invocation.lost
     if lost is None:
         return 0
-    invocation.report.complain(f"standard output cannot be written: {lost.strerror}. What was printed is not complete.")
-    # What the stream still holds would fail once more at the end, and be said once more.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    invocation.report.complain(lost_words(lost))
+    to_nowhere(sys.stdout)
     return 1
 
 

@@ -66,7 +66,7 @@ def recall(config: str | None, org: str | None) -> Opening | None:
 
 def remember(config: str | None, org: str | None, opening: Opening) -> None:
     """Keep it for the next time; a cache that cannot be written is no loss."""
-    from console.atomic import write_text
+    from sync.atomic import write_text
 
     with contextlib.suppress(OSError):
         body = {"format": FORMAT, "stamp": _stamp(opening.config), **asdict(opening)}

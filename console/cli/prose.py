@@ -78,14 +78,18 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
+WRITABLE = "check that its folder exists, is yours and has room, or name another"
+"""What to do about a file that cannot be written."""
+
+
 def instant(at: datetime | None) -> str:
     """ISO date and time to the minute, UTC; a dash for never."""
-    return "–" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    return moment(at, "%Y-%m-%d %H:%M")
 
 
-def moment(at: datetime | None) -> str:
+def moment(at: datetime | None, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     """ISO date and time to the second, UTC, where the order of things matters; a dash for never."""
-    return "–" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return "–" if at is None else at.astimezone(UTC).strftime(form)
 
 
 def plural(count: int, one: str, many: str = "") -> str:

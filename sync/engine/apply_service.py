@@ -17,6 +17,7 @@ from sync.engine.feed import read_whole
 from sync.engine.fixed_type import with_its_type
 from sync.engine.live import LiveRun
 from sync.engine.lockout import as_critical, check_answers, lock_out
+from sync.engine.standing import stands
 from sync.engine.tally import Done
 from sync.engine.writes import Group, grouped, patched_service, restored, service_write
 from sync.errors import OutcomeUnknown, PredictiveError, QuotaExhausted, RemoteRejected
@@ -140,7 +141,7 @@ def _again(applying: Applying, campaign_id: CampaignId, stale: tuple[Group, ...]
     moved: list[Group] = []
     for group in stale:
         now = fresh.get(PersonId(group[0].subject_id))
-        if now is not None and all(_still(row, now) or _there(row, now) for row in group):
+        if now is not None and all(_still(row, now) for row in group):
             same.append(tuple(replace(row, version=now.version) for row in group))
         else:
             moved.append(group)
@@ -150,15 +151,11 @@ def _again(applying: Applying, campaign_id: CampaignId, stale: tuple[Group, ...]
 
 
 def _still(row: PlanRow, now: ServiceMember) -> bool:
-    """True when the service's value is still the one that the plan showed (whole members: still there)."""
+    """True when the service's value is still the one that the plan showed (whole members: still there), or is what the
+    row would write: an opt-out by one campaign's member is in all the others."""
     if row.change in (Change.ADD, Change.IDENTITY, *REMOVALS):
         return True
-    return (getattr(now, row.field) or None) == (row.before or None)
-
-
-def _there(row: PlanRow, now: ServiceMember) -> bool:
-    """True when the service has what the row would write: an opt-out by one campaign's member is in all the others."""
-    return (getattr(now, row.field) or None) == (row.after or None)
+    return any(stands(row, value, now, ()) for value in (row.before, row.after))
 
 
 def _drift(applying: Applying, campaign_id: CampaignId, group: Group) -> None:

@@ -12,6 +12,7 @@ from itertools import groupby
 
 from sync.digest import org_digest, service_digest
 from sync.engine.live import LiveRun
+from sync.engine.standing import stands
 from sync.holds import MEMBER
 from sync.ids import CampaignId, PersonId
 from sync.model import BaseMember, OrgMember, ServiceMember, Side
@@ -73,14 +74,7 @@ def _stands(each: FateRow, service: ServiceMember | None, org: Iterable[OrgMembe
     row = each.row
     if row.field == MEMBER:
         return (service is not None) is (row.after is not None)
-    if row.side is Side.PREDICTIVE:
-        return service is not None and (getattr(service, row.field) or None) == (row.after or None)
-    here = next((member for member in org if member.member_id == row.member_id), None)
-    if here is None:
-        return False
-    if row.field == "synced":
-        return (here.synced is None) is (row.after is None)
-    return (getattr(here, row.field) or None) == (row.after or None)
+    return stands(row, row.after, service, org)
 
 
 def _restored(row: JournalRow) -> dict[str, Side]:

@@ -18,12 +18,13 @@ from sync.engine.gate import Choice
 from sync.engine.live import LiveRun
 from sync.engine.parts import Parts
 from sync.engine.planning import Draw, Wanted, cost_of_group
+from sync.engine.standing import stands
 from sync.engine.sync_run import draw_plan, failed_to_plan, read_both, run_to_end, wanted_of
 from sync.engine.tally import Tally
 from sync.engine.writes import Group, grouped
 from sync.errors import Refused, UsageError
-from sync.ids import CampaignId, MemberId, PersonId, RunId
-from sync.model import Campaign, OrgMember, RunKind, ServiceMember, Side
+from sync.ids import CampaignId, PersonId, RunId
+from sync.model import Campaign, OrgMember, RunKind, ServiceMember
 from sync.plan import Plan, PlanRow
 from sync.store.journal import DRIFTED, WRITTEN, JournalRow
 from sync.undo import Stays, invert, was
@@ -208,14 +209,7 @@ def moved_since(live: LiveRun, plan: Plan, campaigns: Mapping[CampaignId, Campai
 def _stands(row: PlanRow, org: Sequence[OrgMember], service: ServiceMember | None) -> bool:
     if row.field == "member":
         return (service is None) is (row.before is None) and bool(org) is _expects_member(row)
-    if row.side is Side.PREDICTIVE:
-        return service is not None and (getattr(service, row.field) or None) == (row.before or None)
-    here = next((each for each in org if each.member_id == MemberId(row.member_id or "")), None)
-    if here is None:
-        return False
-    if row.field == "synced":
-        return (here.synced is None) is (row.before is None)
-    return (getattr(here, row.field) or None) == (row.before or None)
+    return stands(row, row.before, service, org)
 
 
 def _expects_member(row: PlanRow) -> bool:

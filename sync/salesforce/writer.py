@@ -496,9 +496,9 @@ def _record_id(row: PackedRow) -> str:
 
 def _decided(write: OrgWrite, outcome: OrgOutcome | None, trouble: PredictiveError | None) -> OrgOutcome:
     """What has no outcome when trouble came was not sent, or refused unread."""
-    if outcome is not None or trouble is None:
-        assert outcome is not None, f"{write.key} has no outcome"
+    if outcome is not None:
         return outcome
+    assert trouble is not None, f"{write.key} has no outcome"
     return OrgOutcome(write.key, "unsent", write.record_id, message=trouble.what, remedy=trouble.remedy)
 
 

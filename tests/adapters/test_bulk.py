@@ -375,6 +375,7 @@ def peak_of_a_job(count: int, *, shelved: bool = True) -> int:
     transport = Transport(Records(), clock, sleep=clock.sleep, network=Swallow())
     org = SalesforceOrg(transport, instance_url=BASE, mapping=Mapping(), access_token=Hidden("t"))
     if not shelved:
+        # The control: rows wait in memory.
         org._writer._shelf = packing._Held  # type: ignore[assignment]
     given = (
         OrgWrite(

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ast
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -22,6 +24,8 @@ from tests.machine.machine import CALM, EXERCISED, FAULTS, Machine, Weather
 from tests.machine.sockets import SocketStage
 from tests.machine.stage import Stage
 from tests.machine.undoing import UndoMachine
+
+_M = TypeVar("_M", bound=Machine)
 
 # What is drawn differs between versions of Python; the least is what any draw of so many steps has.
 QUICK = {
@@ -123,13 +127,21 @@ class SocketMachine(UndoMachine):
         EXERCISED["requests over sockets"] += served.requests if served is not None else 0
 
 
+@contextmanager
+def begun(machine: _M) -> Iterator[_M]:
+    """*machine* for steps by hand, settled and closed when they are done."""
+    machine.begin()
+    try:
+        yield machine
+    finally:
+        machine.teardown()
+
+
 def every_undo(of: type[UndoMachine]) -> None:
     """Somebody who came, went, or has another name by a sync, which is taken back, in each weather; then other runs, a
     release, and what both sides end as."""
     for weather in (CALM, Weather(dying=12), Weather(timeouts=((3, True),))):
-        machine = of()
-        machine.begin()
-        try:
+        with begun(of()) as machine:
             for change, given in (
                 ("newcomer", {"camp": 0, "status": "Sent", "ticked": False}),
                 ("rename", {"number": 1, "text": 1}),
@@ -147,15 +159,11 @@ def every_undo(of: type[UndoMachine]) -> None:
                 machine.hour(weather=CALM)
                 machine.sync_all(weather=CALM)
             machine.release(camp=0, weather=CALM)
-        finally:
-            machine.teardown()
 
 
 def every_fault(of: type[Machine] = Machine) -> None:
     """Each fault on either side at the first requests of a sync and of an hour: chance alone leaves some out."""
-    machine = of()
-    machine.begin()
-    try:
+    with begun(of()) as machine:
         for number, (fault, side, after) in enumerate(product(FAULTS, ("salesforce", "predictive"), (0, 1))):
             weather = Weather(faults=({"side": side, "after": after} | fault,))
             machine.rename(number=number, text=after)
@@ -163,8 +171,6 @@ def every_fault(of: type[Machine] = Machine) -> None:
             machine.sync_all(weather=weather)
             machine.hour(weather=weather)
             machine.nothing_falls()
-    finally:
-        machine.teardown()
 
 
 def some_deaths() -> None:
@@ -182,16 +188,12 @@ def some_deaths() -> None:
 
 def deaths() -> None:
     """A sync and an hour whose process dies: which examples are drawn differs between versions of Python."""
-    machine = Machine()
-    machine.begin()
-    try:
+    with begun(Machine()) as machine:
         for number, change in enumerate((machine.sync_all, machine.hour)):
             machine.rename(number=number, text=number)
             machine.activity(number=number, level=1, count=1, status=None)
             change(weather=Weather(dying=6))
             machine.nothing_falls()
-    finally:
-        machine.teardown()
 
 
 def lacking(wanted: dict[str, int]) -> dict[str, tuple[int, int]]:
