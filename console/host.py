@@ -40,14 +40,12 @@ from sync.views import CampaignView, RunResult
 
 if TYPE_CHECKING:
     from textual.driver import Driver
+    from textual.timer import Timer
 
     from sync.settings import ConsoleSettings
 
 COMMAND = "command"
 """Group of the worker that looks for the campaigns of a typed command."""
-
-LONGEST_HOLD = 0.08
-"""Seconds that a screen may take to open before it is shown as far as it is."""
 
 
 class Gone(Exception):
@@ -76,6 +74,8 @@ class Host(SentOnce):
     BINDINGS: ClassVar[list[BindingType]] = []
     TICK = 1.0
     TIMER_LOOK = 5.0
+    LONGEST_HOLD = 0.08
+    """Seconds that a screen may take to open before it is shown as far as it is."""
 
     def __init__(
         self,
@@ -98,6 +98,7 @@ class Host(SentOnce):
         self._leaving = False
         self._copied = ""
         self._held = ExitStack()
+        self._hold_ends: Timer | None = None
         self.typed = TypeAhead(self, self._opening)
         self._take(Door(org_name, mode, backend, last_view, commands or {}))
         for known in DRESSES.values():
@@ -249,13 +250,20 @@ class Host(SentOnce):
 
     def hold(self) -> None:
         """Paint nothing until a screen that opens has what it shows, or 80 ms passed: no blank frame in between."""
-        self._held.close()
+        self.let_go()
         self._held.enter_context(self.batch_update())
-        self.set_timer(LONGEST_HOLD, self.let_go)
+        self._hold_ends = self.set_timer(self.LONGEST_HOLD, self.let_go)
 
     def let_go(self) -> None:
-        """Paint again."""
+        """Paint again. The end of one hold is not the end of the next, which has 80 ms of its own."""
+        if self._hold_ends is None:
+            return
+        self._hold_ends.stop()
+        self._hold_ends = None
         self._held.close()
+        # A screen that had its turn to paint during the hold gets no other one by itself.
+        if self._screen_stack:
+            self._screen_stack[-1].check_idle()
 
     def share(self, shared: Shared) -> None:
         """Take *shared* and paint it."""

@@ -330,7 +330,8 @@ class ConsoleScreen(Whole[None]):
             finally:
                 if self._loading.get(group, (None, long))[0] is mine:
                     self._loading.pop(group)
-                if not self._loading:
+                # What a screen beneath has read is no reason to show one that still opens.
+                if not self._loading and self.host.in_front and self.host.front is self:
                     self.host.let_go()
 
         _: Worker[None] = self.run_worker(guarded, group=group, exclusive=True, exit_on_error=True)

@@ -271,7 +271,7 @@ def everywhere(walk: Walker, ground: Ground) -> None:
     walk.sends("a", "Apply 3 changes")
     walk.sends("y", "◐ running")
     walk.sends("1", "Last sync")
-    walk.presses("everywhere", "view_run", "write Predictive")
+    walk.presses("everywhere", "view_run", "write Predictive", "!Last sync")
     walk.presses("everywhere", "quit", "Leave while a run is writing?")
     walk.sends("\r", "!Leave while a run is writing?")
     walk.waits(ended)

@@ -65,7 +65,7 @@ def test_every_place_has_a_walk() -> None:
 def test_every_key(ground: Ground, place: str, term: str, columns: int, lines: int) -> None:
     shown = Watched(
         "--config", str(ground.config), "--org", ORG, home=ground.box.home, term=term, columns=columns, lines=lines,
-        synchronized=term == "xterm-256color",
+        synchronized=term == "xterm-256color", module="tests.pty.patient",
     )  # fmt: skip
     try:
         walk = Walker(shown)
