@@ -7,6 +7,7 @@ a tone; ``console.theme`` says what a tone looks like.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -38,6 +39,9 @@ _KEEP_FORMAT = frozenset("\u200c\u200d")
 _PRESENTATION = frozenset("\ufe0e\ufe0f")
 """Asks for a picture instead of a sign; terminals differ in how wide that is, and a row would move."""
 
+_LONE_JOINER = re.compile(r"\u200d+(?=[\s\u200c\u200d]|$)|(?<![^\s\u200c\u200d])\u200d+")
+"""A joiner with nothing to join would take the padding behind it, or the next span, for its other half."""
+
 _STATES: dict[RunState, tuple[str, str, str]] = {
     RunState.RUNNING: ("◐", "running", "accent"),
     RunState.DONE: ("✔", "done", "good"),
@@ -66,7 +70,7 @@ def clean(text: str) -> str:
             continue
         else:
             out.append(char)
-    return "".join(out)
+    return _LONE_JOINER.sub("", "".join(out))
 
 
 def cells(text: str) -> int:

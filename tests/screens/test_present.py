@@ -54,9 +54,11 @@ def test_wrapped_lines_fit(text: str, width: int) -> None:
         ("two\nlines\tand\x1b[31m", "two lines and [31m"),
         ("\u202eevil\u202c right", "evil right"),
         ("zero\u200bwidth", "zerowidth"),
+        ("\u200done\u200d \u200dtwo\u200d", "one two"),
+        ("👩\u200d💻", "👩\u200d💻"),
         ("e\u0301", "é"),
     ],
-    ids=["control", "bidi-override", "zero-width", "composed"],
+    ids=["control", "bidi-override", "zero-width", "lone-joiner", "joined", "composed"],
 )
 def test_clean_leaves_nothing_that_moves_the_cursor(text: str, shown: str) -> None:
     assert present.clean(text) == shown
