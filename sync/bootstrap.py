@@ -44,7 +44,7 @@ from sync.rules import EVERY_RULE, Rule, Rules
 from sync.salesforce.client import SalesforceOrg
 from sync.settings import OrgSettings
 from sync.signing_in import login_of
-from sync.store.facts import DESCRIBED, LOCK_SHARE, SLOW_POLLS, KeptFact
+from sync.store.facts import DESCRIBED, LOCK_SHARE, SLOW_POLLS, JobPaces, KeptFact
 from sync.store.queue import Wanted
 from sync.store.store import Store, open_store
 from sync.story import MemberStory, OptedIn, Unlocked
@@ -193,6 +193,7 @@ class Shell(Mending):
             login=login_of(settings, transport),
             slow_polls=self.store.facts.get(SLOW_POLLS) is not None,
             on_slow_polls=lambda: self.store.facts.set(SLOW_POLLS, "a poll in one statement timed out"),
+            paces=JobPaces(self.store.facts),
             kept=KeptFact(self.store.facts, DESCRIBED, self.clock),
             lock_share=float(self.store.facts.get(LOCK_SHARE) or 0.0),
             on_lock_share=lambda share: self.store.facts.set(LOCK_SHARE, str(share)),

@@ -198,12 +198,15 @@ def cost(
         seconds: expected duration.
         least: the fewest calls that could have read what was read.
     """
-    writes, bound, locked = salesforce
+    writes = salesforce.expected
     predicted = spent + Calls(writes, predictive) + after
     worst = Calls(
-        spent.salesforce + polls * POLL_RETRIES + retries * (locked + after.salesforce) + (2 if writes else 0),
+        spent.salesforce
+        + polls * POLL_RETRIES
+        + retries * (salesforce.locked + after.salesforce)
+        + (2 if writes else 0),
         spent.predictive + retries * (predictive + after.predictive) + 2,
     )
     reading = min(max(1, least), spent.salesforce)
-    bounds = Calls(reading + bound, min(1, spent.predictive) + min(predictive, predicted.predictive))
+    bounds = Calls(reading + salesforce.least, min(1, spent.predictive) + min(predictive, predicted.predictive))
     return Cost(predicted=predicted, maximum=worst, lower_bound=bounds, seconds=seconds, spent=spent)

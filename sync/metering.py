@@ -92,6 +92,7 @@ class WriteMeter:
         self._draining = False
         self._current: list[PackedRow] = []
         self._calls = 0
+        self._job_rows: list[int] = []
         self._checked = self._plain = self._jobless = 0
         self._job = Size(MULTIPART_CHARACTERS)
 
@@ -127,7 +128,7 @@ class WriteMeter:
                 continue
             self._step()
         least = least_write_calls(self._checked, self._plain, self._jobless, self._job.characters, bulk=self._bulk)
-        return WriteCost(self._calls, least, self._calls + self._worse)
+        return WriteCost(self._calls, least, self._calls + self._worse, tuple(self._job_rows))
 
     def _step(self) -> None:
         call, self._current = compose(self._lanes, self._current)
@@ -144,6 +145,8 @@ class WriteMeter:
         """Make the jobs that the packer would make now."""
         big = [(name, lane) for name, lane in self._lanes.updates.items() if lane.count >= BULK_FROM]
         jobs = tuple(self._big(name, count, lane) for name, lane in big for count in job_shares(lane.count))
+        if jobs:
+            self._job_rows.append(max(max(job_shares(lane.count)) for _, lane in big))
         for _, lane in big:
             lane.take(lane.count)
         if not jobs:
@@ -163,6 +166,7 @@ class WriteMeter:
             saved = composites_left(self._lanes) - composites_left(self._lanes, without=lane)
             if saved <= MULTIPART_CALLS or not lane.short:
                 continue
+            self._job_rows.append(lane.count)
             lane.take(lane.count)
             return (BulkJob(name, (), multipart=True),)
         return ()

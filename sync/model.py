@@ -353,11 +353,13 @@ class Calls:
 
 class WriteCost(NamedTuple):
     """Calls that writing to the org takes: ``expected``, the ``least`` that any engine could need, and ``locked``: what
-    is expected when the batches of a Bulk job refuse each other every row that they can."""
+    is expected when the batches of a Bulk job refuse each other every row that they can. ``job_rows``: of each round of
+    Bulk jobs side by side the rows of the largest one, by which the wait for it goes."""
 
     expected: int = 0
     least: int = 0
     locked: int = 0
+    job_rows: tuple[int, ...] = ()
 
 
 NO_WRITES = WriteCost()

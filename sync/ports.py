@@ -290,6 +290,9 @@ class Org(Protocol):
     def meter(self) -> WriteMeter:
         """A meter of the calls that ``write`` would spend; pure arithmetic, no call."""
 
+    def job_seconds(self, rows: int) -> float:
+        """Seconds that a Bulk job of *rows* rows is expected to be waited for; no call."""
+
     def write(
         self,
         writes: Iterable[OrgWrite],

@@ -41,12 +41,16 @@ from sync.ports import OrgWrite, PreparedItem, WriteMeter
 from sync.rules import Rule
 from sync.store.database import chunks
 from sync.store.facts import HEADER_PUSHED
+from sync.store.plans import BIG_PLAN
 
 NOTES = 200
 """Notes on single members that are told."""
 
 _NOTES_OF_PLAN = 100
 _MIRRORS = 500
+_ROW_SECONDS = 0.0001
+"""What is done beside the requests for a row of a plan, before any plan told."""
+
 """Mirrors that are looked at together."""
 
 
@@ -174,7 +178,7 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
             predictive=batches,
             after=wanted.extra,
             least=live.least,
-            seconds=_seconds(parts, to_come),
+            seconds=_seconds(parts, to_come, draw.rows - draw.offered, writes.job_rows),
         )
         tallies = draw.tallies.values()
         counts = sum((tally.counts for tally in tallies), start=PlanCounts())
@@ -222,11 +226,15 @@ def _types(parts: Parts, wanted: Wanted) -> Iterator[GuardVerdict]:
         yield from (verdict for campaign in wanted.campaigns if (verdict := type_verdict(parts, campaign)) is not None)
 
 
-def _seconds(parts: Parts, to_come: Calls) -> float:
-    """How long so many requests take at the pace of the last ones."""
+def _seconds(parts: Parts, to_come: Calls, rows: int, job_rows: Iterable[int]) -> float:
+    """How long carrying out *rows* rows takes: so many requests at the pace of the last ones, and the wait for Bulk
+    jobs; with all that is done beside as long as the last big plans took for as many rows."""
     ledger = parts.store.ledger
     salesforce, predictive = ledger.pace(Side.SALESFORCE) or 0.0, ledger.pace(Side.PREDICTIVE) or 0.0
-    return to_come.salesforce * salesforce + to_come.predictive * predictive
+    outside = to_come.salesforce * salesforce + to_come.predictive * predictive
+    outside += sum(map(parts.org.job_seconds, job_rows))
+    pace = parts.store.plans.pace() if rows >= BIG_PLAN else None
+    return outside + rows * _ROW_SECONDS if pace is None else max(outside, rows * pace)
 
 
 def canaries_gone(live: LiveRun, present: tuple[TestPerson, ...] | None) -> tuple[str, ...]:

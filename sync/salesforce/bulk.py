@@ -25,7 +25,7 @@ from sync.packing import MULTIPART_CHARACTERS
 from sync.ports import OrgOutcome
 from sync.salesforce.composite import WRITE_HEADERS
 from sync.salesforce.errors import remedy_for
-from sync.salesforce.jobs import Job, Jobs, Waits, Watched, waits_for
+from sync.salesforce.jobs import Job, Jobs, Paces, Waits, Watched, waits_for
 from sync.salesforce.spill import Body
 from sync.salesforce.verdict import Fate, JobRow, Rows, Stretch, all_rows, outcomes, short_id
 
@@ -51,15 +51,26 @@ class Bulk:
         channel: to the org.
         version: API version.
         waits: for jobs; by default by where the org is.
+        paces: where it is kept how fast jobs are.
         folder: where the data waits for its upload.
     """
 
     def __init__(
-        self, channel: Channel, version: str, waits: Waits | None = None, *, folder: Path | None = None
+        self,
+        channel: Channel,
+        version: str,
+        waits: Waits | None = None,
+        *,
+        paces: Paces | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._folder = folder
         root = f"/services/data/v{version}/jobs/ingest"
-        self._jobs = Jobs(channel, root, waits or waits_for(channel.base_url, here=HERE, elsewhere=ELSEWHERE))
+        self._jobs = Jobs(channel, root, waits or waits_for(channel.base_url, here=HERE, elsewhere=ELSEWHERE), paces)
+
+    def expected(self, rows: int) -> float:
+        """Seconds that a job of *rows* rows is waited for before it is looked at."""
+        return self._jobs.expected(rows)
 
     def use(self, version: str) -> None:
         """Take another API version from now on."""

@@ -13,7 +13,7 @@ from sync.errors import RemoteRejected
 from sync.http.calls import Reply, Safety
 from sync.http.channel import Channel
 from sync.packing import ROWS_PER_RESULT
-from sync.salesforce.jobs import Jobs, Waits, waits_for
+from sync.salesforce.jobs import Jobs, Paces, Waits, waits_for
 from sync.salesforce.soql import PAGE, Select
 
 RESULT_SECONDS = 120.0
@@ -31,11 +31,12 @@ class BulkQuery:
         channel: to the org.
         version: API version.
         waits: for jobs; by default by where the org is.
+        paces: where it is kept how fast jobs are.
     """
 
-    def __init__(self, channel: Channel, version: str, waits: Waits | None = None) -> None:
+    def __init__(self, channel: Channel, version: str, waits: Waits | None = None, paces: Paces | None = None) -> None:
         root = f"/services/data/v{version}/jobs/query"
-        self._jobs = Jobs(channel, root, waits or waits_for(channel.base_url, here=_HERE, elsewhere=_ELSEWHERE))
+        self._jobs = Jobs(channel, root, waits or waits_for(channel.base_url, here=_HERE, elsewhere=_ELSEWHERE), paces)
         self._where = channel.base_url
 
     def use(self, version: str) -> None:

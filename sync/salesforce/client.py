@@ -36,7 +36,7 @@ from sync.salesforce.composite import CALL_HEADERS, Answers, Composite, Part
 from sync.salesforce.decode import Codec, PersonRow, id18
 from sync.salesforce.describe import Checked, Kept, check_names, checked_from, kept_text
 from sync.salesforce.errors import NO_FIELD, busy, ensure_ok, session_ended
-from sync.salesforce.jobs import Waits
+from sync.salesforce.jobs import Paces, Waits
 from sync.salesforce.polling import Poller, member_keys
 from sync.salesforce.queries import ORGANIZATION, Queries
 from sync.salesforce.reader import Chain, Form, Reader
@@ -75,6 +75,7 @@ class SalesforceOrg:
         bulk: False keeps all reads and writes in Composites.
         bulk_from: rows still to be read from which a Bulk query reads them.
         waits: for Bulk jobs; by default by where the org is.
+        paces: where it is kept how fast the org's Bulk jobs are.
         kept: where the check of the mapping is kept; without it each process asks anew.
         lock_share: of the rows of a Bulk job that met another batch, the share that locks refused last time.
         on_lock_share: told when a job measures another one.
@@ -101,6 +102,7 @@ class SalesforceOrg:
         bulk: bool = True,
         bulk_from: int = packing.BULK_READ_FROM,
         waits: Waits | None = None,
+        paces: Paces | None = None,
         kept: Kept | None = None,
         lock_share: float = 0.0,
         on_lock_share: Callable[[float], None] = lambda share: None,
@@ -129,7 +131,7 @@ class SalesforceOrg:
         self._channel = channel
         self._composite = Composite(channel, api_version, on_version=self._use_version)
         self._bulk = bulk
-        self._jobs = BulkQuery(channel, api_version, waits) if bulk else None
+        self._jobs = BulkQuery(channel, api_version, waits, paces) if bulk else None
         self._reader = Reader(self._composite, self._jobs, bulk_from=bulk_from)
         self._mapping = mapping
         self._auto_sync = tuple(sorted(auto_sync))
@@ -141,7 +143,7 @@ class SalesforceOrg:
         self._queries = Queries(mapping, self._codec, self._absent, self._auto_sync, self._test_members)
         self._poller = Poller(self, slow_polls, on_slow_polls)
         self._identity: OrgIdentity | None = None
-        self._ingest = Bulk(channel, api_version, waits, folder=folder)
+        self._ingest = Bulk(channel, api_version, waits, paces=paces, folder=folder)
         self._serial = Serial(channel, api_version, waits)
         self._writer = Writer(self._composite, self._ingest, self._serial, Locks(lock_share), on_lock_share, folder)
 
@@ -356,6 +358,10 @@ class SalesforceOrg:
     def meter(self) -> WriteMeter:
         """See ``Org.meter``."""
         return WriteMeter(bulk=self._bulk, locks=self._writer.locks)
+
+    def job_seconds(self, rows: int) -> float:
+        """See ``Org.job_seconds``."""
+        return self._ingest.expected(rows)
 
     def write(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -56,6 +56,16 @@ class Waits:
     most: float = 7_200.0
 
 
+class Paces(Protocol):
+    """Seconds that a job took for each of its rows, by the kind of job; kept from one process to the next."""
+
+    def load(self, kind: str) -> float | None:
+        """As the last job of *kind* went; None before the first."""
+
+    def save(self, kind: str, seconds: float) -> None:
+        """As a job of *kind* went just now."""
+
+
 def waits_for(base_url: str, *, here: Waits, elsewhere: Waits) -> Waits:
     """The waits by where the org is: on this machine it is quicker than others, and has no queue of jobs."""
     return here if urlsplit(base_url).hostname in ("127.0.0.1", "localhost", "::1") else elsewhere
@@ -76,12 +86,15 @@ class Jobs:
         channel: to the org.
         root: address of the kind, below the instance.
         waits: for jobs.
+        paces: where it is kept how fast the org's jobs are, so that the first look at the next one comes in time.
     """
 
-    def __init__(self, channel: Channel, root: str, waits: Waits) -> None:
+    def __init__(self, channel: Channel, root: str, waits: Waits, paces: Paces | None = None) -> None:
         self._channel = channel
         self._waits = waits
-        self._per_row, self._begun = waits.per_row, waits.begun
+        self._paces, self._kind = paces, root.rpartition("/")[2]
+        known = paces.load(self._kind) if paces is not None else None
+        self._per_row, self._begun = waits.per_row if known is None else known, waits.begun
         self.root = root
 
     def use(self, version: str) -> None:
@@ -158,8 +171,7 @@ class Jobs:
         """
         left = {one.job.id: one for one in watched}
         ended: dict[str, Job] = {}
-        rows = max(one.rows for one in watched)
-        pause, waited = self._bounded(self._begun + rows * self._per_row), 0.0
+        pause, waited = self.expected(max(one.rows for one in watched)), 0.0
         several = False
         try:
             while left and waited < self._waits.most:
@@ -180,6 +192,10 @@ class Jobs:
             return ended, error
         return ended, self._stalled(list(left), waited) if left else None
 
+    def expected(self, rows: int) -> float:
+        """Seconds after which a job of *rows* rows has most likely ended: when it is looked at first."""
+        return self._bounded(self._begun + rows * self._per_row)
+
     def _ended_of(self, left: Mapping[str, Watched]) -> list[str]:
         """Those of the jobs that have ended, by one call a thousand jobs of the org."""
         path = f"{self.root}?jobType=V2Ingest"
@@ -197,6 +213,8 @@ class Jobs:
     def _learn(self, seen: Job, rows: int, waited: float) -> None:
         taken = seen.totalProcessingTime / 1_000 or waited
         self._per_row, self._begun = _SPARE * taken / max(rows, 1), min(self._begun, _SPARE * taken)
+        if self._paces is not None:
+            self._paces.save(self._kind, self._per_row)
 
     def _stalled(self, left: Sequence[str], waited: float) -> OutcomeUnknown:
         return OutcomeUnknown(

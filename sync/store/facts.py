@@ -34,6 +34,9 @@ SCHEDULE_PAUSED = "schedule.paused"
 LIMITS = "org.limits"
 GOVERNOR = "governor"
 LOCK_SHARE = "org.lock_share"
+JOB_PACE = "org.job_pace:"
+"""Before a kind of Bulk job: seconds a row that the last one took."""
+
 DESCRIBED = "org.described"
 
 KEPT_FOR = timedelta(days=1)
@@ -75,6 +78,22 @@ class Facts:
                 made = f"console-{uuid.uuid4().hex[:16]}"
                 conn.execute(self._database.upsert(fact), [{"key": CLIENT_ID, "value": made}])
             return str(made)
+
+
+class JobPaces:
+    """How fast the org's Bulk jobs are: seconds a row by the kind of job (``ingest``, ``query``)."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    def load(self, kind: str) -> float | None:
+        """As the last job of *kind* went; None before the first."""
+        found = self._facts.get(JOB_PACE + kind)
+        return None if found is None else float(found)
+
+    def save(self, kind: str, seconds: float) -> None:
+        """As a job of *kind* went just now."""
+        self._facts.set(JOB_PACE + kind, f"{seconds:.9f}")
 
 
 class KeptFact:

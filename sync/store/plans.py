@@ -18,12 +18,16 @@ from sqlalchemy import ColumnElement, delete, func, select, true, update
 from sync import codec
 from sync.errors import BadPlanFile, UsageError
 from sync.ids import CampaignId, RunId
-from sync.model import Side
+from sync.model import RunState, Side
 from sync.plan import OFFERED, Change, Plan, PlanRow
 from sync.store.database import Database, chunks
-from sync.store.schema import plan, plan_row
+from sync.store.schema import plan, plan_row, run
 
 KEPT_DAYS = 30
+
+BIG_PLAN = 1_000
+"""Rows from which a plan tells how long the next ones take; of smaller ones the requests do."""
+
 _DRAFT = ""
 
 _COLUMNS = ("plan_id", "seq", "side", "change", "campaign_id", "accepted", "search", "body")
@@ -282,6 +286,22 @@ class Plans:
             )
         if done.rowcount != 1:
             raise _applied(plan_id)
+
+    def pace(self, last: int = 3) -> float | None:
+        """Mean seconds a row that the *last* big plans took which were carried out to their end; None before the
+        first."""
+        rows = select(func.max(plan_row.c.seq)).where(plan_row.c.plan_id == plan.c.plan_id).scalar_subquery()
+        recent = (
+            select(rows, plan.c.applied_at, run.c.ended)
+            .join(run, run.c.run_id == plan.c.applied_by)
+            .where(run.c.state == RunState.DONE.value, run.c.ended.is_not(None), rows >= BIG_PLAN)
+            .order_by(plan.c.applied_at.desc())
+            .limit(last)
+        )
+        with self._database.read() as conn:
+            found = conn.execute(recent).all()
+        seconds = sum((ended - began).total_seconds() for _, began, ended in found)
+        return seconds / sum(count for count, _, _ in found) if seconds > 0 else None
 
     # ------------------------------------------------------------ files
 

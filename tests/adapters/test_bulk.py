@@ -24,9 +24,11 @@ from sync.ports import OrgOperation, OrgOutcome, OrgWrite
 from sync.salesforce.bulk import Bulk, JobRows
 from sync.salesforce.bulk_query import BulkQuery
 from sync.salesforce.client import SalesforceOrg
-from sync.salesforce.jobs import Waits
+from sync.salesforce.jobs import Paces, Waits
 from sync.salesforce.soql import Select
 from sync.salesforce.verdict import Stretch
+from sync.store.facts import JobPaces
+from sync.store.store import open_store
 from tests.adapters.conftest import Sides
 from tests.adapters.support import Hidden, Records, StillClock
 from tests.measured import measured
@@ -88,13 +90,13 @@ class FakeJobs:
 
 
 class World:
-    def __init__(self, jobs: FakeJobs) -> None:
+    def __init__(self, jobs: FakeJobs, paces: Paces | None = None) -> None:
         self.clock = StillClock()
         self.records = Records()
         self.transport = Transport(self.records, self.clock, sleep=self.clock.sleep, network=httpx.MockTransport(jobs))
         session = Session("token", None, remedy="")
         channel = Channel(self.transport, Side.SALESFORCE, BASE, "the org", session=session, budget=Budget(2, 0, 0))
-        self.bulk = Bulk(channel, "66.0", Waits(per_row=0.001, least=1.0, longest=60.0, most=300.0))
+        self.bulk = Bulk(channel, "66.0", Waits(per_row=0.001, least=1.0, longest=60.0, most=300.0), paces=paces)
 
 
 def member(number: int) -> str:
@@ -119,6 +121,18 @@ def test_a_job_without_failures_costs_four_calls_and_one_more_poll() -> None:
     assert world.clock.slept == [6.0, 7.9], "as long as the rows should take, then what the pace so far lets expect"
     world.bulk.update("CampaignMember", rows(6_000))
     assert world.clock.slept[2] == 11.5, "what the first took teaches the second"
+
+
+def test_what_a_job_took_is_known_to_the_next_process() -> None:
+    with open_store("sqlite://") as store:
+        first = World(FakeJobs(states=("JobComplete",)), JobPaces(store.facts))
+        assert first.bulk.expected(6_000) == 6.0
+        first.bulk.update("CampaignMember", rows(6_000))
+        second = World(FakeJobs(states=("JobComplete",)), JobPaces(store.facts))
+        assert second.bulk.expected(6_000) == pytest.approx(11.5)
+        second.bulk.update("CampaignMember", rows(6_000))
+    assert second.clock.slept == pytest.approx([11.5])
+    assert World(FakeJobs()).bulk.expected(6_000) == 6.0, "of an org of which nothing is known"
 
 
 def test_failed_rows_cost_one_call_and_keep_their_reasons() -> None:

@@ -13,8 +13,9 @@ import pytest
 from sync.clock import ControlledClock
 from sync.errors import BadPlanFile, UsageError
 from sync.ids import RunId
-from sync.model import Side
+from sync.model import RunKind, RunState, Side
 from sync.plan import Change, PlanRow, Subject
+from sync.store.plans import BIG_PLAN
 from sync.store.store import Store, open_store
 from tests.store.made import AT, C1, C2, plan, plan_row
 
@@ -81,6 +82,29 @@ def test_a_plan_is_applied_once(kept: Store) -> None:
         kept.plans.mark_applied("p1", RunId("r2"))
     with pytest.raises(BadPlanFile, match="applied already"):
         kept.plans.save("p1", [], plan("p1", 0))
+
+
+def test_big_plans_tell_how_long_the_next_one_takes(store: Store, clock: ControlledClock) -> None:
+    def carried_out(name: str, count: int, seconds: float, state: RunState = RunState.DONE) -> None:
+        lease = store.runs.start(RunKind.MANUAL, run_id=RunId(f"run {name}"))
+        store.plans.save(name, (plan_row(seq) for seq in range(1, count + 1)), plan(name, count))
+        clock.advance(30)
+        store.plans.mark_applied(name, lease.run)
+        clock.advance(seconds)
+        store.runs.end(lease, state)
+
+    carried_out("small", BIG_PLAN - 1, 500)
+    carried_out("stopped", BIG_PLAN, 500, RunState.CANCELLED)
+    assert store.plans.pace() is None
+    carried_out("first", BIG_PLAN, 10)
+    assert store.plans.pace() == pytest.approx(10 / BIG_PLAN, rel=0.01)
+    carried_out("second", 2 * BIG_PLAN, 2)
+    assert store.plans.pace() == pytest.approx(12 / (3 * BIG_PLAN), rel=0.01), (
+        "looking at a plan is not carrying it out"
+    )
+    for number in range(3):
+        carried_out(f"later {number}", BIG_PLAN, 1)
+    assert store.plans.pace() == pytest.approx(1 / BIG_PLAN, rel=0.01), "only the last ones"
 
 
 def test_a_plan_whose_rows_did_not_all_come_is_not_there(store: Store) -> None:
