@@ -63,6 +63,10 @@ class StoreReads:
         """Every campaign that the store knows."""
         return self.store.views.overview(today=self.today(), next_runs=self._next_runs())
 
+    def mark(self) -> str:
+        """A text that is another one once anything was committed to the store."""
+        return self.store.witness.mark()
+
     def pulse(self) -> PulseView:
         """Runs under way, what waits and since when, rows written by the hour."""
         return self.store.pulse.view(self.clock.now())

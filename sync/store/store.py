@@ -33,6 +33,7 @@ from sync.store.runs import Runs
 from sync.store.schedule import Schedule
 from sync.store.views import Views
 from sync.store.wishes import Asked
+from sync.store.witness import Witness
 from sync.store.workers import Workers
 
 
@@ -61,6 +62,7 @@ class Store:
         journal: type[Journal] = Journal,
     ) -> None:
         self.database = Database(url, clock, before_commit=before_commit)
+        self.witness = Witness(self.database)
         self.facts = Facts(self.database)
         self.campaigns = Campaigns(self.database)
         self.members = Members(self.database)
@@ -122,6 +124,7 @@ class Store:
     def close(self) -> None:
         """Close every connection."""
         self.ledger.close()
+        self.witness.close()
         self.database.close()
 
     def __enter__(self) -> Store:
