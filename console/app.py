@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import gc
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.screen import Screen
 
 from console.bridge import Job
-from console.commandwork import CommandWork
+from console.clockwork import ClockWork
 from console.messages import EngineEvents, JobEnded
 from console.outside import Door, Outside
 from console.screens.base import ConsoleScreen
@@ -36,22 +35,11 @@ def _palette() -> type[Provider]:
     return ConsoleCommands
 
 
-SILENT = timedelta(seconds=1)
-"""A run that told nothing for so long is painted by the clock, so that its elapsed time goes on."""
-
-
-class ConsoleApp(CommandWork):
+class ConsoleApp(ClockWork):
     """The operator console; its arguments are ``Host``'s."""
 
     CSS_PATH = "styles/console.tcss"
     COMMANDS: ClassVar[set[Any]] = {_palette}
-    TICK = 1.0
-    TIMER_LOOK = 5.0
-    LOOK = 60.0
-    """Seconds after which the store is read again, for what other consoles and workers did."""
-
-    _heard = datetime.min.replace(tzinfo=UTC)
-    """When a run last told something."""
 
     # ------------------------------------------------------------ beginning
 
@@ -78,25 +66,7 @@ class ConsoleApp(CommandWork):
             open_log(self.outside.log, self.outside.env)
         self.bridge.start()
         self.reload()
-        self.set_interval(self.TICK, self.tick)
-        self.set_interval(self.LOOK, self.look_again)
-        if self.with_timers:
-            self.set_interval(self.TIMER_LOOK, self.look_at_timers)
-
-    def tick(self) -> None:
-        """The clock went on. A tick may still come while the app shuts down and its screens are gone."""
-        if not self.in_front:
-            return
-        self.shared = replace(self.shared, now=self.clock.now())
-        if isinstance(self.screen, ConsoleScreen) and self.screen.ready:
-            self.screen.paint_top()
-            if self.live_run is not None and self.shared.now - self._heard >= SILENT:
-                self.screen.run_went_on(self.shown_job)
-
-    def look_again(self) -> None:
-        """What did others do meanwhile?"""
-        if self.in_front and self.bridge.writing is None and not self.bridge.reading:
-            self.reload()
+        self.begin_ticking()
 
     # ------------------------------------------------------------ jobs
 
@@ -113,6 +83,7 @@ class ConsoleApp(CommandWork):
         if isinstance(self.screen, ConsoleScreen) and self.screen.ready:
             self.screen.paint_top()
             self.screen.run_went_on(message.job)
+        self.stir()
 
     def on_job_ended(self, message: JobEnded) -> None:
         """A job is done: say so where it is not on screen, and read the store anew."""
@@ -127,6 +98,7 @@ class ConsoleApp(CommandWork):
         self.front.paint_top()
         if self.front.ready:
             self.front.run_went_on(message.job)
+        self.stir()
         if self._leaving and self.bridge.writing is None:
             self.leave()
             return

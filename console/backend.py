@@ -48,6 +48,10 @@ class Reads(Protocol):
         """Every campaign that the store knows."""
         ...
 
+    def mark(self) -> str:
+        """A text that is another one once anything was committed to the store; costs next to nothing."""
+        ...
+
     def pulse(self) -> PulseView:
         """Runs under way, what waits and since when, rows written by the hour."""
         ...

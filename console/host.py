@@ -42,7 +42,12 @@ if TYPE_CHECKING:
     from textual.driver import Driver
     from textual.timer import Timer
 
+    from console.backend import Backend
     from sync.settings import ConsoleSettings
+
+SLOT = 300
+"""Seconds for which campaigns and meter stand when nothing is committed and no timer is due; the midnights of all time
+zones fall between two of these slots."""
 
 COMMAND = "command"
 """Group of the worker that looks for the campaigns of a typed command."""
@@ -72,8 +77,6 @@ class Host(SentOnce):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = []
-    TICK = 1.0
-    TIMER_LOOK = 5.0
     LONGEST_HOLD = 0.08
     """Seconds that a screen may take to open before it is shown as far as it is."""
 
@@ -133,6 +136,7 @@ class Host(SentOnce):
         self.progress: dict[int, RunProgress] = {}
         self.results: dict[int, RunResult] = {}
         self.shown_job = 0
+        self._standing: object = None
         self.trail = Trail()
         campaigns, limits = lastview.read(door.last_view, door.name)
         self.shared = Shared(clean(door.name), door.mode, self.clock.now(), limits=limits, campaigns=campaigns)
@@ -218,27 +222,32 @@ class Host(SentOnce):
 
     def reload(self) -> None:
         """Read what all screens share from the store."""
+        self._standing = None
+        self.reread()
+
+    def reread(self) -> None:
+        """The same; campaigns and meter only when they may have changed since."""
         self.beside(self._reload, "shared", exclusive=True)
 
     async def _reload(self) -> None:
+        known, slot, shared = self._standing, int(self.clock.now().timestamp() // SLOT), self.shared
+        self._standing = None
+
+        def read(backend: Backend) -> tuple[object, Shared]:
+            # Asked first: what is committed during the reads is seen by the next ones.
+            mark, timers, pulse = backend.mark(), backend.schedule(), backend.pulse()
+            standing = (mark, slot, tuple(timer.due for timer in timers))
+            found = replace(shared, timers=timers, pulse=pulse, loaded=True, trouble="")
+            if standing != known:
+                found = replace(found, campaigns=backend.overview(), limits=backend.limits())
+            return standing, found
+
         try:
-            campaigns, limits, timers, pulse = await self.bridge.read(
-                lambda backend: (backend.overview(), backend.limits(), backend.schedule(), backend.pulse())
-            )
+            self._standing, found = await self.bridge.read(read)
         except PredictiveError as error:
             self.share_trouble(error)
         else:
-            self.share(
-                replace(
-                    self.shared,
-                    campaigns=campaigns,
-                    limits=limits,
-                    timers=timers,
-                    pulse=pulse,
-                    loaded=True,
-                    trouble="",
-                )
-            )
+            self.share(found)
 
     def share_trouble(self, error: PredictiveError) -> None:
         """The store cannot be read."""

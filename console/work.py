@@ -14,7 +14,7 @@ from console.present import hhmm, instant, plural
 from console.viewstate import RunProgress
 from sync.errors import PredictiveError
 from sync.model import RunKind
-from sync.views import RunResult, RunView, TimerView
+from sync.views import RunResult, RunView
 
 if TYPE_CHECKING:
     import threading
@@ -317,7 +317,7 @@ class Work(Around):
         self.ask(f"Run the {kind.value} batch now?", (does, "m or i in the menu shows it without doing it."),
                  (("y", f"run {kind.value}", "y"),), go)  # fmt: skip
 
-    # ------------------------------------------------------------ small jobs and timers
+    # ------------------------------------------------------------ small jobs
 
     def small(
         self,
@@ -342,24 +342,3 @@ class Work(Around):
                     self.front.say(words, "✔", "good")
 
         self.beside(wait, f"small-{job.number}")
-
-    def look_at_timers(self) -> None:
-        """Is a timer due? The store tells; only one process gets the tick."""
-        if self.bridge.writing is None and not self._leaving:
-            self.beside(self._fire_due, "timers", exclusive=True)
-
-    async def _fire_due(self) -> None:
-        now = self.clock.now()
-        try:
-            due: TimerView | None = await self.bridge.read(lambda backend: backend.due_tick(now))
-        except PredictiveError as error:
-            self.front.say_error(error)
-            return
-        if due is None or self.bridge.writing is not None:
-            return
-        kind, at = due.kind, due.due
-        title = f"{kind.value.capitalize()}{' simulated' if due.simulated else ''}"
-        job: Job[Any] = self.bridge.act(
-            title, lambda backend, cancel: backend.fire(kind, at, cancel=cancel), writes=True
-        )
-        self.progress[job.number] = RunProgress(title=title)

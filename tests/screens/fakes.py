@@ -74,7 +74,8 @@ from tests.screens.made import (
 class FakeBackend:
     """Everything in memory.
 
-    ``hold`` stops a run after its first half until it is set; ``fail`` makes the named method raise.
+    ``hold`` stops a run after its first half until it is set; ``fail`` makes the named method raise. ``commits`` is how
+    often something was committed; None says at each question that something was.
     """
 
     def __init__(
@@ -103,6 +104,8 @@ class FakeBackend:
         self.paused: str | None = None
         self.newest: RunView | None = None
         self.due: TimerView | None = None
+        self.commits: int | None = None
+        self.marked = 0
         self._lock = threading.Lock()
 
     def __call__(self) -> FakeBackend:
@@ -127,6 +130,10 @@ class FakeBackend:
     def overview(self) -> tuple[CampaignView, ...]:
         self._did("overview")
         return self.views
+
+    def mark(self) -> str:
+        self.marked += 1
+        return f"asked {self.marked}" if self.commits is None else f"committed {self.commits}"
 
     def pulse(self) -> PulseView:
         rows = (0, 0, 40, 12, 0, 0, 8, 90, 1200, 300, 250, 180, 90, 60, 75, 410, 380, 290, 120, 60, 30, 20, 2400, 21000)
@@ -589,6 +596,7 @@ class FakeBackend:
         )
 
     def due_tick(self, now: datetime) -> TimerView | None:
+        self._did("due_tick")
         return self.due
 
     def fire(self, kind: RunKind, due: datetime, *, cancel: Any = None) -> RunResult | None:
