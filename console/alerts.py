@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from console.present import plural
 from console.viewstate import Shared
 from sync.model import RunState
 from sync.views import CampaignView, LimitsView
+from sync.words import plural
 
 _BAD = (RunState.FAILED, RunState.PARTIAL, RunState.REFUSED)
 _GOOD = (RunState.DONE, RunState.NOTHING_TO_DO)

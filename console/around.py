@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from console import clipboard
 from console.host import Host
-from console.present import clean, plural
+from console.present import clean
 from console.trail import Key, Stop
 from sync.errors import PredictiveError
+from sync.words import plural
 
 if TYPE_CHECKING:
     from console.outside import Door

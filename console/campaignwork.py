@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from console.keys import Situation
-from console.present import count, plural
 from console.work import Work
 from sync.holds import stays_held
 from sync.views import CampaignView
+from sync.words import plural
 
 EDITIONS_OF = {"adaptive": 5, "scheduled": 1, "drip": 1}
 
@@ -164,7 +164,10 @@ class CampaignWork(Work):
             (
                 Choice("o", "one", named, f"about {plural(sum(2 + v.total // 10000 for v in views), 'call')}"),
                 Choice(
-                    "a", "all", f"all {count(started)} campaigns with editions", "about a dozen calls by one Bulk query"
+                    "a",
+                    "all",
+                    f"all {plural(started, 'campaign')} with editions",
+                    "about a dozen calls by one Bulk query",
                 ),
             ),
             verify,

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+from sync.words import plural
+
 EVERYWHERE = "everywhere"
 
 
@@ -113,7 +115,11 @@ def _rows(now: Situation) -> str:
 
 
 def _single(now: Situation) -> str:
-    return f"{now.marked} campaigns are marked; this takes one. esc unmarks." if now.marked else ""
+    return (
+        f"{plural(now.marked, 'campaign is', 'campaigns are')} marked; this takes one. esc unmarks."
+        if now.marked
+        else ""
+    )
 
 
 def _edition(now: Situation) -> str:

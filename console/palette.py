@@ -18,6 +18,7 @@ from console.cli.table import BY_NAME, usage
 from console.cli.table import Command as ShellCommand
 from console.keys import EVERYWHERE, KEYS
 from console.present import clean, crop
+from sync.words import plural
 
 if TYPE_CHECKING:
     from console.commandwork import CommandWork
@@ -240,5 +241,5 @@ class ConsoleCommands(Provider):
                     Content(crop(name, 60)),
                     partial(host.open_campaign, ident),
                     text=name,
-                    help=f"{view.state} · {view.total:,} members",
+                    help=f"{view.state} · {plural(view.total, 'member')}",
                 )

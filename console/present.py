@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from sync.model import Calls, RunState
+from sync.words import plural
 
 if TYPE_CHECKING:
     from sync.plan import PlanCounts
@@ -171,11 +172,6 @@ def wrap(text: str, width: int) -> list[str]:
 def count(number: int | None) -> str:
     """A number with thousands marks, ``–`` for none."""
     return NONE if number is None else f"{number:,}"
-
-
-def plural(number: int, one: str, many: str = "") -> str:
-    """``1 member``, ``2 members``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def percent(part: float | None, whole: float | None, digits: int = 1) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TextIO
 
 from console.cli import wire
-from console.cli.prose import columns, number, plural, safe, state
+from console.cli.prose import columns, number, safe, state
 from sync.errors import PredictiveError
 from sync.events import (
     CampaignSkipped,
@@ -30,6 +30,7 @@ from sync.events import (
 from sync.model import Calls, RunKind
 from sync.plan import Plan, PlanCounts
 from sync.views import RunResult
+from sync.words import plural
 
 _LINE_ENDS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"}
 """What JSON may hold as it is and some readers take for the end of a line; only texts hold any."""
@@ -359,8 +360,8 @@ def _totals(result: RunResult) -> str:
     rows = result.counts
     spent = cost(result.calls, result.predicted, result.maximum, result.lower_bound)
     return (
-        f"{number(rows.predictive_rows)} rows → Predictive, {number(rows.salesforce_rows)} rows → Salesforce · {spent} "
-        f"· {result.seconds:.1f} s · run {result.run}"
+        f"{plural(rows.predictive_rows, 'row')} → Predictive, {plural(rows.salesforce_rows, 'row')} → Salesforce "
+        f"· {spent} · {result.seconds:.1f} s · run {result.run}"
     )
 
 

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from console.around import Around
-from console.present import hhmm, instant, plural
+from console.present import hhmm, instant
 from console.viewstate import RunProgress
 from sync.errors import PredictiveError
 from sync.model import RunKind
 from sync.views import RunResult, RunView
+from sync.words import plural
 
 if TYPE_CHECKING:
     import threading

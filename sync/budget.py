@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from sync.model import NO_WRITES, Calls, WriteCost
 from sync.plan import Cost
+from sync.words import plural
 
 SERVICE_BATCH = 5000
 """Most rows of one ``members:batch`` request."""
@@ -112,7 +113,7 @@ def judge(
     """
     bounds: list[tuple[int, str]] = []
     if meter.used is not None and meter.limit:
-        told = f"{meter.used} of the org's {meter.limit} calls are used"
+        told = f"{meter.used:,} of the org's {plural(meter.limit, 'call')} are used"
         if essential:
             bounds.append((max(0, meter.limit - meter.used), told))
         else:
@@ -124,20 +125,21 @@ def judge(
             bounds.append((room, told))
     if daily_cap is not None and not essential:
         left = max(0, daily_cap - meter.ours_today - meter.reserved)
-        bounds.append((left, f"the cap of {daily_cap} calls a day of this console"))
+        bounds.append((left, f"the cap of {plural(daily_cap, 'call')} a day of this console"))
     if run_cap is not None and not essential:
-        bounds.append((max(0, run_cap - meter.spent), f"the cap of {run_cap} calls a run"))
+        bounds.append((max(0, run_cap - meter.spent), f"the cap of {plural(run_cap, 'call')} a run"))
     if not bounds:
-        return BudgetVerdict(True, needed, None, f"{needed} calls; the org has not told its limit yet")
+        return BudgetVerdict(True, needed, None, f"{plural(needed, 'call')}; the org has not told its limit yet")
     left, why = min(bounds)
     if needed <= left:
-        return BudgetVerdict(True, needed, left, f"{needed} calls needed, {left} left ({why})")
+        return BudgetVerdict(True, needed, left, f"{plural(needed, 'call')} needed, {left:,} left ({why})")
     return BudgetVerdict(
         False,
         needed,
         left,
-        f"{needed} calls are needed and {left} are left ({why}). Wait until older calls age out, narrow the run to "
-        "fewer campaigns, or allow more with --allow budget=CALLS --reason TEXT",
+        f"{plural(needed, 'call is', 'calls are')} needed and {left:,} {'is' if left == 1 else 'are'} left ({why}). "
+        "Wait until older calls age out, narrow the run to fewer campaigns, or allow more with "
+        "--allow budget=CALLS --reason TEXT",
     )
 
 

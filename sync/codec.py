@@ -20,6 +20,7 @@ from sync.cheap import changed, cheap
 from sync.errors import BadPlanFile
 from sync.events import Body, Event, Progress
 from sync.plan import PLAN_FORMAT, RULES_VERSION, Plan, PlanRow
+from sync.words import plural
 
 T = TypeVar("T")
 
@@ -279,7 +280,7 @@ def _file_rows(first: bytes, source: Iterator[bytes], plan: Plan, where: str) ->
         last = item.row.seq
         count += 1
         yield item
-    raise _bad(f"the plan file is damaged: it ends after {count} rows without its last line", where)
+    raise _bad(f"the plan file is damaged: it ends after {plural(count, 'row')} without its last line", where)
 
 
 def _file_row(line: bytes, number: int, where: str) -> FileRow:
@@ -296,7 +297,7 @@ def _check_end(line: bytes, count: int, digest: str, plan: Plan, where: str) -> 
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _bad("the plan file is damaged: its last line cannot be read", where) from error
     if end.rows != count or plan.rows != count:
-        raise _bad(f"the plan file is damaged: {count} rows, {end.rows} expected", where)
+        raise _bad(f"the plan file is damaged: {plural(count, 'row')}, {end.rows} expected", where)
     if end.digest != digest:
         raise _bad("the plan file was changed or is damaged: its digest does not fit", where)
 

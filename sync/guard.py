@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sync.ids import CampaignId
 from sync.plan import GuardVerdict
 from sync.rules import EVERY_RULE, Rules, guard_held
+from sync.words import plural
 
 DELETES = "deletes"
 DELETES_RUN = "deletes-run"
@@ -180,7 +181,7 @@ def _campaign(figures: CampaignFigures, limits: GuardLimits, raised: Mapping[str
             DELETES,
             figures.deletes,
             max(limits.delete_floor, int(limits.delete_share * population)),
-            f"{name}: {figures.deletes} of {population} members would be removed ({share:.0%}; "
+            f"{name}: {figures.deletes:,} of {plural(population, 'member')} would be removed ({share:.0%}; "
             f"at most {limits.delete_share:.0%} or {limits.delete_floor})",
             raised,
             campaign_id=where,
@@ -205,7 +206,8 @@ def _campaign(figures: CampaignFigures, limits: GuardLimits, raised: Mapping[str
             FLOOD_FIRST,
             figures.mails,
             limits.flood_first,
-            f"{name}: {figures.mails} mails are due and it never sent before (at most {limits.flood_first})",
+            f"{name}: {plural(figures.mails, 'mail is', 'mails are')} due and it never sent before "
+            f"(at most {limits.flood_first})",
             raised,
             campaign_id=where,
         )
@@ -221,7 +223,7 @@ def _fields(figures: CampaignFigures, limits: GuardLimits, raised: Mapping[str, 
                 CHANGED,
                 count,
                 int(limits.changed_share * population),
-                f"{figures.name}: {name} would change for {count} of {population} members "
+                f"{figures.name}: {name} would change for {count:,} of {plural(population, 'member')} "
                 f"(at most {limits.changed_share:.0%})",
                 raised,
                 campaign_id=figures.campaign_id,
@@ -232,7 +234,7 @@ def _fields(figures: CampaignFigures, limits: GuardLimits, raised: Mapping[str, 
                 BLANKED,
                 count,
                 max(limits.blank_floor, int(limits.blank_share * population)),
-                f"{figures.name}: {name} would turn empty for {count} of {population} members "
+                f"{figures.name}: {name} would turn empty for {count:,} of {plural(population, 'member')} "
                 f"(at most {limits.blank_share:.0%} or {limits.blank_floor})",
                 raised,
                 campaign_id=figures.campaign_id,
@@ -253,14 +255,18 @@ def _total(
             DELETES_RUN,
             deletes,
             limits.delete_run,
-            f"{deletes} members would be removed in this run (at most {limits.delete_run})",
+            f"{plural(deletes, 'member')} would be removed in this run (at most {limits.delete_run})",
             raised,
             without_deletes=True,
             by_name=single,
         )
     if mails > limits.flood_run:
         yield _verdict(
-            FLOOD, mails, limits.flood_run, f"{mails} mails are due in this run (at most {limits.flood_run})", raised
+            FLOOD,
+            mails,
+            limits.flood_run,
+            f"{plural(mails, 'mail is', 'mails are')} due in this run (at most {limits.flood_run})",
+            raised,
         )
     if canaries_gone:
         shown = ", ".join(canaries_gone[:3]) + (" …" if len(canaries_gone) > 3 else "")
@@ -295,9 +301,12 @@ def _passed(
         firsts = [(each.mails, (each.limits or limits).flood_first) for each in campaigns if each.never_sent]
         first, most = max(firsts, default=(0, 0), key=lambda each: _share(each[0], each[1]))
         if first:
-            text = f"{first:,} mails are due in a campaign that never sent, {most:,} allowed"
+            text = f"{plural(first, 'mail is', 'mails are')} due in a campaign that never sent, {most:,} allowed"
             yield _fine(FLOOD_FIRST, (0, most, first, text))
-        yield _fine(FLOOD, (0, limits.flood_run, mails, f"{mails:,} mails are due, {limits.flood_run:,} allowed"))
+        yield _fine(
+            FLOOD,
+            (0, limits.flood_run, mails, f"{plural(mails, 'mail is', 'mails are')} due, {limits.flood_run:,} allowed"),
+        )
 
 
 def _fine(rule: str, worst: _Worst) -> GuardVerdict:
@@ -312,7 +321,7 @@ def _worst_deletes(campaigns: tuple[CampaignFigures, ...], limits: GuardLimits) 
         population = max(each.members, each.base)
         allowed = max(own.delete_floor, int(own.delete_share * population))
         text = (
-            f"{_of(each.deletes, population)} members would be removed ({_percent(each.deletes, population)}), "
+            f"{_of(each.deletes, population)} would be removed ({_percent(each.deletes, population)}), "
             f"{own.delete_share:.0%} or {own.delete_floor} allowed"
         )
         found.append((_share(each.deletes, population), allowed, each.deletes, _at_worst(each, campaigns) + text))
@@ -329,7 +338,7 @@ def _worst_changed(campaigns: tuple[CampaignFigures, ...], limits: GuardLimits) 
             if name in EXPECTED_OF_MANY or population < own.changed_from or share <= worst[0]:
                 continue
             text = (
-                f"{name} would change for {_of(count, population)} members ({_percent(count, population)}), "
+                f"{name} would change for {_of(count, population)} ({_percent(count, population)}), "
                 f"{own.changed_share:.0%} allowed"
             )
             worst = (share, int(own.changed_share * population), count, _at_worst(each, campaigns) + text)
@@ -346,7 +355,7 @@ def _worst_blanked(campaigns: tuple[CampaignFigures, ...], limits: GuardLimits) 
             if share <= worst[0]:
                 continue
             text = (
-                f"{name} would turn empty for {_of(count, population)} members ({_percent(count, population)}), "
+                f"{name} would turn empty for {_of(count, population)} ({_percent(count, population)}), "
                 f"{own.blank_share:.0%} or {own.blank_floor} allowed"
             )
             allowed = max(own.blank_floor, int(own.blank_share * population))
@@ -364,7 +373,7 @@ def _percent(count: int, population: int) -> str:
 
 
 def _of(count: int, population: int) -> str:
-    return f"{count:,} of {population:,}"
+    return f"{count:,} of {plural(population, 'member')}"
 
 
 def _at_worst(figures: CampaignFigures, campaigns: tuple[CampaignFigures, ...]) -> str:

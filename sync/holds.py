@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from sync.mapping import OWNERS, Owner
 from sync.model import BaseMember, OrgMember, ServiceMember, StatusState
+from sync.words import plural
 
 UNDO_HOLD = "undo: Salesforce says otherwise; not mailed until it agrees or the hold is released"
 """What the service's row says."""
@@ -24,7 +25,7 @@ Value = str | int | bool | None
 
 def stays_held(members: int) -> str:
     """What is said before a start that leaves held members as they are."""
-    who, they = ("1 member stays", "it is") if members == 1 else (f"{members:,} members stay", "they are")
+    who, they = plural(members, "member stays", "members stay"), "it is" if members == 1 else "they are"
     return f"{who} as an undo left them: whoever it took out of Predictive does not come back before {they} released"
 
 

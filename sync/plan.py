@@ -222,13 +222,14 @@ class PlanCounts:
 
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:
-    """A campaign's part of a plan: its counts, or why it is left out."""
+    """A campaign's part of a plan: its counts, or why it is left out; *refused* where that will not pass by itself."""
 
     campaign_id: CampaignId
     name: str
     counts: PlanCounts = PlanCounts()
     skipped: str | None = None
     by_change: tuple[tuple[Side, Change, int], ...] = ()
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,25 @@ from sync.model import RunKind
 CATCH_UP = timedelta(hours=6)
 """How late a worker may still run a missed tick that sends no mail."""
 
+FIRST_YEAR, LAST_YEAR = 1971, 2199
+"""Years of instants for which a batch can be simulated: those that the service knows whatever the time zone."""
+
+
+def foreseen_at(text: str) -> datetime:
+    """The instant that *text* names in ISO 8601, in UTC, which is also meant where it names no zone.
+
+    Raises:
+        ValueError: it is none, or none for which a batch can be simulated.
+    """
+    return foreseeable(datetime.fromisoformat(text))
+
+
+def foreseeable(at: datetime) -> datetime:
+    """*at* in UTC. Raises ValueError when no batch can be simulated for it."""
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise ValueError(f"the year is not between {FIRST_YEAR} and {LAST_YEAR}")
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Timetable:

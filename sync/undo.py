@@ -43,6 +43,7 @@ class Stays(StrEnum):
     HOLD = "holds set or lifted by a run stay: they follow what Salesforce shows"
     MARKER = "synced markers stay: Predictive still knows these members"
     GONE = "values of records that no longer exist stay as they are: nobody can restore them"
+    BETWEEN = "values of members whom Salesforce converted or merged and no sync moved yet stay; synchronize, then undo"
     LABEL = "statuses stay because the status before is none of the campaign's any more"
 
 

@@ -107,6 +107,12 @@ _OWNER = re.compile(r"(?P<host>[^:/]+)(?:/\d+)?:(?P<pid>\d+):\d+")
 """What ``sync.store.owner`` makes: host and name space of process ids, id, start."""
 
 
+def process_of(owner: str) -> str:
+    """A run's owner as people look for it: ``host:pid``, without what tells two processes of one id apart."""
+    found = _OWNER.fullmatch(owner)
+    return f"{found['host']}:{found['pid']}" if found else owner
+
+
 @dataclass(frozen=True, slots=True)
 class RunView:
     """A run of the journal.
@@ -138,9 +144,8 @@ class RunView:
 
     @property
     def by(self) -> str:
-        """The process that ran it, as people look for it: ``host:pid``, without what tells two of one id apart."""
-        found = _OWNER.fullmatch(self.owner)
-        return f"{found['host']}:{found['pid']}" if found else self.owner
+        """The process that ran it, as people look for it."""
+        return process_of(self.owner)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from console.cli.prose import WRITABLE
 from sync.errors import ConfigError, UsageError
+from sync.words import plural
 
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation
@@ -97,7 +98,7 @@ def _metadata(invocation: Invocation, folder: Path) -> int:
         ) from error
     invocation.report.lines(
         [
-            f"✔ written: {len(files)} files in {folder}",
+            f"✔ written: {plural(len(files), 'file')} in {folder}",
             f"  deploy them:  cd {folder} && sf project deploy start --source-dir force-app",
             "  then assign the permission set Predictive_Integration to the integration user",
             f"  and copy {folder / 'mapping.toml'} into the configuration",

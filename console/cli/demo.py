@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from console.cli.interactive import mode, outside, take_terminal
 from console.cli.offline import Offline
 from console.cli.prose import safe
+from sync.words import plural
 
 if TYPE_CHECKING:
     from console.backend import Backend
@@ -104,4 +105,6 @@ def _print(invocation: Invocation, steps: Iterator[Step]) -> None:
         heading = f"{number:>2}  {step.title}"
         lines = [f"{heading:<72} {step.seconds:5.1f} s", *(f"      {safe(line)}" for line in step.lines), ""]
         invocation.report.lines(lines, {})
-    invocation.report.lines([f"✔ {number} steps in {seconds:.1f} s. The same on a terminal: predictive demo"], {})
+    invocation.report.lines(
+        [f"✔ {plural(number, 'step')} in {seconds:.1f} s. The same on a terminal: predictive demo"], {}
+    )

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.cli import wire
-from console.cli.prose import instant, plural, safe
+from console.cli.prose import instant, safe
 from sync.errors import PredictiveError, Refused, RemoteRejected, UsageError
 from sync.ids import CampaignId
+from sync.words import plural
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from console.cli.prose import columns, fit, number, plural, safe, state
+from console.cli.prose import columns, fit, number, safe, state
 from sync.errors import ConfirmationNeeded, UsageError
 from sync.model import RunKind, Side
 from sync.plan import REMOVALS, Change, Plan, PlanRow
+from sync.words import plural
 
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation
@@ -67,7 +68,7 @@ def plan(invocation: Invocation) -> int:
             left_undone="the plan was not saved there",
             remedy="check the path",
         ) from error
-    code = 3 if options.detailed_exitcode and left else 0
+    code = refused_code(made) or (3 if options.detailed_exitcode and left else 0)
     shown = [] if options.json else words(made, _groups(invocation, made), _first_rows(invocation, made))
     invocation.report.plan(made, shown, calls=invocation.spent(), seconds=seconds, exit_code=code)
     return code
@@ -87,6 +88,11 @@ def apply(invocation: Invocation) -> int:
             remedy="give --yes",
         )
     return ask_and_apply(invocation, loaded, passes, without_deletes=options.without_deletes)
+
+
+def refused_code(made: Plan) -> int:
+    """4 when some of the campaigns that were asked for are refused and the others planned, else 0."""
+    return 4 if any(item.refused for item in made.campaigns) else 0
 
 
 def ask_and_apply(invocation: Invocation, made: Plan, passes: dict[str, Any], *, without_deletes: bool) -> int:

@@ -92,11 +92,6 @@ def moment(at: datetime | None, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     return "–" if at is None else at.astimezone(UTC).strftime(form)
 
 
-def plural(count: int, one: str, many: str = "") -> str:
-    """``1 member``, ``12,480 members``."""
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"
-
-
 def columns(headings: Sequence[str], rows: Iterable[Sequence[object]], *, widest: int = 40) -> list[str]:
     """Lines of a table. A heading that ends with ``>`` aligns its column to the right.
 

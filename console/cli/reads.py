@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from console.cli import wire
 from console.cli.editions import load
-from console.cli.prose import columns, instant, number, plural, safe, state
+from console.cli.prose import columns, instant, number, safe, state
 from console.report import counted
 from sync.board import group_failures
 from sync.errors import UsageError
 from sync.ids import RunId
+from sync.words import plural
 
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation
@@ -37,7 +38,7 @@ def campaigns(invocation: Invocation) -> int:
         last = f"{state(view.last_state.value)} {instant(view.last_run)}" if view.last_state else "never"
         notes = [view.locked and f"⚿ locked: {view.locked}", view.paused and f"⏸ paused: {view.paused}"]
         if view.broken:
-            notes.append(f"≠ {number(view.differences)} differences found {instant(view.broken)}")
+            notes.append(f"≠ {plural(view.differences, 'difference')} found {instant(view.broken)}")
         notes += [f"▲ {item.text}" for item in view.warnings]
         return [
             view.campaign.name,
@@ -202,7 +203,7 @@ def _one_run(invocation: Invocation, wanted: str) -> int:
 def _calls_of(view: RunView) -> str:
     if view.parent is not None and not view.calls.salesforce:
         return f"a part of run {view.parent}, with which its API calls are counted"
-    return f"{number(view.calls.salesforce)} API calls, predicted {number(view.predicted.salesforce)}"
+    return f"{plural(view.calls.salesforce, 'API call')}, predicted {number(view.predicted.salesforce)}"
 
 
 def _failures(groups: Sequence[FailureGroup]) -> Iterator[str]:
@@ -223,7 +224,7 @@ def limits(invocation: Invocation) -> int:
     reached = f"; at this rate the limit is reached {instant(view.reached_at)} UTC" if view.reached_at else ""
     text = [
         f"used     {number(view.used)} of {number(view.limit)} in 24 hours, as the org said {instant(view.at)} UTC",
-        f"ours     {number(view.ours)} in {view.window} hours, {number(view.reserved)} reserved by live runs",
+        f"ours     {number(view.ours)} in {plural(view.window, 'hour')}, {number(view.reserved)} reserved by live runs",
         f"others   {number(view.others)}",
         f"governor {view.gear}: " + ", ".join(f"{name} at {share:.0%}" for name, share in view.thresholds),
         "forecast " + (", ".join(f"{name} {number(value)}" for name, value in view.forecast) or "–") + reached,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from console.cli.plans import ask_and_apply
+from console.cli.plans import ask_and_apply, refused_code
 from console.cli.worker import leave
 from console.report import counted, result_lines
 from sync.errors import UsageError
 from sync.holds import release_command, stays_held
 from sync.model import RunKind
+from sync.schedule import FIRST_YEAR, LAST_YEAR, foreseen_at
+from sync.words import plural
 
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation
@@ -87,7 +89,7 @@ def new_edition(invocation: Invocation) -> int:
     invocation.confirm(
         [
             f"{campaign.name}: New Edition of the type {kind or 'unknown'}",
-            f"  → Predictive  header, about {people:,} members, global test members",
+            f"  → Predictive  header, about {plural(people, 'member')}, global test members",
             f"  Predictive makes {made.get(kind or '', 'its editions')}",
             "  → Salesforce  edition rows, members marked as synced",
             *([f"  {each}" for each in (stays_held(held), release_command(campaign.id))] if held else []),
@@ -108,7 +110,7 @@ def sync(invocation: Invocation) -> int:
         return leave(invocation, RunKind.MANUAL, ids, {**passes, "confirm_name": invocation.options.confirm})
     if invocation.interactive and not invocation.options.yes:
         plan = shell.make_plan(ids, kind=RunKind.MANUAL)
-        return ask_and_apply(invocation, plan, passes, without_deletes=False)
+        return ask_and_apply(invocation, plan, passes, without_deletes=False) or refused_code(plan)
     with invocation.stopping() as stop:
         result = shell.sync(ids, confirm_name=invocation.options.confirm, cancel=stop.cancel, **passes)
     return finish(invocation, result)
@@ -154,10 +156,13 @@ def batch(invocation: Invocation) -> int:
 
 def _instant(text: str) -> datetime:
     try:
-        at = datetime.fromisoformat(text)
+        return foreseen_at(text)
     except ValueError:
-        raise UsageError(f"--at {text!r} is no instant", remedy="write it as 2026-11-23T01:00:00Z") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        raise UsageError(
+            f"--at {text!r} is no instant of the years {FIRST_YEAR} to {LAST_YEAR}",
+            left_undone="nothing was read",
+            remedy="write it as 2026-11-23T01:00:00Z",
+        ) from None
 
 
 def verify(invocation: Invocation) -> int:

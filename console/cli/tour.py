@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from console.cli.plans import words
-from console.cli.prose import columns, number, plural, safe, state
+from console.cli.prose import columns, number, safe, state
 from console.cli.strangers import MORE_PEOPLE
 from console.report import cost, counted
 from sync.errors import FatalError, PredictiveError
 from sync.ids import CampaignId
 from sync.model import Campaign, CampaignType, RunKind, RunState
+from sync.words import plural
 
 if TYPE_CHECKING:
     from console.cli.offline import Offline
@@ -284,7 +285,7 @@ class Tour:
         expect(not result.differences, f"{len(result.differences)} differences: {found}")
         expect(result.exit_code == 0, result.error or f"exit code {result.exit_code}")
         people = sum(self._shell.count_members(one) for one in (self.campaign.id, *self._others_ids))
-        said = f"✔ both sides are equal: {plural(people, 'member')} of {len(result.campaigns)} campaigns"
+        said = f"✔ both sides are equal: {plural(people, 'member')} of {plural(len(result.campaigns), 'campaign')}"
         return [said, cost(result.calls, result.predicted, result.maximum, result.lower_bound)], facts_of(result)
 
 

@@ -169,7 +169,9 @@ def failed_summary(kind: RunKind, *, simulated: bool, error: str, exit_code: int
 
 def plan_lines(plan: Plan, *, calls: Calls, seconds: float, refused: str | None, exit_code: int) -> list[Line]:
     """Campaign lines and summary of a plan that was made and not applied; counts are planned ones."""
-    state = RunState.DONE if plan.rows else RunState.NOTHING_TO_DO
+    refused_ones = any(item.refused for item in plan.campaigns)
+    planned = RunState.DONE if plan.rows else RunState.NOTHING_TO_DO
+    state = RunState.PARTIAL if refused_ones else planned
     result = RunResult(
         run=plan.run or "",  # type: ignore[arg-type]
         kind=RunKind.PLAN,
@@ -185,9 +187,10 @@ def plan_lines(plan: Plan, *, calls: Calls, seconds: float, refused: str | None,
             CampaignResult(
                 campaign_id=item.campaign_id,
                 name=item.name,
-                state=None if item.skipped else state,
+                state=RunState.REFUSED if item.refused else None if item.skipped else planned,
                 counts=item.counts,
-                skipped=item.skipped,
+                skipped=None if item.refused else item.skipped,
+                error=item.skipped if item.refused else None,
                 guards=tuple(verdict for verdict in plan.guards if verdict.campaign_id == item.campaign_id),
             )
             for item in plan.campaigns

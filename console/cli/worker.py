@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from console.cli import wire
-from console.cli.prose import plural, safe
+from console.cli.prose import safe
 from console.cli.signals import INTERRUPTED
 from console.report import counted
+from sync.words import plural
 
 if TYPE_CHECKING:
     from console.cli.invocation import Invocation

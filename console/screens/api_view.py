@@ -13,7 +13,6 @@ from console.present import (
     instant,
     meter,
     percent,
-    plural,
     since,
     sparkline,
     until,
@@ -21,6 +20,7 @@ from console.present import (
 )
 from console.screens.topline_view import meter_tone
 from sync.views import LimitsView, Spender, Spending, Waste
+from sync.words import plural
 
 TABS = ("campaigns", "kinds", "objects", "waste")
 TITLES = {"campaigns": "By campaign", "kinds": "By run kind", "objects": "By object", "waste": "Waste"}

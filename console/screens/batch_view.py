@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from console.present import Line, changes, count, crop, crop_line, fit, run_state
 from sync.views import CampaignResult
+from sync.words import plural
 
 
 def _sizes(width: int) -> tuple[int, int, int]:
@@ -34,7 +35,7 @@ def row(result: CampaignResult, width: int) -> Line:
     """One campaign."""
     name, mails, side = _sizes(width)
     if result.skipped is not None:
-        saved = f", {result.saved_calls} calls saved" if result.saved_calls else ""
+        saved = f", {plural(result.saved_calls, 'call')} saved" if result.saved_calls else ""
         text = crop(f"  left out: {result.skipped}{saved}", width - name - 4)
         return (("   ", ""), (fit(result.name, name), "dim"), (text, "dim"))
     counts = result.counts

@@ -16,7 +16,7 @@ from console.backend import Backend
 from console.keys import Situation
 from console.memberquery import ONLY, Asked, MemberQuery
 from console.messages import RowMoved, RowOpened, RowsWanted
-from console.present import Line, plural
+from console.present import Line
 from console.screens import campaign_view as look
 from console.screens import charts_view as charts
 from console.screens import runs_view
@@ -28,6 +28,7 @@ from console.widgets.paint import Lines
 from console.window import Window
 from sync.model import ClickThrough, Edition, HistoryHour, Level
 from sync.views import CampaignDetail, CampaignView, MemberView, RunView
+from sync.words import plural
 
 _PLACES = {
     "members": ("campaign", "members"),
@@ -420,7 +421,7 @@ class CampaignScreen(CampaignKeys):
         ident = self.campaign_id
         self.say("Reading the members of both sides …", "◐")
         self.host.small(
-            "Members", lambda b, cancel: b.load_members(ident), lambda n: f"{n:,} members read.", self._read
+            "Members", lambda b, cancel: b.load_members(ident), lambda n: f"{plural(n, 'member')} read.", self._read
         )
 
     def do_test_send(self) -> None:
@@ -435,7 +436,8 @@ class CampaignScreen(CampaignKeys):
                     f"Test-send {edition.name}",
                     lambda b, cancel: b.test_send(ident, edition.id),
                     lambda got: (
-                        f"Sent to {got[0]} test members: {', '.join(got[1][:3])}{' …' if len(got[1]) > 3 else ''}"
+                        f"Sent to {plural(got[0], 'test member')}: "
+                        f"{', '.join(got[1][:3])}{' …' if len(got[1]) > 3 else ''}"
                     ),
                     self._read,
                 )

@@ -33,6 +33,7 @@ from console.present import (
 from console.screens.charts_view import curve_of
 from sync.model import ClickThrough, Edition, HistoryHour, Statistics
 from sync.views import CampaignDetail, CampaignView, MemberView
+from sync.words import plural
 
 TABS = ("overview", "members", "editions", "clicks", "history", "metrics", "runs")
 
@@ -288,7 +289,7 @@ def members_line(total: int | None, query: MemberQuery) -> Line:
         return ()
     return (
         ("   ", ""),
-        (f"{count(total)} members", "strong"),
+        (plural(total, "member"), "strong"),
         (f": {query.words()}. ", "dim"),
         ("esc", "key"),
         (" shows all.", "dim"),

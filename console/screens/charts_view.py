@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from console.present import NONE, Line, count, crop, crop_line, fit, meter, since, sparkline, width_of
 from sync.metrics import Metric
 from sync.model import Edition, HistoryHour, Statistics
+from sync.words import plural
 
 DAYS = 30
 """Days of e-mail history that the product keeps on its dashboard."""
@@ -48,7 +49,7 @@ def history_line(history: Sequence[HistoryHour], today: date, width: int) -> Lin
     line = (
         ("   ", ""),
         (curve, "accent"),
-        (f"  {count(sum(days))} e-mails in {DAYS} days", ""),
+        (f"  {plural(sum(days), 'e-mail')} in {DAYS} days", ""),
         (f", at most {count(max(days))} a day", "dim"),
     )
     return crop_line(line, width)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from console.present import Line, count, crop_line, fit, since
 from sync.model import RunKind
+from sync.schedule import foreseeable, foreseen_at
 from sync.views import RunView
 
 _CLOCK = re.compile(r"(?:(today|tomorrow)\s+)?(\d{1,2}):(\d{2})", re.IGNORECASE)
@@ -31,7 +32,10 @@ def instant_of(text: str, now: datetime) -> datetime | None:
     it names none."""
     text = text.strip()
     if ahead := _AHEAD.fullmatch(text):
-        return now + timedelta(**{_UNITS[ahead[2].lower()]: int(ahead[1])})
+        try:
+            return foreseeable(now + timedelta(**{_UNITS[ahead[2].lower()]: int(ahead[1])}))
+        except (ValueError, OverflowError):
+            return None
     if clock := _CLOCK.fullmatch(text):
         hour, minute = int(clock[2]), int(clock[3])
         if hour > 23 or minute > 59:
@@ -40,10 +44,9 @@ def instant_of(text: str, now: datetime) -> datetime | None:
         day = (clock[1] or "").lower()
         return at + timedelta(days=day == "tomorrow" or (not day and at <= now))
     try:
-        found = datetime.fromisoformat(text)
+        return foreseen_at(text)
     except ValueError:
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def last_of(runs: Iterable[RunView], kind: RunKind, *, simulated: bool) -> RunView | None:

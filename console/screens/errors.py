@@ -12,11 +12,12 @@ from textual.app import ComposeResult
 from console.failureboard import Board
 from console.keys import Situation
 from console.messages import RowMoved, RowOpened
-from console.present import Line, plural
+from console.present import Line
 from console.screens import errors_view as look
 from console.screens.base import ConsoleScreen, bindings_for
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
+from sync.words import plural
 
 
 class ErrorsScreen(ConsoleScreen):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from console.failureboard import Board, Place, key_of
-from console.present import Line, ago, count, crop, crop_line, fit, plural, spread, wrap
+from console.present import Line, ago, count, crop, crop_line, fit, spread, wrap
 from console.screens.plan_view import split_label
+from sync.words import plural
 
 
 def group_line(place: Place, board: Board, now: datetime, width: int) -> Line:

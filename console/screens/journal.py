@@ -10,13 +10,14 @@ from textual.app import ComposeResult
 from console.backend import Backend
 from console.keys import Situation
 from console.messages import RowMoved, RowsWanted
-from console.present import Line, plural
+from console.present import Line
 from console.screens import journal_view as look
 from console.screens.base import ConsoleScreen, bindings_for
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from console.window import Window
 from sync.views import JournalRowView
+from sync.words import plural
 
 
 class JournalScreen(ConsoleScreen):

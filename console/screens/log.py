@@ -13,10 +13,11 @@ from pathlib import Path
 from textual.app import ComposeResult
 from textual.timer import Timer
 
-from console.present import Line, clean, count, crop, fit, plural
+from console.present import Line, clean, count, crop, fit
 from console.screens.base import ConsoleScreen, bindings_for
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
+from sync.words import plural
 
 LEVELS = ("INFO", "WARNING", "ERROR")
 TAIL = 512_000

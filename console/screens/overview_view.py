@@ -19,7 +19,6 @@ from console.present import (
     fit,
     folded,
     percent,
-    plural,
     sparkline,
     status_bar,
     sync_mark,
@@ -29,6 +28,7 @@ from console.present import (
 )
 from console.viewstate import OverviewState
 from sync.views import CampaignView, PulseView
+from sync.words import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ def marked_line(views: Sequence[CampaignView]) -> Line:
     return (
         ("   ● ", "key"),
         (f"{count(len(views))} marked", "strong"),
-        (f", {count(members)} members: ", "dim"),
+        (f", {plural(members, 'member')}: ", "dim"),
         ("s", "key"),
         (" synchronize  ", "dim"),
         ("r", "key"),
@@ -220,14 +220,13 @@ def pulse_line(pulse: PulseView | None, now: datetime, width: int) -> Line:
         return ()
     line: list[tuple[str, str]] = [("   ", "")]
     if pulse.running:
-        runs = "1 run under way" if pulse.running == 1 else f"{count(pulse.running)} runs under way"
-        line += [(runs, "accent"), (" · ", "faint")]
+        line += [(f"{plural(pulse.running, 'run')} under way", "accent"), (" · ", "faint")]
     if pulse.waiting:
         age = f", the oldest {ago(pulse.oldest, now)}" if pulse.oldest else ""
         line.append((f"{plural(pulse.waiting, 'change')} wait{'s' if pulse.waiting == 1 else ''}{age}", "dim"))
     else:
         line.append(("nothing waits", "dim"))
-    line += [(" · ", "faint"), (f"{count(pulse.rows[-1])} rows/h", "dim")]
+    line += [(" · ", "faint"), (f"{plural(pulse.rows[-1], 'row')}/h", "dim")]
     room = width - width_of(tuple(line)) - 8
     curve = sparkline(pulse.rows, min(24, room)) if room >= 8 else ""
     if curve:

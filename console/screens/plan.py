@@ -16,7 +16,7 @@ from textual.worker import Worker
 from console.bridge import Job
 from console.keys import Situation
 from console.messages import RowMoved, RowOpened, RowsWanted
-from console.present import Line, count, plural
+from console.present import Line, count
 from console.screens import plan_view as look
 from console.screens.base import ConsoleScreen, bindings_for
 from console.screens.dialogs import GuardDialog
@@ -28,6 +28,7 @@ from console.window import Window
 from sync.errors import PredictiveError
 from sync.model import Side
 from sync.plan import REMOVALS, Change, Plan, PlanRow
+from sync.words import plural
 
 SMALL = 12
 """A plan of so few rows is shown open at once."""

@@ -18,7 +18,6 @@ from console.present import (
     hhmm,
     lasting,
     percent,
-    plural,
     spread,
     width_of,
     wrap,
@@ -26,6 +25,7 @@ from console.present import (
 from sync.model import Side
 from sync.plan import REMOVALS, Change, GuardVerdict, Plan, PlanRow, Scalar
 from sync.views import LimitsView
+from sync.words import plural
 
 GroupKey = tuple[Side, Change]
 

@@ -20,7 +20,6 @@ from console.present import (
     lasting,
     meter,
     percent,
-    plural,
     run_state,
     spread,
     wrap,
@@ -30,6 +29,7 @@ from sync.events import Phase
 from sync.model import RunKind, RunState
 from sync.plan import PlanCounts
 from sync.views import CampaignResult, Difference, RunResult
+from sync.words import plural
 
 WRITING = (Phase.SEND, Phase.WRITE_PREDICTIVE, Phase.WRITE_SALESFORCE)
 UNITS = {
@@ -115,7 +115,7 @@ def _ended_bar(run: RunProgress, width: int) -> Line:
     elif run.plan:
         parts[0] += f" (predicted {count(run.plan.predicted.salesforce)})"
     if total and not run.simulated and width >= 76:
-        parts.insert(0, f"{count(done)} of {count(total)} rows")
+        parts.insert(0, f"{count(done)} of {plural(total, 'row')}")
     return crop_line((("   ", ""), (" · ".join(parts), "dim")), width)
 
 
@@ -236,7 +236,7 @@ def _nothing_done(run: RunProgress, state: RunState, parts: Sequence[CampaignRes
         return "no campaign takes part"
     if left and not taken:
         one = f"{left[0].name} was left out: {left[0].skipped}"
-        return one if len(left) == 1 else f"all {count(len(left))} campaigns were left out, nothing was compared"
+        return one if len(left) == 1 else f"all {plural(len(left), 'campaign')} were left out, nothing was compared"
     if run.kind is RunKind.HOURLY:
         said = "no e-mail is due and no activity is new"
     elif run.kind is RunKind.REFRESH:

@@ -10,13 +10,14 @@ from datetime import datetime
 from textual.app import ComposeResult
 
 from console.messages import RowMoved, RowOpened
-from console.present import Line, crop, fit, hhmm, instant, plural, run_state, since, until, wrap
+from console.present import Line, crop, fit, hhmm, instant, run_state, since, until, wrap
 from console.screens.base import ConsoleScreen, bindings_for
 from console.screens.compare_view import compare_lines, instant_of, last_of
 from console.widgets.grid import Grid
 from console.widgets.paint import Lines
 from sync.model import RunKind
 from sync.views import CampaignView, RunView, TimerView
+from sync.words import plural
 
 MOST = 200
 """Runs looked at for the newest batch of each kind."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from console.present import Line, cells, count, crop, hhmm, meter, percent, plural, since, spread, until
+from console.present import Line, cells, count, crop, hhmm, meter, percent, since, spread, until
 from console.viewstate import RunProgress, Shared, needing
 from sync.model import RunKind
+from sync.words import plural
 
 STALE = timedelta(minutes=15)
 """Beyond it the meter shows its age."""

@@ -20,6 +20,7 @@ from sync.plan import Subject
 from sync.settle import kept_in, kept_out, settle
 from sync.store.journal import HELD, UNSENT, WRITTEN, FateRow, JournalRow
 from sync.undo import restored_fields
+from sync.words import plural
 
 _CHUNK = 500
 
@@ -52,7 +53,7 @@ def confirm(live: LiveRun, campaigns: Collection[CampaignId], *, org_was_read: b
             count += len(done) + len(not_done)
             written += len(done)
     if count:
-        live.note(f"{count} rows without an answer were read: {written} stand, {count - written} were not written")
+        live.note(f"{plural(count, 'row')} without an answer read: {written} written, {count - written} not")
     return count
 
 

@@ -17,6 +17,7 @@ from sync.mapping import Mapping as Names
 from sync.model import ClickThrough, Edition, HistoryHour, Side
 from sync.plan import Change, PlanRow, Subject
 from sync.ports import OrgOperation, OrgWrite
+from sync.words import plural
 
 _STATS = ("sent", "delivered", "opened", "clicked", "completed", "bounced", "opted_out")
 
@@ -90,7 +91,7 @@ def _click_pair(click: ClickThrough, names: Names, record_id: str | None, editio
         Subject.CLICK_THROUGH,
         click.id,
         click.url,
-        f"{click.hits} hits",
+        f"{plural(click.hits, 'hit')}",
         target.values(values, {names.click_campaign: click.campaign_id, names.click_edition: edition}),
     )
 
@@ -108,7 +109,7 @@ def _history_pair(hour: HistoryHour, names: Names, record_id: str | None, editio
         Subject.HISTORY,
         hour.id,
         f"{hour.day} {hour.hour}:00 {hour.subject or ''}".strip(),
-        f"{hour.count} e-mails",
+        f"{plural(hour.count, 'e-mail')}",
         target.values(values, {names.history_campaign: hour.campaign_id, names.history_edition: edition}),
     )
 

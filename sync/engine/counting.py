@@ -16,6 +16,7 @@ from sync.ids import CampaignId
 from sync.model import RunState
 from sync.plan import PlanCounts
 from sync.ports import CampaignStats
+from sync.words import plural
 
 
 def compare_counts(claims: Claims, campaign_ids: Iterable[CampaignId]) -> None:
@@ -58,7 +59,8 @@ def _off(live: LiveRun, said: CampaignStats) -> str | None:
     here = members.sizes(campaign_id).service
     if said.members != here:
         live.note(
-            f"{said.name}: Predictive counts {said.members} members, {here} were expected; the campaign is read whole",
+            f"{said.name}: Predictive counts {plural(said.members, 'member')}, expected were {here}; "
+            "the campaign is read whole",
             level="warning",
             campaign_id=campaign_id,
         )
@@ -69,7 +71,7 @@ def _off(live: LiveRun, said: CampaignStats) -> str | None:
         again = _counted(live).get(campaign_id)
         counts = {said.members} | ({again.members} if again is not None else set())
         if listed not in counts:
-            return f"Predictive counts {said.members} members and lists {listed}"
+            return f"Predictive counts {plural(said.members, 'member')} and lists {listed}"
     return _unexplained(live, campaign_id)
 
 
@@ -81,4 +83,4 @@ def _unexplained(live: LiveRun, campaign_id: CampaignId) -> str | None:
         return None
     if sizes.base < max(sizes.org, sizes.service):
         return None  # members that an undo keeps in or out against the org: held, and listed so
-    return f"Salesforce has {sizes.org} members and Predictive {sizes.service}, and no member differs"
+    return f"Salesforce has {plural(sizes.org, 'member')} and Predictive {sizes.service}, and no member differs"

@@ -19,6 +19,7 @@ from sync.mapping import Mapping
 from sync.secrets import read_owner_only_text
 from sync.store.store import Store
 from sync.views import Check
+from sync.words import plural
 
 OK, ATTENTION, TROUBLE = "ok", "attention", "trouble"
 DISTRIBUTION = "predictive-console"
@@ -123,12 +124,16 @@ def _org(parts: Parts) -> Iterator[Check]:
         yield Check(
             "sharing",
             ATTENTION,
-            f"{hidden} members can no longer be seen",
+            f"{plural(hidden, 'member')} can no longer be seen",
             "give the integration user View All on campaigns, leads and contacts",
         )
     used = meter_of(parts)
     gear = ladder_of(parts).gear(used.used, used.limit, kept_gear(parts))
-    text = f"{used.used:,} of {used.limit:,} calls used in 24 hours" if used.limit else "the org has not told its limit"
+    text = (
+        f"{used.used:,} of {plural(used.limit, 'call')} used in 24 hours"
+        if used.limit
+        else "the org has not told its limit"
+    )
     yield Check("API calls", OK if gear is Gear.NORMAL else ATTENTION, text)
 
 
@@ -161,7 +166,7 @@ def _state(store: Store) -> Iterator[Check]:
         yield Check(
             "journal",
             ATTENTION,
-            f"{len(open_intents)} batches have no outcome",
+            f"{plural(len(open_intents), 'batch has', 'batches have')} no outcome",
             "the next run reads what they did before it repeats anything",
         )
     paused = store.schedule.paused()
@@ -177,7 +182,8 @@ def _workers(shell: StoreReads) -> Check:
         return Check("workers", OK, f"{len(there)} at work, the first since {since:%Y-%m-%d %H:%M} UTC")
     if waiting:
         oldest = waiting[0].asked_at
-        text = f"none is there, and {len(waiting)} runs wait for one since {oldest:%Y-%m-%d %H:%M} UTC"
+        wait = plural(len(waiting), "run waits", "runs wait")
+        text = f"none is there, and {wait} for one since {oldest:%Y-%m-%d %H:%M} UTC"
         return Check("workers", ATTENTION, text, "start predictive worker")
     timers = "timers run while a console is open" if shell.settings.timers.enabled else "timers are off"
     return Check("workers", OK, f"none is there; {timers}")

@@ -18,6 +18,7 @@ from sync.ids import CampaignId
 from sync.model import Edition, RunKind, RunState, Side
 from sync.plan import Change, PlanCounts, PlanRow, Subject
 from sync.store.journal import WRITTEN, JournalRow
+from sync.words import plural
 
 _BATCH = 1
 """The only one of a test send."""
@@ -40,7 +41,7 @@ def find_edition(parts: Parts, campaign_id: CampaignId, text: str) -> Edition:
     if len(found) == 1:
         return found[0]
     known = ", ".join(f"{each.slot} {each.name}" for each in editions) or "none; click New Edition first"
-    what = f"no edition {text!r}" if not found else f"{text!r} names {len(found)} editions"
+    what = f"no edition {text!r}" if not found else f"{text!r} names {plural(len(found), 'edition')}"
     raise UsageError(what, left_undone="nothing was changed", remedy=f"editions of this campaign: {known}")
 
 
@@ -106,7 +107,7 @@ def _test_send(live: LiveRun, campaign_id: CampaignId, edition: Edition) -> tupl
         change=Change.TEST_SEND,
         field="test_send",
         before=None,
-        after=f"{sent} test mails",
+        after=f"{plural(sent, 'test mail')}",
         reason="an operator's test send",
         rule="operator",
     )
@@ -115,5 +116,5 @@ def _test_send(live: LiveRun, campaign_id: CampaignId, edition: Edition) -> tupl
         store.journal.record_outcome(
             live.lease, _BATCH, [JournalRow.of(row, WRITTEN, message=f"to {', '.join(people)}")]
         )
-    live.note(f"edition {row.label}: {sent} test mails to {', '.join(people)}", campaign_id=campaign_id)
+    live.note(f"edition {row.label}: {plural(sent, 'test mail')} to {', '.join(people)}", campaign_id=campaign_id)
     return sent, people, after

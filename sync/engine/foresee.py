@@ -17,6 +17,7 @@ from sync.ids import CampaignId
 from sync.model import Side, WriteCost
 from sync.plan import Change
 from sync.ports import OrgOperation, OrgWrite, PreparedItem
+from sync.words import plural
 
 ESTIMATE = "an estimate"
 """How the note begins that tells such figures from planned ones."""
@@ -68,14 +69,15 @@ def locks_note(writes: WriteCost, predicted: int) -> str:
     """What the plan says of locks that it cannot foresee."""
     worst = predicted - writes.expected + writes.locked
     return (
-        f"should the parallel batches of its Bulk job refuse each other members by locks, {predicted:,} Salesforce "
-        f"calls become {worst:,} at most; what they really refuse is measured and counted from the next plan on"
+        "should the parallel batches of its Bulk job refuse each other members by locks, "
+        f"{plural(predicted, 'Salesforce call')} may become {worst:,} at most; what they really refuse is measured and "
+        "counted from the next plan on"
     )
 
 
 def estimate_note(records: int) -> str:
     """What the plan says of the estimate."""
     return (
-        f"{ESTIMATE}: figures and calls include {records:,} Salesforce records that the foreseen mails will change "
-        "(level Sent, statistics, history), at most; they are not among the rows"
+        f"{ESTIMATE}: figures and calls include {plural(records, 'Salesforce record')} that the foreseen mails will "
+        "change (level Sent, statistics, history), at most; they are not among the rows"
     )

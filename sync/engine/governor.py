@@ -21,6 +21,7 @@ from sync.plan import GuardVerdict
 from sync.settings import OrgSettings
 from sync.store.facts import GOVERNOR
 from sync.store.store import Store
+from sync.words import plural
 
 ASK_AFTER = timedelta(hours=1)
 """What the org said longer ago refuses no run: the org is asked anew, for one call."""
@@ -166,7 +167,7 @@ def _watch(live: LiveRun) -> None:
         return
     shift(live.parts, live)
     raise QuotaExhausted(
-        f"the run was stopped by its budget: {used} of the org's {limit} calls are used",
+        f"the run was stopped by its budget: {used:,} of the org's {plural(limit, 'call')} are used",
         left_undone="rows not yet written stay planned, nothing is lost",
         remedy=f"run it again when less than {ladder.resume:.0%} are used; opt-outs go on meanwhile",
     )

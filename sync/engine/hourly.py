@@ -38,6 +38,7 @@ from sync.ports import Headers, Prepared, PreparedItem
 from sync.rules import Rule
 from sync.store.facts import HEADER_PUSHED, OPT_OUTS_SINCE
 from sync.views import RunResult
+from sync.words import plural
 
 LATE_ACTIVITY = timedelta(days=30)
 """Activity of a closed campaign is pulled for so long after its end."""
@@ -143,7 +144,7 @@ def _mail_and_write(hour: Hour, choice: Choice) -> None:
 
 def _left_off(hour: Hour, error: Refused) -> HalfDone:
     """A refusal after mails were released or Predictive was written: what was done stands, and the run says so."""
-    mails = f"{hour.sent} of {hour.released} mails were sent" if hour.released else "no mail was sent"
+    mails = f"{hour.sent:,} of {plural(hour.released, 'mail')} went out" if hour.released else "no mail was sent"
     return HalfDone(
         f"{mails}, then the rest of the run was refused: {error.what}",
         left_undone="levels, reasons, statuses and statistics were not written to Salesforce",
@@ -381,8 +382,8 @@ def release(hour: Hour, prepared: Prepared) -> None:
     hour.count(due=prepared.items, sent=done.by_edition)
     if done.unknown or done.failed or done.dropped:
         live.note(
-            f"of {prepared.expected} mails {done.sent} were sent, {done.failed} failed, {done.dropped} were dropped "
-            f"because the member may not be mailed any more, {done.unknown} have an unknown fate and are not repeated",
+            f"of {plural(prepared.expected, 'mail')}: {done.sent:,} sent, {done.failed:,} failed, {done.dropped:,} "
+            f"dropped because the member may not be mailed any more, {done.unknown:,} of unknown fate and not repeated",
             level="warning",
         )
 
@@ -422,7 +423,7 @@ def _opt_outs_only(hour: Hour, choice: Choice, why: Refused) -> None:
     apply_plan(claims, plan, campaigns, choice, essential=True)
     if ticks and waiting:
         raise HalfDone(
-            f"only {len(ticks)} opt-outs were written: {why.what}",
+            f"only {plural(len(ticks), 'opt-out was', 'opt-outs were')} written: {why.what}",
             left_undone="levels, reasons, statuses and statistics were not written to Salesforce",
             remedy="they are kept, and the next hourly run that is let through writes them",
         )

@@ -19,6 +19,7 @@ from sync.plan import Change, PlanCounts, Subject
 from sync.store.facts import ORG_ID, SERVICE_CURSOR, SERVICE_ID
 from sync.store.journal import JournalRow
 from sync.story import Unlocked
+from sync.words import plural
 
 KEY_REUSED = "idempotency_key_reused"
 """The service's code for a key that it knows from another request."""
@@ -147,7 +148,8 @@ def check_answers(asked: Iterable[tuple[str, str | None, str]]) -> None:
         _, one, other = wrong[0]
         raise Inconsistent(
             Critical.OTHER_RECORD,
-            f"a write to {one} was answered as one to {other}; {len(wrong)} rows of its batch are like that",
+            f"a write to {one} was answered as one to {other}; "
+            f"{plural(len(wrong), 'row of its batch is', 'rows of its batch are')} like that",
             [CampaignId(each) for each in dict.fromkeys(campaign for campaign, _, _ in wrong) if each],
         )
 

@@ -9,6 +9,7 @@ from sync.errors import UsageError
 from sync.ids import CampaignId, MemberId, PersonId, looks_like_id, to18
 from sync.store.finding import Sighting, find
 from sync.store.store import Store
+from sync.words import plural
 
 _SHOWN = 5
 
@@ -27,7 +28,7 @@ def find_person(store: Store, campaign_id: CampaignId, name: str, text: str) -> 
         shown = "; ".join(one.label for one in found[:_SHOWN])
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise UsageError(
-            f"{text!r} names {len(found)} members of {name}",
+            f"{text!r} names {plural(len(found), 'member')} of {name}",
             left_undone="nothing was done",
             remedy=f"give the id: {shown}{more}",
         )

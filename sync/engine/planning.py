@@ -36,12 +36,13 @@ from sync.model import (
     StatusState,
     TestPerson,
 )
-from sync.plan import Change, GuardVerdict, Plan, PlanCounts, PlanRow, Subject, numbered
+from sync.plan import CampaignPlan, Change, GuardVerdict, Plan, PlanCounts, PlanRow, Subject, numbered
 from sync.ports import OrgWrite, PreparedItem, WriteMeter
 from sync.rules import Rule
 from sync.store.database import chunks
 from sync.store.facts import HEADER_PUSHED
 from sync.store.plans import BIG_PLAN
+from sync.words import plural
 
 NOTES = 200
 """Notes on single members that are told."""
@@ -93,6 +94,7 @@ class Wanted:
         due: mails that a simulation foresees; their effect on the org is estimated and counted with the rows.
         rows: where the rows come from, when it is not the merge of what differs.
         only: the rows that a retry is about; all when None.
+        left_out: campaigns that were asked for and are not planned, each with the reason.
         undoes, cannot, retries: as in ``Plan``; *cannot* is asked once all rows were taken.
     """
 
@@ -113,6 +115,7 @@ class Wanted:
     cannot: Callable[[], tuple[str, ...]] = tuple
     retries: RunId | None = None
     only: Only | None = None
+    left_out: tuple[CampaignPlan, ...] = ()
 
 
 @dataclass(slots=True)
@@ -191,7 +194,7 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
             org_id=org_id,
             service_id=service_id,
             mapping_digest=mapping_digest(parts.mapping),
-            campaigns=tuple(tally.plan() for tally in tallies),
+            campaigns=(*(tally.plan() for tally in tallies), *wanted.left_out),
             counts=counts,
             cost=plan_cost,
             guards=tuple(_types(parts, wanted))
@@ -446,7 +449,7 @@ def header_row(campaign: Campaign, *, first: bool, before: str | None) -> PlanRo
         change=Change.HEADER,
         field="header",
         before=before,
-        after=f"{campaign.name}, {kind}, {active}, {dates}, {len(campaign.labels)} statuses",
+        after=f"{campaign.name}, {kind}, {active}, {dates}, {plural(len(campaign.labels), 'status', 'statuses')}",
         reason="the campaign is new to Predictive" if first else "changed in Salesforce",
         rule="salesforce-owns",
     )
@@ -474,8 +477,8 @@ def _test_people_row(live: LiveRun, wanted: Wanted, draw: Draw) -> Iterator[Plan
         label="global test members",
         change=Change.TEST_PEOPLE,
         field="test_people",
-        before=f"{len(known)} people" if known else None,
-        after=f"{len(people)} people",
+        before=plural(len(known), "person", "people") if known else None,
+        after=plural(len(people), "person", "people"),
         reason="the org's list of global test members",
         rule="salesforce-owns",
         values={name: who for name, who in moved.items() if who},

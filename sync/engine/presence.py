@@ -21,6 +21,7 @@ from sync.packing import ROWS_PER_PAGE, SLOTS_PER_CALL, least_read_calls
 from sync.ports import Person, Presence
 from sync.rules import Rule
 from sync.store.facts import TOTALS_GAP
+from sync.words import plural
 
 Land = Callable[[LiveRun, Collection[OrgMember]], None]
 
@@ -67,7 +68,7 @@ def settle_absence(
         if came == count:
             _conclude(live, campaign_id, land_rows)
         else:
-            failed[campaign_id] = f"{came} member ids came, the org counts {count}"
+            failed[campaign_id] = f"{plural(came, 'member id')} came, the org counts {count}"
     return failed
 
 
@@ -234,7 +235,7 @@ def _judge_missing(live: LiveRun, campaign_id: CampaignId, missing: Mapping[Memb
         _agree_on_hidden(live, campaign_id, hidden)
         _mark(live, campaign_id, persons, invisible=True)
         live.note(
-            f"{len(persons)} members can no longer be seen in Salesforce and are not proven to be removed: they are "
+            f"{plural(len(persons), 'member')} can no longer be seen in Salesforce, without a proof of removal: "
             "kept and not mailed. Check View All on campaigns, leads and contacts for the integration user",
             level="warning",
             campaign_id=campaign_id,

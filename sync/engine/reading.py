@@ -20,6 +20,7 @@ from sync.model import BaseMember, Campaign, OrgMember, TestPerson
 from sync.packing import ROWS_PER_PAGE, least_read_calls
 from sync.ports import MemberCounts, PollScope
 from sync.rules import Rule
+from sync.words import plural
 
 FAR_BEHIND = timedelta(days=3)
 """A campaign whose watermark lags more than this behind the others polls alone, so that it drags none of them back."""
@@ -129,7 +130,7 @@ def poll(live: LiveRun, scope: PollScope, reading: Reading, *, wanted: frozenset
     reading.landed |= here
     if done < answer.changed:
         for campaign_id in here:
-            reading.incomplete[campaign_id] = f"{done} of {answer.changed} member rows came"
+            reading.incomplete[campaign_id] = f"{done:,} of {plural(answer.changed, 'member row')} came"
     else:
         parts.store.campaigns.set_watermarks(dict.fromkeys(here, answer.server_time))
         if answer.whole:

@@ -37,6 +37,7 @@ from sync.views import (
     Spending,
     TimerView,
 )
+from sync.words import plural
 
 
 class StoreReads:
@@ -137,11 +138,13 @@ class StoreReads:
     # ------------------------------------------------------------ runs
 
     def runs(self, *, campaign_id: str | None = None, limit: int = 100) -> tuple[RunView, ...]:
-        """Newest runs first."""
+        """Newest runs first; one whose process is gone has failed, and is told so."""
+        self.store.runs.reap(dead_only=True)
         return self.store.runs.list(campaign_id=CampaignId(campaign_id) if campaign_id else None, limit=limit)
 
     def run(self, run_id: str) -> RunView:
         """One run. Raises UsageError."""
+        self.store.runs.reap(dead_only=True)
         found = self.store.runs.get(RunId(run_id))
         if found is None:
             raise UsageError(f"there is no run {run_id!r}", remedy="predictive runs lists them")
@@ -275,7 +278,9 @@ class StoreReads:
         raise UsageError(
             f"{rows.word} chooses {'only rows that are accepted one by one' if by_number else 'no row of the plan'}",
             left_undone="nothing was written",
-            remedy="name them by number" if by_number else f"the plan has {most} rows; predictive plan shows them",
+            remedy="name them by number"
+            if by_number
+            else f"the plan has {plural(most, 'row')}; predictive plan shows them",
         )
 
     def save_plan(self, plan_id: str, path: Path) -> None:
@@ -305,7 +310,7 @@ class StoreReads:
         named = self.store.campaigns.named(text)
         if len(named) > 1:
             raise AmbiguousCampaign(
-                f"{len(named)} campaigns are called {text!r}",
+                f"{plural(len(named), 'campaign is', 'campaigns are')} called {text!r}",
                 left_undone="nothing was read or written",
                 remedy=f"give the id: {', '.join(campaign.id for campaign in named)}",
             )

@@ -21,6 +21,7 @@ from sync.ids import CampaignId, PersonId
 from sync.model import Side
 from sync.ports import SendFate
 from sync.store.journal import UNKNOWN, Intent, JournalRow
+from sync.words import plural
 
 _NO_ANSWER = failure_of("UNKNOWN")
 
@@ -44,8 +45,8 @@ def reconcile(live: LiveRun) -> bool:
         store.journal.record_outcome(live.lease, intent.batch_no, tuple(_lost(live, payload)), run=intent.run)
     if open_intents:
         live.note(
-            f"{len(open_intents)} batches of an earlier run had no answer; what they did is read before anything "
-            "is repeated",
+            f"{plural(len(open_intents), 'batch', 'batches')} of an earlier run had no answer; "
+            "what was done is read before anything is repeated",
             level="warning",
         )
     return any(intent.side is Side.SALESFORCE for intent in open_intents)
@@ -73,7 +74,7 @@ def _settle(live: LiveRun, intent: Intent, payload: dict[str, Any]) -> None:
             campaign_id=intent.campaign_id,
         )
     elif "send" in payload:
-        _send(live, str(payload["send"]), payload.get("expected", "?"))
+        _send(live, str(payload["send"]), payload.get("expected"))
     elif "test_people" in payload:
         store.people.set_test_people_pushed(None)
     elif "header" in payload and intent.campaign_id is not None:
@@ -115,12 +116,13 @@ def _opt_in(live: LiveRun, campaign_id: CampaignId, person_id: PersonId) -> None
     live.note(f"the opt-in of {person_id} got no answer; it {fate}", level="warning", campaign_id=campaign_id)
 
 
-def _send(live: LiveRun, send_id: str, expected: object) -> None:
+def _send(live: LiveRun, send_id: str, expected: int | None) -> None:
     """Ask the service what became of a release, and say it; nothing is sent by that."""
     fate: SendFate | None = None
     with suppress(RemoteRejected, NotWhatItShouldBe):
         fate = live.parts.service.send_fate(send_id)
-    live.note(f"release {send_id} of {expected} mails got no answer; {_told(fate)}", level="warning")
+    mails = "mails" if expected is None else plural(expected, "mail")
+    live.note(f"release {send_id} of {mails} got no answer; {_told(fate)}", level="warning")
 
 
 def _told(fate: SendFate | None) -> str:

@@ -14,7 +14,7 @@ from sync.engine.gate import check_writable
 from sync.engine.parts import Parts
 from sync.engine.persons import find_person
 from sync.engine.sync_run import run_to_end
-from sync.errors import UsageError
+from sync.errors import Refused, UsageError
 from sync.holds import MEMBER, any_held, let_go
 from sync.ids import CampaignId
 from sync.model import BaseMember, RunKind, RunState, Side, StatusState
@@ -22,6 +22,7 @@ from sync.plan import Change, PlanCounts, PlanRow, Subject
 from sync.store.database import chunks
 from sync.store.journal import JournalRow, Landing
 from sync.views import RunResult
+from sync.words import plural
 
 
 def release_hold(parts: Parts, campaign_id: CampaignId, name: str, person: str | None, reason: str) -> RunResult:
@@ -35,12 +36,14 @@ def release_hold(parts: Parts, campaign_id: CampaignId, name: str, person: str |
         reason: why; kept in the journal.
 
     Raises:
-        Refused: the org is read-only. Locked: another live run has the campaign.
+        Refused: the org is read-only, or an undo ended before its answers came and no run has read since what it did.
+        Locked: another live run has the campaign.
         UsageError: no reason, no such member, or nothing is held.
     """
     check_writable(parts)
     if not reason.strip():
         raise UsageError("a hold is released only with a reason", remedy="add --reason TEXT; the journal keeps it")
+    check_nothing_lost(parts, campaign_id)
     bases = _all_of(parts, campaign_id, name) if person is None else (_base_of(parts, campaign_id, name, person),)
     claims = open_claims(parts, RunKind.RELEASE, {campaign_id: name})
 
@@ -56,12 +59,30 @@ def release_hold(parts: Parts, campaign_id: CampaignId, name: str, person: str |
                 # Of whom Predictive does not have, nothing is agreed: whoever comes back is a new member there.
                 parts.store.members.drop_base((base.campaign_id, base.person_id) for base in out)
             live.breathe()
-        who = rows[0].label if len(bases) == 1 else f"{len(bases)} members"
+        who = rows[0].label if len(bases) == 1 else plural(len(bases), "member")
         what = ", ".join(sorted({field for base in bases for field in _held(base)}))
         live.note(f"{who}: released ({what}); the next sync applies the rules: {reason.strip()}")
         claims.finish(campaign_id, Ended(RunState.DONE, PlanCounts()))
 
     return run_to_end(claims, work)
+
+
+def check_nothing_lost(parts: Parts, campaign_id: CampaignId) -> None:
+    """Raises Refused when what an undo holds is not known: its process died, or its answers never came."""
+    store = parts.store
+    store.runs.reap()
+    runs = [each.run for each in store.journal.open_intents() if each.campaign_id in (None, campaign_id)]
+    runs += [each.run for each in store.journal.of_unknown_fate(campaign_id)]
+    for view in map(store.runs.get, dict.fromkeys(runs)):
+        if view is not None and view.kind is RunKind.UNDO and view.campaign_id in (None, campaign_id):
+            if not view.state.ended:
+                return  # it has the campaign, which is said where that is claimed
+            raise Refused(
+                f"run {view.run} (undo) ended before all its answers came, so that what it holds is not known yet",
+                rule="unread",
+                left_undone="nothing was released",
+                remedy="synchronize the campaign, which reads it and changes nothing that is held; then release",
+            )
 
 
 def _all_of(parts: Parts, campaign_id: CampaignId, name: str) -> tuple[BaseMember, ...]:

@@ -39,6 +39,7 @@ def plan_retry(parts: Parts, run_id: RunId, choice: Choice, *, seqs: Collection[
     Raises:
         UsageError: no such run, or no such failed row. Refused: it lives. Locked: another live run has a campaign.
     """
+    parts.store.runs.reap()
     view = parts.store.runs.get(run_id)
     if view is None:
         raise UsageError(f"there is no run {run_id!r}", remedy="predictive runs lists them")

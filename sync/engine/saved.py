@@ -28,9 +28,11 @@ from sync.engine.sync_run import (
     apply_plan,
     draw_plan,
     failed_to_plan,
+    leave_out_unshown,
+    never_started,
     read_both,
-    require_started,
     run_to_end,
+    started_of,
     wanted_of,
 )
 from sync.engine.undo import moved_before, moved_since
@@ -40,8 +42,9 @@ from sync.guard import DELETES, DELETES_RUN, CampaignFigures, judge_plan
 from sync.ids import CampaignId, PersonId
 from sync.merge import merge
 from sync.model import Campaign, OrgMember, RunKind
-from sync.plan import OFFERED, PLAN_FORMAT, REMOVALS, RULES_VERSION, Change, Plan, PlanRow, Subject
+from sync.plan import OFFERED, PLAN_FORMAT, REMOVALS, RULES_VERSION, CampaignPlan, Change, Plan, PlanRow, Subject
 from sync.views import RunResult
+from sync.words import plural
 
 TOO_OLD = timedelta(days=7)
 LOOKED_AT = timedelta(seconds=60)
@@ -50,19 +53,28 @@ PLANNED_KINDS = (RunKind.MANUAL, RunKind.HOURLY)
 
 
 def plan_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], kind: RunKind, choice: Choice) -> Plan:
-    """Make a plan and keep it; nothing is written to either side.
+    """Make a plan and keep it; nothing is written to either side. Campaigns that were never started, that another run
+    has or that the org does not show are left out of it, each with the reason.
 
     Raises:
-        Refused: a campaign was never started.
+        Refused: none of the campaigns was ever started. FatalError: the org does not show the only one.
+        Locked: another live run has them all.
     """
-    require_started(parts, campaigns)
-    claims = open_claims(parts, RunKind.PLAN, campaigns, cancel=choice.cancel, exclusive=True)
+    ready = started_of(parts, campaigns)
+    claims = open_claims(parts, RunKind.PLAN, ready, cancel=choice.cancel, exclusive=True)
     made: list[Plan] = []
 
     def work() -> None:
+        for campaign_id, name in campaigns.items():
+            if campaign_id not in ready:
+                claims.skip(campaign_id, name, never_started([name]).line())
         reading = read_both(claims.live, claims.held, choice)
-        wanted = wanted_of(claims, reading, kind)
-        made.append(draw_plan(claims, wanted))
+        leave_out_unshown(claims, reading)
+        left_out = tuple(
+            CampaignPlan(key, claims.names[key], skipped=why, refused=key not in ready)
+            for key, (why, _) in sorted(claims.skipped.items())
+        )
+        made.append(draw_plan(claims, replace(wanted_of(claims, reading, kind), left_out=left_out)))
 
     result = run_to_end(claims, work)
     if not made or result.exit_code:
@@ -84,7 +96,7 @@ def check_plan(parts: Parts, plan: Plan) -> None:
     elif plan.mapping_digest != mapping_digest(parts.mapping):
         why = "the mapping of field names has changed since"
     elif parts.clock.now() - plan.made_at > TOO_OLD:
-        why = f"it is older than {TOO_OLD.days} days"
+        why = f"it is older than {plural(TOO_OLD.days, 'day')}"
     elif (run := parts.store.plans.applied(plan.plan_id)) is not None:
         why = f"it was applied already by run {run}"
     if why:
@@ -105,13 +117,16 @@ def apply_saved(parts: Parts, plan_id: str, choice: Choice, *, reread: bool = Fa
     check_writable(parts)
     plan = parts.store.plans.get(plan_id)
     check_plan(parts, plan)
-    names = {each.campaign_id: each.name for each in plan.campaigns}
+    names = {each.campaign_id: each.name for each in plan.campaigns if not each.skipped}
     if not names and plan.undoes is None and plan.retries is None:
         raise BadPlanFile(f"plan {plan_id} has no campaign", left_undone="nothing was written")
     claims = open_claims(parts, plan.kind, names, cancel=choice.cancel, exclusive=True)
     live = claims.live
 
     def work() -> None:
+        for each in plan.campaigns:
+            if each.skipped:
+                claims.skip(each.campaign_id, each.name, f"not in the plan: {each.skipped}")
         unsettled = reconcile(live)
         people = None
         moved: list[PlanRow] = []

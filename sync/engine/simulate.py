@@ -23,6 +23,7 @@ from sync.errors import UsageError
 from sync.model import Calls, RunKind, RunState
 from sync.plan import Plan, PlanCounts
 from sync.views import RunResult
+from sync.words import plural
 
 
 def simulate(parts: Parts, kind: RunKind, at: datetime | None, choice: Choice) -> RunResult:
@@ -75,7 +76,8 @@ def _hour(claims: Claims, at: datetime | None, choice: Choice) -> Plan | None:
     hour.refused = {}
     for item in prepared.items:
         claims.live.note(
-            f"{claims.names.get(item.campaign_id, item.campaign_id)}, {item.name}: {item.count} mails would be sent",
+            f"{claims.names.get(item.campaign_id, item.campaign_id)}, {item.name}: "
+            f"{plural(item.count, 'mail')} would be sent",
             campaign_id=item.campaign_id,
         )
     hour.count(due=prepared.items)
@@ -101,8 +103,8 @@ def _safety_first(hour: Hour) -> None:
     if people:
         hour.claims.extra += PlanCounts(predictive_rows=len(people))
         live.note(
-            f"{len(people)} people newly opted out in Salesforce would be opted out in Predictive first; "
-            "mails due to them are counted here and would not go"
+            f"{plural(len(people), 'person', 'people')} newly opted out in Salesforce would be opted out in Predictive "
+            "first; mails due to them are counted here and would not go"
         )
 
 

@@ -17,6 +17,7 @@ from sync.settings import OrgSettings
 from sync.store.campaigns import CampaignRecord
 from sync.store.store import Store
 from sync.views import LimitsView, Spender, Spending, Waste
+from sync.words import plural
 
 _FORECAST_RUNS = 20
 _SHARED = "several campaigns at once"
@@ -125,7 +126,7 @@ def _closed(store: Store, settings: OrgSettings, today: date) -> Iterator[Waste]
         calls = 1 + read_calls(members)
         spent = settings.nightly_closed and record.started
         does = "takes" if spent else "would take"
-        text = f"closed, with auto-sync on: {does} about {calls} calls a night. Clear the box"
+        text = f"closed, with auto-sync on: {does} about {plural(calls, 'call')} a night. Clear the box"
         yield Waste("closed-auto-sync", campaign.id, campaign.name, calls, spent, text)
 
 
@@ -136,10 +137,10 @@ def _in_vain(store: Store, window: int) -> Iterator[Waste]:
     failed = [run for run in recent if run.state in _FAILED and run.calls.salesforce]
     if failed:
         calls = sum(run.calls.salesforce for run in failed)
-        text = f"{len(failed)} runs failed or were refused after {calls} calls. predictive runs says why"
+        text = f"{plural(len(failed), 'run')} failed or refused after {plural(calls, 'call')}. predictive runs says why"
         yield Waste("failed-runs", None, "runs that failed", calls, True, text)
     simulated = [run for run in recent if run.simulated and run.calls.salesforce]
     if simulated:
         calls = sum(run.calls.salesforce for run in simulated)
-        text = f"{len(simulated)} simulations read {calls} calls' worth. The timers of a read-only org simulate, too"
+        text = f"{plural(len(simulated), 'simulation')}, read by {plural(calls, 'call')}. A read-only org simulates"
         yield Waste("simulations", None, "simulations", calls, True, text)

@@ -67,7 +67,8 @@ def _started(parts: Parts, campaign_id: CampaignId) -> bool:
     return record is not None and record.started
 
 
-def _never_started(names: Sequence[str]) -> Refused:
+def never_started(names: Sequence[str]) -> Refused:
+    """The refusal of campaigns for which New Edition was never done."""
     return Refused(
         f"{', '.join(names)}: never started",
         rule="not-started",
@@ -88,14 +89,14 @@ def require_started(parts: Parts, campaigns: Mapping[CampaignId, str]) -> None:
     """Raises Refused for campaigns for which New Edition was never done."""
     missing = [name for key, name in campaigns.items() if not _started(parts, key)]
     if missing:
-        raise _never_started(missing)
+        raise never_started(missing)
 
 
 def started_of(parts: Parts, campaigns: Mapping[CampaignId, str]) -> dict[CampaignId, str]:
     """The campaigns for which New Edition was done. Raises Refused when there is none."""
     ready = {key: name for key, name in campaigns.items() if _started(parts, key)}
     if campaigns and not ready:
-        raise _never_started(list(campaigns.values()))
+        raise never_started(list(campaigns.values()))
     return ready
 
 
@@ -104,7 +105,7 @@ def refuse_rest(claims: Claims, campaigns: Mapping[CampaignId, str]) -> None:
     for campaign_id, name in campaigns.items():
         if campaign_id not in claims.names:
             claims.names[campaign_id] = name
-            claims.finish(campaign_id, Ended(RunState.REFUSED, PlanCounts(), _never_started([name]).line()))
+            claims.finish(campaign_id, Ended(RunState.REFUSED, PlanCounts(), never_started([name]).line()))
 
 
 def run_to_end(claims: Claims, work: Callable[[], None]) -> RunResult:
@@ -166,6 +167,25 @@ def wanted_of(claims: Claims, reading: Reading, kind: RunKind) -> Wanted:
     return Wanted(kind, campaigns, at, test_people=reading.test_people, incomplete=dict(reading.incomplete))
 
 
+def leave_out_unshown(claims: Claims, reading: Reading) -> None:
+    """Leave out the campaigns that the org does not show, and say so.
+
+    Raises:
+        FatalError: it is the only one.
+    """
+    for campaign_id in claims.held:
+        if campaign_id in reading.headers:
+            continue
+        if claims.single:
+            raise FatalError(
+                f"Salesforce does not show {claims.names[campaign_id]} any more",
+                where=campaign_id,
+                left_undone="nothing was written",
+                remedy="it was deleted, or is not shared with the integration user",
+            )
+        claims.skip(campaign_id, claims.names[campaign_id], "Salesforce does not show this campaign")
+
+
 def plan_and_apply(
     claims: Claims,
     reading: Reading,
@@ -178,17 +198,7 @@ def plan_and_apply(
 ) -> Plan:
     """Plan what was read, pass the gate, apply."""
     set_apart(claims, claims.held)
-    for campaign_id in claims.held:
-        if campaign_id in reading.headers:
-            continue
-        if claims.single:
-            raise FatalError(
-                f"Salesforce does not show {claims.names[campaign_id]} any more",
-                where=campaign_id,
-                left_undone="nothing was written",
-                remedy="it was deleted, or is not shared with the integration user",
-            )
-        claims.skip(campaign_id, claims.names[campaign_id], "Salesforce does not show this campaign")
+    leave_out_unshown(claims, reading)
     wanted = replace(wanted_of(claims, reading, kind), extra=extra, further=tuple(write for _, write in further))
     plan = draw_plan(claims, wanted)
     apply_plan(claims, plan, wanted.campaigns, choice, people=reading.test_people, between=between)
@@ -274,7 +284,7 @@ def apply_plan(
 def refusal(verdicts: Sequence[GuardVerdict]) -> Refused:
     """The error of a run that a guard refuses."""
     first = verdicts[0]
-    return Refused(" ".join(verdict.text for verdict in verdicts), rule=first.rule)
+    return Refused(". ".join(verdict.text for verdict in verdicts), rule=first.rule)
 
 
 def _write(applying: Applying, people: tuple[TestPerson, ...] | None, between: Further | None) -> None:

@@ -23,12 +23,13 @@ from sync.engine.sync_run import draw_plan, failed_to_plan, read_both, run_to_en
 from sync.engine.tally import Tally
 from sync.engine.writes import Group, grouped
 from sync.errors import Refused, UsageError
-from sync.ids import CampaignId, PersonId, RunId
+from sync.ids import CampaignId, MemberId, PersonId, RunId
 from sync.model import Campaign, OrgMember, RunKind, ServiceMember
 from sync.plan import Plan, PlanRow
 from sync.store.journal import DRIFTED, WRITTEN, JournalRow
 from sync.undo import Stays, invert, was
 from sync.views import RunView
+from sync.words import plural
 
 _CHUNK = 500
 _MOST_TOLD = 20
@@ -74,6 +75,7 @@ def plan_undo(parts: Parts, run_id: RunId, choice: Choice, chosen: Callable[[Jou
 
 
 def _undoable(parts: Parts, run_id: RunId) -> RunView:
+    parts.store.runs.reap()
     view = parts.store.runs.get(run_id)
     if view is None:
         raise UsageError(f"there is no run {run_id!r}", remedy="predictive runs lists them")
@@ -143,11 +145,14 @@ class _Taken:
             yield group
 
     def _chunk(self, live: LiveRun, campaign: Campaign, chunk: Sequence[Group], draw: Draw) -> Iterator[PlanRow]:
-        org, service = present(live, campaign.id, chunk)
+        here = present(live, campaign.id, chunk)
         tally = draw.tallies[campaign.id]
         for record in chunk:
             person = PersonId(record[0].subject_id)
-            inverse = invert(record, org.get(person, ()), service.get(person), campaign.labels, self.view.run)
+            if person in here.between:
+                self.stays[Stays.BETWEEN.value] += len(record)
+                continue
+            inverse = invert(record, here.org.get(person, ()), here.service.get(person), campaign.labels, self.view.run)
             self.stays.update(why.value for why in inverse.stays)
             self.moved += inverse.moved
             tally.drifted += bool(inverse.moved)
@@ -165,14 +170,20 @@ class _Taken:
         out = []
         if counts.mails_sent or counts.mails_unknown:
             unknown = f" ({counts.mails_unknown} of unknown fate)" if counts.mails_unknown else ""
-            out.append(f"{counts.mails_sent}{unknown} e-mails were sent and stay sent, with their history")
+            out.append(
+                f"{plural(counts.mails_sent, 'e-mail was', 'e-mails were')} sent{unknown}: "
+                "what is sent stays sent, with its history"
+            )
         if counts.editions_created:
-            out.append(f"{counts.editions_created} editions were made in Predictive and stay there")
-        out += [f"{self.stays[why.value]} rows: {why.value}" for why in Stays if self.stays[why.value]]
+            out.append(
+                f"{plural(counts.editions_created, 'edition was', 'editions were')} made in Predictive: "
+                "what is made stays there"
+            )
+        out += [f"{plural(self.stays[why.value], 'row')}: {why.value}" for why in Stays if self.stays[why.value]]
         out += self.were
         out += [f"{name}: Salesforce does not show it, or another run has it; it is left out" for name in self.gone]
         if self.moved:
-            out.append(f"{len(self.moved)} values have moved since the run and are left alone")
+            out.append(f"{plural(len(self.moved), 'value has', 'values have')} moved since the run: left alone")
         return tuple(out)
 
     def report(self, live: LiveRun) -> None:
@@ -183,13 +194,35 @@ class _Taken:
         report_moved(live, self.moved, f"the value has moved since run {self.view.run}")
 
 
-def present(
-    live: LiveRun, campaign_id: CampaignId, groups: Iterable[Group]
-) -> tuple[dict[PersonId, tuple[OrgMember, ...]], dict[PersonId, ServiceMember]]:
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Both sides' rows of people, by the person that a run's journal names.
+
+    Whoever goes on as another record since (a converted lead, the loser of a merge) has the rows of that record, for it
+    is the same human. ``between`` are those of whom Predictive was not told so yet: what is restored under the former
+    record could not be held, and the next sync would redo it.
+    """
+
+    org: Mapping[PersonId, tuple[OrgMember, ...]]
+    service: Mapping[PersonId, ServiceMember]
+    between: frozenset[PersonId]
+
+
+def present(live: LiveRun, campaign_id: CampaignId, groups: Iterable[Group]) -> Present:
     """Both sides' rows of the people that *groups* are about."""
     members = live.parts.store.members
-    people = [PersonId(group[0].subject_id) for group in groups]
-    return members.org_rows(campaign_id, people), members.service_rows(campaign_id, people)
+    rows = {PersonId(group[0].subject_id): group[0].member_id for group in groups}
+    org, service = members.org_rows(campaign_id, list(rows)), members.service_rows(campaign_id, list(rows))
+    moved = {MemberId(row): person for person, row in rows.items() if row is not None and person not in org}
+    now = members.org_by_member(campaign_id, list(moved)) if moved else {}
+    others = [member.person_id for member in now.values()]
+    theirs, known = members.org_rows(campaign_id, others), members.service_rows(campaign_id, others)
+    between = frozenset(moved[row] for row in now if moved[row] in service)
+    for row, member in now.items():
+        org[moved[row]] = theirs[member.person_id]
+        if moved[row] not in service and member.person_id in known:
+            service[moved[row]] = known[member.person_id]
+    return Present(org, service, between)
 
 
 def moved_since(live: LiveRun, plan: Plan, campaigns: Mapping[CampaignId, Campaign]) -> Iterator[PlanRow]:
@@ -198,12 +231,11 @@ def moved_since(live: LiveRun, plan: Plan, campaigns: Mapping[CampaignId, Campai
         groups = grouped(live.parts.store.plans.accepted(plan.plan_id, campaign_id=campaign_id))
         while chunk := tuple(islice(groups, _CHUNK)):
             live.breathe()
-            org, service = present(live, campaign_id, chunk)
+            here = present(live, campaign_id, chunk)
             for group in chunk:
                 person = PersonId(group[0].subject_id)
-                for row in group:
-                    if not _stands(row, org.get(person, ()), service.get(person)):
-                        yield row
+                org, service = here.org.get(person, ()), here.service.get(person)
+                yield from (row for row in group if person in here.between or not _stands(row, org, service))
 
 
 def _stands(row: PlanRow, org: Sequence[OrgMember], service: ServiceMember | None) -> bool:

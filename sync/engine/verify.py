@@ -17,6 +17,7 @@ from sync.errors import NotWhatItShouldBe
 from sync.ids import CampaignId, MemberId, PersonId
 from sync.model import BaseMember, OrgMember, ServiceMember, StatusState
 from sync.ports import Org, PollScope, Service
+from sync.words import plural
 
 LEVELS = (None, "Sent", "Opened", "Clicked", "Completed")
 
@@ -98,7 +99,7 @@ def _pages(org: Org, campaign_ids: Collection[CampaignId]) -> Iterator[tuple[Org
         yield tuple(row for row in page if row.campaign_id in wanted)
     if rows < poll.changed:
         raise NotWhatItShouldBe(
-            f"Salesforce gave {rows} of {poll.changed} member rows",
+            f"Salesforce gave {rows:,} of {plural(poll.changed, 'member row')}",
             left_undone="nothing is said about the campaigns",
             remedy="verify again",
         )

@@ -19,6 +19,7 @@ from sync.model import Calls, RunKind, RunState
 from sync.packing import ROWS_PER_PAGE, SLOTS_PER_CALL, least_read_calls, read_calls, rest_calls
 from sync.plan import Cost, PlanCounts
 from sync.views import Difference, RunResult
+from sync.words import plural
 
 DIFFERENT = 3
 """Exit code when a difference was found."""
@@ -88,8 +89,9 @@ def _say_cost(claims: Claims) -> int:
         lower_bound=Calls(1 + least_read_calls(max(0, rows - first)), pages),
     )
     live.note(
-        f"verifying {rows} members of {len(campaigns)} campaigns: about {calls} Salesforce calls, and 1 for each "
-        "1,000 members that differ, which are read a second time"
+        f"verifying {plural(rows, 'member')} of {plural(len(campaigns), 'campaign')}: "
+        f"about {plural(calls, 'Salesforce call')}, and 1 for each 1,000 members "
+        "that differ, which are read a second time"
     )
     return rows
 
@@ -99,7 +101,8 @@ def _conclude(claims: Claims, each: Compared) -> None:
     live = claims.live
     store, now = live.parts.store, live.parts.clock.now()
     for one in [one for one in each.found if one.kind != DIFFERENCE][:TOLD_APART]:
-        text = f"{one.kind}: {one.label}, {one.field}: {one.salesforce} in Salesforce, {one.predictive} in Predictive"
+        here, there = _shown(one.salesforce), _shown(one.predictive)
+        text = f"{one.kind}: {one.label}, {one.field}: {here} in Salesforce, {there} in Predictive"
         live.note(text, campaign_id=one.campaign_id)
     people: dict[str, set[str]] = {}
     for one in each.found:
@@ -117,6 +120,11 @@ def _conclude(claims: Claims, each: Compared) -> None:
         rejected=len(people.get("rejected", ())),
     )
     claims.finish(each.campaign_id, Ended(RunState.DONE, counts))
+
+
+def _shown(value: object) -> str:
+    """A value as people read it."""
+    return {"": "nothing", "None": "nothing", "True": "yes", "False": "no"}.get(str(value), str(value))
 
 
 def _difference(one: Found) -> Difference:

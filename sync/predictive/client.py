@@ -32,6 +32,7 @@ from sync.ports import (
 )
 from sync.predictive import decode, decode_story
 from sync.story import ServiceStory
+from sync.words import plural
 
 NAME = "the Predictive service"
 MEMBERS_PER_PAGE = 10_000
@@ -154,7 +155,7 @@ class PredictiveService:
         answer = self._write("POST", path, body, key, decode.OUTCOMES, "members")
         if len(answer.outcomes) != len(rows):
             raise OutcomeUnknown(
-                f"{NAME} took {len(rows)} rows and answered {len(answer.outcomes)} outcomes",
+                f"{NAME} took {plural(len(rows), 'row')} and answered {plural(len(answer.outcomes), 'outcome')}",
                 where=self._channel.base_url + path,
                 left_undone="it is not known what was written",
                 remedy="the members are read before they are written again",

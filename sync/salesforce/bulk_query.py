@@ -15,6 +15,7 @@ from sync.http.channel import Channel
 from sync.packing import ROWS_PER_RESULT
 from sync.salesforce.jobs import Jobs, Paces, Waits, waits_for
 from sync.salesforce.soql import PAGE, Select
+from sync.words import plural
 
 RESULT_SECONDS = 120.0
 """A page of results is tens of megabytes; the only requests that may take longer than the others."""
@@ -83,7 +84,7 @@ class BulkQuery:
         said = reply.headers.get("sforce-numberofrecords", "")
         if said.isdigit() and int(said) != rows:
             raise RemoteRejected(
-                f"a page of a Bulk query holds {rows} rows and says {said}",
+                f"a page of a Bulk query holds {plural(rows, 'row')} and says {said}",
                 code="BULK_QUERY_FAILED",
                 where=self._where,
                 left_undone="the read is not complete",

@@ -10,6 +10,7 @@ from sync.ids import CONTACT_PREFIX, CampaignId, MemberId, PersonId
 from sync.mapping import Mapping
 from sync.salesforce.decode import Codec
 from sync.salesforce.soql import MOST_IDS, PAGE, Select, among, either, instant
+from sync.words import plural
 
 TEST_GROUP = "PAM"
 PERSONS = either("LeadId != null", "ContactId != null")
@@ -159,7 +160,7 @@ class Queries:
             named = self._test_members[sobject]
             if len(named) > MOST_IDS:
                 raise ConfigError(
-                    f"{len(named)} test members of one kind are named, at most {MOST_IDS} can be read",
+                    f"{plural(len(named), 'test member')} of one kind named, at most {MOST_IDS} can be read",
                     where="orgs.NAME.test_members",
                     left_undone="nothing was read or written",
                     remedy="name fewer of them",

@@ -24,6 +24,7 @@ from sync.salesforce.composite import WRITE_HEADERS
 from sync.salesforce.errors import RowError, not_salesforce, remedy_for
 from sync.salesforce.jobs import Job, Jobs, Waits, waits_for
 from sync.salesforce.verdict import Fate, JobRow, Rows, Stretch, Verdict, all_rows, short_id
+from sync.words import plural
 
 _ROOT = "/services/async/"
 SESSION_HEADERS = {_ROOT: "X-SFDC-Session"}
@@ -169,7 +170,7 @@ class Serial(Jobs):
             return Stretch(sent.rows, Fate("unsent", message=message))
         results = self._read(_ROWS, self._get(f"{self.root}/{job.id}/batch/{sent.id}/result"))
         if len(results) != sent.rows:
-            raise not_salesforce(self.root, f"{len(results)} results of {sent.rows} rows")
+            raise not_salesforce(self.root, f"{plural(len(results), 'result')} of {plural(sent.rows, 'row')}")
         apart = {
             short_id(record_id): _fate(result)
             for (_, record_id, _), result in zip(rows, results, strict=True)

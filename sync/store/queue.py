@@ -20,6 +20,7 @@ from sync.store.database import Database
 from sync.store.schema import queued
 from sync.store.workers import Workers
 from sync.views import QueuedView
+from sync.words import plural
 
 MOST_TRIES = 3
 """A run whose worker died so often is not begun again: it may be what they died of."""
@@ -82,7 +83,9 @@ class Queue:
                 if row.owner is not None and not self._workers.is_gone(conn, row.owner, row.claimed_at):
                     continue
                 if row.tries >= MOST_TRIES:
-                    self._finish(conn, row.job_id, None, f"begun {row.tries} times, and each time its worker died")
+                    self._finish(
+                        conn, row.job_id, None, f"begun {plural(row.tries, 'time')}, and each time its worker died"
+                    )
                     continue
                 values = {"owner": owner, "claimed_at": now, "tries": row.tries + 1}
                 conn.execute(update(queued).where(queued.c.job_id == row.job_id).values(**values))

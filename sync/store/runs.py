@@ -25,7 +25,7 @@ from sync.plan import PlanCounts
 from sync.store.database import Database
 from sync.store.owner import is_alive, this_process
 from sync.store.schema import campaign, run
-from sync.views import RunView
+from sync.views import RunView, process_of
 
 LEASE = timedelta(seconds=30)
 BATCH_CLAIM = "batch"
@@ -250,12 +250,16 @@ class Runs:
 
     # ------------------------------------------------------------ take-over
 
-    def reap(self) -> tuple[RunId, ...]:
-        """End every run whose owner is gone; their open intents stay, to be reconciled."""
+    def reap(self, *, dead_only: bool = False) -> tuple[RunId, ...]:
+        """End every run whose owner is gone; their open intents stay, to be reconciled.
+
+        Args:
+            dead_only: leave those of whom only the lease is over: a frozen process may wake, and looking takes nothing.
+        """
         with self._database.read() as conn:
             living = conn.execute(select(run).where(run.c.state == _ALIVE)).all()
-        gone = [row.run_id for row in living if self._is_gone(row)]
-        return tuple(RunId(key) for key in gone if self._bury(key))
+        gone = [row for row in living if (is_alive(row.owner) is False if dead_only else self._is_gone(row))]
+        return tuple(RunId(row.run_id) for row in gone if self._bury(row.run_id))
 
     def adopt(self, run_id: RunId) -> Lease | None:
         """Take a live run over to go on with it; None when its owner lives, or it has ended."""
@@ -405,7 +409,7 @@ def _locked(row: Row[Any], campaign_name: str | None) -> Locked:
     )
     return Locked(
         f"{what} is at work: {row.kind} run {row.run_id} since {row.started:%Y-%m-%d %H:%M:%S} UTC",
-        where=row.owner,
+        where=process_of(row.owner),
         left_undone="nothing was written",
         remedy="wait until it has ended; predictive runs shows it",
     )

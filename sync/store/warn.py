@@ -8,6 +8,7 @@ from datetime import date
 
 from sync.model import Blocked, Campaign, CampaignState, Edition, RunState
 from sync.views import Warned
+from sync.words import plural
 
 SOON_DAYS = 3
 
@@ -59,9 +60,9 @@ def _stopped(known: Known) -> list[Warned]:
     if known.locked is not None:
         out.append(Warned("locked", f"Locked: {known.locked}. Look at it, then unlock it."))
     if known.last_state is RunState.FAILED:
-        out.append(Warned("failed", f"The last run failed: {known.last_error or 'see its journal'}."))
+        out.append(Warned("failed", f"The last run failed: {_said(known.last_error)}."))
     elif known.last_state is RunState.REFUSED:
-        out.append(Warned("refused", f"The last run was refused: {known.last_error or 'see its journal'}."))
+        out.append(Warned("refused", f"The last run was refused: {_said(known.last_error)}."))
     if known.paused is not None:
         out.append(Warned("paused", f"Timers leave it out: {known.paused}. Resume it to go on."))
     return out
@@ -72,16 +73,16 @@ def _rows(known: Known) -> list[Warned]:
     if known.rejected:
         out.append(Warned("rejected", f"{_members(known.rejected)} with a rejected status. See the run's failed rows."))
     if known.last_drifted:
-        rows = "1 row" if known.last_drifted == 1 else f"{known.last_drifted:,} rows"
+        rows = plural(known.last_drifted, "row")
         out.append(
-            Warned("drifted", f"{rows} moved while the last run wrote and were left. The next run decides anew.")
+            Warned("drifted", f"{rows} moved while the last run wrote: left as they were. The next run decides anew.")
         )
     if known.held:
         out.append(
             Warned("held", f"{_members(known.held)} with held values. Agree in the org, or predictive runs release.")
         )
     if known.accounts:
-        what = "1 account is a member" if known.accounts == 1 else f"{known.accounts:,} accounts are members"
+        what = plural(known.accounts, "account is a member", "accounts are members")
         out.append(Warned("accounts", f"{what}: no e-mail address, so not synced. Add their contacts instead."))
     if known.invisible:
         out.append(Warned("invisible", f"{_members(known.invisible)} not visible to the sync user. Check sharing."))
@@ -122,5 +123,9 @@ def _blocks(campaign: Campaign, edition: Edition, today: date) -> list[Blocked]:
     return [block for block in edition.blocked_by if (starts.get(block.rule) or date.max) > today]
 
 
+def _said(error: str | None) -> str:
+    return (error or "see its journal").rstrip(".")
+
+
 def _members(count: int) -> str:
-    return "1 member is" if count == 1 else f"{count:,} members are"
+    return plural(count, "member is", "members are")

@@ -41,6 +41,7 @@ PURE = (
     "sync.settle",
     "sync.status",
     "sync.story",
+    "sync.words",
     "sync.views",
 )
 

@@ -301,6 +301,21 @@ def test_refusals_write_nothing(box: Box, first: Row) -> None:
     assert not any(row["PAM__Synced__c"] for row in box.org_members(campaign).values())
 
 
+def test_a_plan_of_several_campaigns_names_the_one_that_was_never_started(box: Box) -> None:
+    going, fresh = box.new_campaign(2), box.new_campaign(1)
+    assert box.run("plan", fresh["Id"]).code == 5
+    started(box, going["Id"])
+    lead = next(iter(box.org_members(going["Id"])))
+    box.update("Lead", lead, LastName="Planned")
+    told = box.run("plan", going["Id"], fresh["Id"], "--detailed-exitcode")
+    lines = {line["id"]: line for line in told.lines if line["type"] == "campaign"}
+    assert (lines[going["Id"]]["state"], lines[going["Id"]]["changed"]) == ("done", 1)
+    assert lines[fresh["Id"]]["state"] == "refused"
+    assert "predictive new-edition" in lines[fresh["Id"]]["error"]
+    assert (told.code, told.summary["exit_code"], told.summary["state"]) == (4, 4, "partial")
+    assert f"{fresh['Name']} is left out" in box.people("plan", going["Id"], fresh["Id"]).out
+
+
 @pytest.mark.slow
 def test_verify_finds_what_somebody_else_wrote(box: Box, first: Row) -> None:
     campaign = first["Id"]

@@ -14,7 +14,7 @@ from sync.bootstrap import Shell
 from sync.choosing import Chosen
 from sync.codec import decode_plan, encode_plan
 from sync.engine.saved import check_plan
-from sync.errors import BadPlanFile, UsageError
+from sync.errors import BadPlanFile, FatalError, UsageError
 from sync.events import Guarded
 from sync.guard import GuardLimits
 from sync.mapping import Mapping
@@ -213,3 +213,37 @@ def test_the_command_line_chooses_rows(world: World, tmp_path: Path) -> None:
 
     given: Any = parse(["apply", "plan.ndjson", "--only", "email,3", "--reject", "4", "--accept", "7"])
     assert (given.only, given.reject, given.accept) == (["email,3"], ["4"], ["7"])
+
+
+def test_of_several_campaigns_those_that_can_be_planned_are_and_the_others_are_named(world: World) -> None:
+    with world.shell() as shell:
+        going, fresh, gone = world.campaign(4), world.campaign(2), world.campaign(2)
+        shell.new_edition(going.id)
+        shell.new_edition(gone.id)
+        world.delete("Campaign", gone.id)
+        world.update("Lead", going.leads[0], LastName="Planned")
+        plan = shell.make_plan([going.id, fresh.id, gone.id])
+        parts = {part.campaign_id: part for part in plan.campaigns}
+        assert (parts[going.id].skipped, parts[going.id].counts.changed) == (None, 1)
+        assert parts[fresh.id].refused
+        assert "New Edition" in (parts[fresh.id].skipped or "")
+        assert not parts[gone.id].refused
+        assert "does not show" in (parts[gone.id].skipped or "")
+        assert decode_plan(encode_plan(plan)).campaigns == plan.campaigns
+
+        done = shell.apply(plan.plan_id)
+        assert (done.state, done.exit_code, done.counts.changed) == (RunState.DONE, 0, 1)
+        assert {each.campaign_id: bool(each.skipped) for each in done.campaigns} == {
+            going.id: False,
+            fresh.id: True,
+            gone.id: True,
+        }
+
+
+def test_a_plan_of_nothing_but_a_campaign_that_is_gone_is_no_plan(world: World) -> None:
+    with world.shell() as shell:
+        gone = world.campaign(2)
+        shell.new_edition(gone.id)
+        world.delete("Campaign", gone.id)
+        with pytest.raises(FatalError, match="does not show"):
+            shell.make_plan([gone.id])

@@ -31,7 +31,7 @@ def test_a_test_send_is_a_run_with_its_row_and_takes_the_campaign_from_nobody(wo
         # How the campaign stands is what its last sync says.
         assert shell.detail(campaign.id).view.last_run_id == last.run
         shell.store.runs.end(other, RunState.CANCELLED)
-        assert shell.plan_undo(view.run).cannot == ("1 rows: test mails were sent and stay sent",)
+        assert shell.plan_undo(view.run).cannot == ("1 row: test mails were sent and stay sent",)
 
 
 @pytest.mark.slow

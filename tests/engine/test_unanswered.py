@@ -13,6 +13,7 @@ from sync.engine.claims import open_claims
 from sync.engine.gate import Choice
 from sync.engine.reconcile import reconcile
 from sync.engine.sync_run import sync_campaigns
+from sync.errors import Refused
 from sync.events import Noted
 from sync.holds import UNDO_HOLD
 from sync.ids import CampaignId
@@ -156,6 +157,24 @@ def test_an_undo_whose_answer_was_lost_is_held_all_the_same(world: World) -> Non
         assert (result.counts.added, result.counts.removed, result.counts.held) == (0, 0, 3)
         assert world.service_members(campaign) == after
         assert joined in world.org_members(campaign)
+
+
+def test_nothing_is_said_of_holds_before_it_is_known_what_a_broken_undo_did(world: World) -> None:
+    campaign = world.campaign(4)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.update("Lead", campaign.leads[0], LastName="Byron")
+        done = shell.sync([campaign.id])
+        lose(world, "predictive", "members:batch", arrives=True)
+        assert shell.undo(done.run).exit_code == 1
+        world.servers.control("DELETE", "/faults")
+        for person in (None, campaign.leads[0]):
+            with pytest.raises(Refused, match="not known yet") as caught:
+                shell.release_hold(campaign.id, person, reason="asked")
+            assert "synchronize" in caught.value.remedy
+        assert shell.sync([campaign.id]).counts.held == 1
+        assert shell.release_hold(campaign.id, None, reason="asked").exit_code == 0
+        assert shell.sync([campaign.id]).counts.changed == 1
 
 
 def test_the_fate_of_a_release_is_asked_for_and_nothing_is_sent_again(world: World) -> None:

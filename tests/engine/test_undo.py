@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sync.errors import Refused, UsageError
@@ -301,3 +303,46 @@ def test_headers_and_test_lists_stay_and_what_they_were_is_said(world: World) ->
         assert "Tester <tester@example.org> added" in said
         world.delete("Lead", tester)
         shell.sync([campaign.id], allow={"canary": 9}, reason="only for this test")
+
+
+@pytest.mark.parametrize("op", ["convert", "merge"])
+def test_who_goes_on_as_another_record_is_taken_back_there_and_held(world: World, op: str, tmp_path: Path) -> None:
+    campaign = world.campaign(6)
+    lead = campaign.leads[0]
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        old = world.service_members(campaign)[lead]["last_name"]
+        world.update("Lead", lead, LastName="Byron")
+        world.update("CampaignMember", campaign.members[0], Status="Attended")
+        done = shell.sync([campaign.id])
+        assert done.counts.changed == 1
+        shell.save_plan(shell.plan_undo(done.run).plan_id, tmp_path / "early.ndjson")
+        if op == "convert":
+            (now,) = world.records({"op": "convert", "id": lead})
+        else:
+            person = {"LastName": "Byron", "Company": "X"}
+            (now,) = world.records({"op": "create", "object": "Lead", "values": person})
+            world.records({"op": "merge", "id": now, "loser": lead})
+
+        # Before a sync has moved the member nothing is taken back: not by a new plan, not by one made before.
+        told = shell.plan_undo(done.run)
+        assert told.writes == 0
+        assert any("synchronize, then undo" in text for text in told.cannot)
+        assert shell.apply(shell.load_plan(tmp_path / "early.ndjson").plan_id).counts.drifted == 1
+        assert world.service_members(campaign)[lead]["last_name"] == "Byron"
+
+        shell.sync([campaign.id])
+        assert now in world.service_members(campaign)
+        result = shell.undo(done.run)
+        assert (result.exit_code, result.counts.changed, result.counts.held) == (0, 1, 1)
+        assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO
+        member = world.service_members(campaign)[now]
+        assert (member["last_name"], member["status"]) == (old, "Sent"), "taken back, and redone by no sync"
+        proven = shell.verify([campaign.id])
+        assert (proven.exit_code, proven.counts.held) == (0, 1)
+
+        shell.release_hold(campaign.id, now, reason="Salesforce is right")
+        shell.sync([campaign.id])
+        member = world.service_members(campaign)[now]
+        assert (member["last_name"], member["status"]) == ("Byron", "Attended")
+        assert shell.verify([campaign.id]).exit_code == 0

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 from sync.ids import CampaignId, EditionId
-from sync.model import Blocked, Campaign, CampaignType, Edition
+from sync.model import Blocked, Campaign, CampaignType, Edition, RunState
 from sync.store.warn import Known, warnings_of
 
 CAMPAIGN = Campaign(
@@ -56,3 +56,10 @@ def test_what_no_day_lifts_stays() -> None:
     edition = replace(EDITION, blocked_by=(*EDITION.blocked_by, untested))
     (left,) = said(date(2026, 12, 8), edition)
     assert "never sent to a test member" in left
+
+
+def test_what_a_run_said_ends_with_one_full_stop() -> None:
+    known = Known(started=True, synced=True, test_people=1, last_state=RunState.REFUSED, last_error="read-only.")
+    assert [each.text for each in warnings_of(CAMPAIGN, known, date(2026, 12, 8)) if each.code == "refused"] == [
+        "The last run was refused: read-only."
+    ]
