@@ -24,13 +24,15 @@ _UNCOUNTED_FIELDS = frozenset({"member", "member_id", "synced", "active", "hold"
 
 
 class Fact(Word):
-    """What is said of one person; a person may have several facts."""
+    """What is said of one person; a person may have several facts. A status that was rejected before and waits for a
+    side to change is *still rejected*: counted with the rejected ones, and no failure of this run."""
 
     ADDED = "added"
     REMOVED = "removed"
     CHANGED = "changed"
     CONFLICT = "conflict"
     REJECTED = "rejected"
+    STILL_REJECTED = "still rejected"
     HELD = "held"
     INVISIBLE = "invisible"
     ORPHAN = "orphan"

@@ -126,7 +126,7 @@ FAILURES: dict[str, Failure] = (
         (
             "UNKNOWN_STATUS",
             "no status of the campaign",
-            "add the status to the campaign, or give the member one of the campaign's own; then sync again",
+            "give the member one of the campaign's own, then sync; or add the status to the campaign, then retry",
         ),
         ("INVALID", "refused by Predictive", "correct the member in Salesforce, then sync again"),
     )

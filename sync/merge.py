@@ -17,7 +17,7 @@ from sync.activity import merge_activity
 from sync.draft import COUNTERS, Draft, Fact, MergeContext, Merged, Rejection
 from sync.holds import MEMBER, UNDO_HOLD, is_held, let_go
 from sync.mapping import Mapping
-from sync.model import BaseMember, OrgMember, RunKind, ServiceMember, Side
+from sync.model import BaseMember, OrgMember, RunKind, ServiceMember, Side, StatusState
 from sync.plan import Change, Scalar
 from sync.rules import Rule
 from sync.status import Direction, agreed_of_row, decide_status
@@ -314,7 +314,7 @@ def _reject(draft: Draft, side: Side, value: str | None) -> None:
             value=value,
             code="UNKNOWN_STATUS",
             message=f"{value!r} is not a member status of this campaign",
-            remedy="add the status to the campaign, or give the member one of the campaign's own; then sync again",
+            remedy="give the member one of the campaign's own, then sync again; or add it to the campaign, then retry",
         )
     )
 
@@ -327,7 +327,8 @@ def _status(
     agreed = agreed_of_row(base, org.member_id)
     decision = decide_status(org.status, service.status, agreed, context.labels, context.rules)
     if decision.waits:
-        draft.facts.add(Fact.HELD)
+        refused = agreed is not None and agreed.status_state is StatusState.REJECTED
+        draft.facts.add(Fact.STILL_REJECTED if refused else Fact.HELD)
         return
     to_service = decision.direction is Direction.TO_SERVICE
     to_org = decision.direction is Direction.TO_ORG

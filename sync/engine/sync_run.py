@@ -318,7 +318,11 @@ def _settle_campaigns(claims: Claims, applying: Applying, plan: Plan, error: Pre
             done.failed |= settle_rest(applying.live, campaign, plan.kind)
         plans = planned.get(campaign_id, PlanCounts())
         counts = done.counts(replace(plans, rejected=0))
-        claims.finish(campaign_id, Ended(_state(counts, done.error, error), counts, done.error))
+        state = _state(counts, done.error, error)
+        # What was refused before and waits is told as what it is, and makes no run partial that did all it could.
+        waits = applying.live.parts.store.members.rejected(campaign_id) - done.failed if plans.rejected else ()
+        counts = replace(counts, rejected=counts.rejected + len(waits))
+        claims.finish(campaign_id, Ended(state, counts, done.error))
     rest = applying.of("")
     if rest.salesforce_rows or rest.predictive_rows or rest.failed or plan.counts.test_members:
         claims.extra = claims.extra + PlanCounts(

@@ -72,7 +72,7 @@ class Tally:
             changed=facts[Fact.CHANGED],
             unchanged=max(0, scope - facts[Fact.ADDED] - facts[Fact.CHANGED]),
             conflicts=facts[Fact.CONFLICT],
-            rejected=facts[Fact.REJECTED],
+            rejected=facts[Fact.REJECTED] + facts[Fact.STILL_REJECTED],
             drifted=self.drifted,
             held=facts[Fact.HELD],
             invisible=facts[Fact.INVISIBLE],

@@ -395,6 +395,15 @@ class Members:
         with self._database.read() as conn:
             return tuple(map(base_of, conn.execute(statement)))
 
+    def rejected(self, campaign_id: CampaignId) -> set[PersonId]:
+        """Members whose status was rejected and waits for a side to change."""
+        base = base_member.c
+        statement = select(base.person_id).where(
+            base.campaign_id == campaign_id, base.status_state == StatusState.REJECTED.value
+        )
+        with self._database.read() as conn:
+            return {PersonId(person) for person in conn.execute(statement).scalars()}
+
     def invisible(self, campaign_id: CampaignId) -> tuple[PersonId, ...]:
         """Members whose record can no longer be seen."""
         with self._database.read() as conn:

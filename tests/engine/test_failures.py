@@ -58,7 +58,7 @@ def test_a_refused_row_is_isolated_and_the_board_says_why_until_it_is_mended(wor
         # It is put aside: the next hour writes the rest and does not ask the org again.
         shell.sync([campaign.id])
         again = shell.batch(RunKind.HOURLY)
-        assert (again.exit_code, again.counts.rejected, again.counts.held) == (0, 0, 1)
+        assert (again.exit_code, again.counts.rejected, again.counts.held) == (0, 1, 0)
         assert world.org_members(campaign)[campaign.members[1]]["PAM__Level__c"] == "Opened"
         assert [group.code for group in shell.error_board(campaign.id)] == ["FIELD_CUSTOM_VALIDATION_EXCEPTION"]
 
@@ -177,3 +177,17 @@ def test_a_parent_that_was_deleted_stops_its_own_rows_only(world: World) -> None
         assert world.org_members(there)[there.members[0]]["PAM__Level__c"] == "Opened"
         assert {group.kind for group in shell.error_board(gone.id)} == {"gone"}
         assert shell.error_board(there.id) == ()
+
+
+def test_a_status_of_no_label_is_written_as_its_remedy_says(world: World) -> None:
+    campaign = world.campaign(2)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.activity(campaign, campaign.leads[0], status="Bogus")
+        lost = shell.batch(RunKind.HOURLY)
+        (failed,) = lost.failed_rows
+        assert "add it to the campaign, then retry" in failed.remedy
+        label = {"CampaignId": campaign.id, "Label": "Bogus", "SortOrder": 30}
+        world.records({"op": "create", "object": "CampaignMemberStatus", "values": label})
+        assert shell.retry(lost.run).exit_code == 0
+        assert world.org_members(campaign)[campaign.members[0]]["Status"] == "Bogus"

@@ -153,8 +153,10 @@ def test_an_unknown_status_is_rejected_told_and_not_tried_again(world: World) ->
         assert (failed.field, failed.code, failed.state) == ("status", "UNKNOWN_STATUS", "rejected")
         assert "sync again" in failed.remedy
         second = shell.batch(RunKind.HOURLY)
-        assert (second.exit_code, second.counts.rejected, second.counts.held) == (0, 0, 1)
+        assert (second.exit_code, second.counts.rejected, second.counts.held) == (0, 1, 0)
         assert second.state is RunState.NOTHING_TO_DO
+        planned = shell.make_plan([campaign.id], kind=RunKind.HOURLY)
+        assert (planned.counts.rejected, planned.counts.held, planned.writes) == (1, 0, 0)
         checked = shell.verify([campaign.id])
         assert (checked.exit_code, checked.counts.rejected) == (0, 1)
         assert world.org_members(campaign)[campaign.members[0]]["Status"] == "Sent"

@@ -192,7 +192,8 @@ def test_an_added_member_with_an_unknown_status_comes_without_it() -> None:
 def test_a_stuck_status_waits_until_a_side_changes(state: StatusState) -> None:
     base = agreed(status_state=state, org_status="Bogus", service_status="Sent")
     waiting = merge(org_member(status="Bogus"), service_member(), base, context())
-    assert (waiting.rows, waiting.facts) == ((), {Fact.HELD})
+    told = {StatusState.HELD: Fact.HELD, StatusState.REJECTED: Fact.STILL_REJECTED}[state]
+    assert (waiting.rows, waiting.facts) == ((), {told})
     moved = merge(org_member(status="Responded"), service_member(), base, context())
     assert written(moved) == [(Side.PREDICTIVE, "status", "Responded")]
 
