@@ -8,6 +8,7 @@ character that no text field can hold, and a missing value is another text than 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping as AbcMapping
 from dataclasses import fields
 from hashlib import blake2b
 
@@ -55,8 +56,14 @@ def _join(parts: Iterable[object]) -> str:
     return _hash(_SEP.join(_text(None if part is None else str(part)) for part in parts))
 
 
-def header_digest(campaign: Campaign) -> str:
-    """Digest of the header as it is pushed to the service, status labels included; counts and stamps are left out."""
+def header_digest(campaign: Campaign, time_zone: str, status_on: AbcMapping[str, str]) -> str:
+    """Digest of the header as it is pushed to the service, status labels included; counts and stamps are left out.
+
+    Args:
+        campaign: the header.
+        time_zone: the org's, by which the service knows the campaign's days.
+        status_on: the labels that levels set, by configuration.
+    """
     parts: list[object] = [
         campaign.id,
         campaign.name,
@@ -69,6 +76,9 @@ def header_digest(campaign: Campaign) -> str:
     ]
     for label in sorted(campaign.labels, key=lambda each: (each.sort_order, each.label)):
         parts += [label.label, label.is_default, label.has_responded, label.sort_order]
+    parts.append(time_zone)
+    for item in sorted(status_on.items()):
+        parts += item
     return _join(parts)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from sync.budget import SERVICE_BATCH
-from sync.digest import header_digest, test_people_digest
+from sync.digest import test_people_digest
 from sync.draft import INBOUND
 from sync.engine.feed import read_whole
 from sync.engine.fixed_type import with_its_type
@@ -92,7 +92,7 @@ def write_header(applying: Applying, row: PlanRow) -> None:
         journal.record_outcome(live.lease, batch, [refused])
         raise
     with live.parts.store.transaction():
-        live.parts.store.campaigns.set_pushed(campaign.id, header_digest(campaign))
+        live.parts.store.campaigns.set_pushed(campaign.id, live.parts.header_digest(campaign))
         live.parts.store.facts.set(HEADER_PUSHED + campaign.id, str(row.after))
         journal.record_outcome(live.lease, batch, [JournalRow.of(row, "written")])
     applying.of(campaign.id).wrote(campaign.id, (row,), whole=True)

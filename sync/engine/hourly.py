@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sync.budget import Gear
-from sync.digest import header_digest
 from sync.engine.apply_service import Applying, write_header, write_members
 from sync.engine.claims import Claims, Ended, open_claims
 from sync.engine.confirm import confirm
@@ -220,11 +219,11 @@ def _safety_first(hour: Hour) -> None:
     applying = Applying(live, "", held, done=hour.first)
     for campaign_id, campaign in sorted(held.items()):
         record = parts.store.campaigns.get(campaign_id)
-        changed = record is not None and record.pushed_digest != header_digest(campaign)
+        changed = record is not None and record.pushed_digest != parts.header_digest(campaign)
         if changed and Rule.HEADER in parts.rules:
             known = live.parts.store.facts.get(HEADER_PUSHED + campaign.id)
             try:
-                write_header(applying, header_row(campaign, first=False, before=known))
+                write_header(applying, header_row(campaign, parts.time_zone, first=False, before=known))
             except RemoteRejected as error:
                 if hour.claims.single:
                     raise

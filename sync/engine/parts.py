@@ -13,10 +13,12 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from sync.clock import Clock
+from sync.digest import header_digest
 from sync.events import Event
 from sync.guard import GuardLimits
 from sync.mapping import Mapping
 from sync.merge import fields_off
+from sync.model import Campaign
 from sync.ports import Org, OrgIdentity, Service
 from sync.rules import EVERY_RULE, Rules
 from sync.settings import OrgSettings
@@ -112,6 +114,10 @@ class Parts:
     def time_zone(self) -> str:
         """The org's time zone, UTC until it is known."""
         return self.store.facts.get(TIME_ZONE) or "UTC"
+
+    def header_digest(self, campaign: Campaign) -> str:
+        """What the service is to know of a campaign's header, as a digest; compared with what it was last told."""
+        return header_digest(campaign, self.time_zone, self.settings.status_on)
 
     def today(self, at: datetime) -> date:
         """The org's date at *at*."""

@@ -12,7 +12,7 @@ from itertools import islice
 
 from sync.budget import cost, service_batches
 from sync.cheap import cheap
-from sync.digest import header_digest, mapping_digest, test_people_digest
+from sync.digest import mapping_digest, test_people_digest
 from sync.draft import INBOUND, MergeContext, Merged, member_label
 from sync.engine import content
 from sync.engine.fixed_type import type_verdict
@@ -426,19 +426,24 @@ def members_touched(live: LiveRun, campaign_id: CampaignId) -> bool:
 def _header_row(live: LiveRun, campaign: Campaign, tally: Tally, draw: Draw) -> Iterator[PlanRow]:
     record = live.parts.store.campaigns.get(campaign.id)
     pushed = record.pushed_digest if record is not None else None
-    if pushed == header_digest(campaign) or Rule.HEADER not in live.parts.rules:
+    if pushed == live.parts.header_digest(campaign) or Rule.HEADER not in live.parts.rules:
         return
     draw.single_calls += 1
-    row = header_row(campaign, first=pushed is None, before=live.parts.store.facts.get(HEADER_PUSHED + campaign.id))
+    before = live.parts.store.facts.get(HEADER_PUSHED + campaign.id)
+    row = header_row(campaign, live.parts.time_zone, first=pushed is None, before=before)
     tally.row(row)
     yield row
 
 
-def header_row(campaign: Campaign, *, first: bool, before: str | None) -> PlanRow:
-    """The push of a campaign's header with its status labels; *before*: the one that the service has, in words."""
+def header_row(campaign: Campaign, time_zone: str, *, first: bool, before: str | None) -> PlanRow:
+    """The push of a campaign's header with its status labels and the org's time zone, by which the service knows its
+    days; *before*: the one that the service has, in words."""
     dates = f"{campaign.start_date or '…'} to {campaign.end_date or '…'}"
     kind = campaign.type.value if campaign.type else campaign.type_label
     active = "active" if campaign.is_active else "inactive"
+    labels = plural(len(campaign.labels), "status", "statuses")
+    after = f"{campaign.name}, {kind}, {active}, {dates} ({time_zone}), {labels}"
+    changed = "its statuses, or what levels set, have changed" if after == before else "changed in Salesforce"
     return PlanRow(
         seq=0,
         side=Side.PREDICTIVE,
@@ -449,8 +454,8 @@ def header_row(campaign: Campaign, *, first: bool, before: str | None) -> PlanRo
         change=Change.HEADER,
         field="header",
         before=before,
-        after=f"{campaign.name}, {kind}, {active}, {dates}, {plural(len(campaign.labels), 'status', 'statuses')}",
-        reason="the campaign is new to Predictive" if first else "changed in Salesforce",
+        after=after,
+        reason="the campaign is new to Predictive" if first else changed,
         rule="salesforce-owns",
     )
 

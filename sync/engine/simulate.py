@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sync.digest import header_digest
 from sync.engine.claims import Claims, Ended, open_claims
 from sync.engine.feed import read_service
 from sync.engine.foresee import ESTIMATE
@@ -96,7 +95,7 @@ def _safety_first(hour: Hour) -> None:
     held = {key: header for key, header in hour.headers.items() if key in hour.claims.held}
     for campaign_id, campaign in held.items():
         record = records.get(campaign_id)
-        if record is not None and record.pushed_digest != header_digest(campaign):
+        if record is not None and record.pushed_digest != live.parts.header_digest(campaign):
             hour.claims.extra += PlanCounts(predictive_rows=1)
     rows, _ = opt_out_rows(live.parts, held)
     people = {row.subject_id for here in rows.values() for row in here}

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from sync.digest import header_digest
 from sync.ids import CampaignId
 from sync.model import RunKind, RunState
 from tests.engine.world import Campaign, World
@@ -89,6 +90,27 @@ def test_header_and_status_changes_are_seen_without_any_member_changed(world: Wo
         assert shell.sync([campaign.id]).state is RunState.DONE
         statuses = world.service("GET", f"/v1/campaigns/{campaign.id}")["statuses"]
         assert "Spoke" in [one["label"] for one in statuses]
+        assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO
+
+
+def test_the_orgs_new_time_zone_and_what_levels_set_reach_the_service_with_the_next_run(world: World) -> None:
+    campaign = world.campaign(2)
+    (org,) = world.query("SELECT TimeZoneSidKey FROM Organization")
+    place = f"/v1/campaigns/{campaign.id}"
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        shell.sync([campaign.id])
+        # As it was left when the org had another zone.
+        world.service("PUT", place, world.service("GET", place) | {"time_zone": "Asia/Tokyo"})
+        then = header_digest(shell.resolve(campaign.id), "Asia/Tokyo", {})
+        shell.store.campaigns.set_pushed(CampaignId(campaign.id), then)
+        done = shell.sync([campaign.id])
+        assert (done.state, done.calls.salesforce) == (RunState.DONE, 1)
+        assert world.service("GET", place)["time_zone"] == org["TimeZoneSidKey"]
+        assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO
+    with world.shell(status_on={"opened": "Attended"}) as shell:
+        assert shell.batch(RunKind.HOURLY).counts.predictive_rows == 1
+        assert world.service("GET", place)["status_on"]["opened"] == "Attended"
         assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO
 
 

@@ -29,7 +29,7 @@ from sync.events import (
 )
 from sync.ids import CampaignId, RunId
 from sync.mapping import Mapping
-from sync.model import Calls, PersonKind, RunKind, RunState, Side
+from sync.model import Calls, Campaign, PersonKind, RunKind, RunState, Side
 from sync.plan import Change, GuardVerdict, PlanCounts, PlanRow, Subject
 from tests.store.made import AT, campaign, edition, org, plan, service
 
@@ -156,10 +156,16 @@ def test_two_different_rows_never_share_a_digest(one: tuple[str | None, ...], ot
 
 def test_other_digests_follow_their_values() -> None:
     header = campaign(1)
-    assert digest.header_digest(replace(header, stamp=AT, number_of_leads=9)) == digest.header_digest(header)
-    assert digest.header_digest(replace(header, labels=header.labels[::-1])) == digest.header_digest(header)
-    assert digest.header_digest(replace(header, end_date=date(2030, 1, 1))) != digest.header_digest(header)
-    assert digest.header_digest(replace(header, labels=header.labels[:1])) != digest.header_digest(header)
+
+    def told(it: Campaign, zone: str = "UTC", **status_on: str) -> str:
+        return digest.header_digest(it, zone, status_on)
+
+    assert told(header, "Europe/Berlin") != told(header)
+    assert told(header, sent="Sent") != told(header)
+    assert told(replace(header, stamp=AT, number_of_leads=9)) == told(header)
+    assert told(replace(header, labels=header.labels[::-1])) == told(header)
+    assert told(replace(header, end_date=date(2030, 1, 1))) != told(header)
+    assert told(replace(header, labels=header.labels[:1])) != told(header)
     assert digest.edition_digest(edition(1)) != digest.edition_digest(edition(1, subject=None))
     assert digest.edition_digest(edition(1)) == digest.edition_digest(edition(1, tested_at=AT, version=9))
     assert digest.mapping_digest(Mapping()) != digest.mapping_digest(Mapping(member_level=""))
