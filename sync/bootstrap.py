@@ -35,7 +35,7 @@ from sync.errors import QuotaExhausted, RemoteRejected, UsageError
 from sync.events import Event
 from sync.http.calls import made_for
 from sync.http.transport import Transport
-from sync.ids import CampaignId, PersonId
+from sync.ids import CampaignId, PersonId, looks_like_id, to18
 from sync.model import Campaign, Edition, RunKind
 from sync.plan import Plan
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
@@ -229,6 +229,11 @@ class Shell(Mending):
             raise self._unknown(text)
         return found
 
+    def _called(self, texts: Sequence[str]) -> dict[CampaignId, str]:
+        """Campaigns that *texts* name by their name, with that name: the state may know it of old."""
+        found = ((text, self.resolve(text).id) for text in texts)
+        return {key: text for text, key in found if not (looks_like_id(text) and to18(text) == key)}
+
     def load_campaigns(self) -> tuple[CampaignView, ...]:
         """Read all campaigns: one Salesforce call and the service's list. Raises Locked when another org answers."""
         parts = self.parts()
@@ -287,15 +292,16 @@ class Shell(Mending):
         return {campaign.id: campaign.name for campaign in found}
 
     def new_edition(self, campaign_id: str, *, cancel: Cancel | None = None) -> RunResult:
-        """The initial sync; see ``sync.engine.initial``."""
+        """The initial sync of a campaign given by id or exact name; see ``sync.engine.initial``."""
         ((key, name),) = self._named((campaign_id,)).items()
-        return new_edition(self.parts(), key, name, Choice(cancel=cancel))
+        return new_edition(self.parts(), key, name, Choice(cancel=cancel, called=self._called((campaign_id,))))
 
     def make_plan(
         self, campaign_ids: Sequence[str], *, kind: RunKind = RunKind.MANUAL, cancel: Cancel | None = None
     ) -> Plan:
-        """Read both sides and keep a plan; nothing is written."""
-        return plan_campaigns(self.parts(), self._named(campaign_ids), kind, Choice(cancel=cancel))
+        """Read both sides and keep a plan of campaigns given by id or exact name; nothing is written."""
+        named = self._named(campaign_ids)
+        return plan_campaigns(self.parts(), named, kind, Choice(cancel=cancel, called=self._called(campaign_ids)))
 
     def apply(
         self,
@@ -327,9 +333,11 @@ class Shell(Mending):
         confirm_name: str | None = None,
         cancel: Cancel | None = None,
     ) -> RunResult:
-        """The manual sync of these campaigns."""
-        choice = Choice(without_deletes, dict(allow or {}), reason, confirm_name, cancel)
-        return sync_campaigns(self.parts(), self._named(campaign_ids), choice)
+        """The manual sync of these campaigns, given by id or exact name."""
+        named = self._named(campaign_ids)
+        called = self._called(campaign_ids)
+        choice = Choice(without_deletes, dict(allow or {}), reason, confirm_name, cancel, called)
+        return sync_campaigns(self.parts(), named, choice)
 
     def refresh(self, campaign_ids: Sequence[str], *, cancel: Cancel | None = None) -> RunResult:
         """Level and reason, now."""

@@ -85,10 +85,12 @@ class PollScope:
     Attributes:
         campaigns: these campaigns; None for all with auto-sync on (closed ones give their header, never members).
         since: members whose own, lead's or contact's stamp is at or after it; None for all members.
+        names: headers of campaigns with these names come, too, whether or not they are among *campaigns*.
     """
 
     campaigns: tuple[CampaignId, ...] | None
     since: datetime | None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

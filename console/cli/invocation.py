@@ -138,10 +138,13 @@ class Invocation:
         Raises:
             UnknownCampaign, AmbiguousCampaign: with nearest names, or the ids to choose from.
         """
-        given = self.options.campaign
-        named = [given] if isinstance(given, str) else list(given or ())
-        found = {campaign.id: campaign for campaign in map(self.shell().resolve, named)}
+        found = {campaign.id: campaign for campaign in map(self.shell().resolve, self.named())}
         return tuple(found.values())
+
+    def named(self) -> tuple[str, ...]:
+        """The campaigns as they were typed: a run that gets a name asks the org whether it is one campaign's alone."""
+        given = self.options.campaign
+        return (given,) if isinstance(given, str) else tuple(given or ())
 
     def spent(self) -> Calls:
         """All requests that the command has made so far; none when it never reached the engine."""

@@ -50,9 +50,8 @@ _GROUPS: dict[Change, tuple[str, str, str]] = {
 def plan(invocation: Invocation) -> int:
     """Make a plan and show it; nothing is written to either side."""
     shell, options = invocation.shell(), invocation.options
-    ids = tuple(campaign.id for campaign in invocation.campaigns())
     began = invocation.clock.monotonic()
-    made = shell.make_plan(ids, kind=RunKind(options.kind or "manual"))
+    made = shell.make_plan(invocation.named(), kind=RunKind(options.kind or "manual"))
     seconds = invocation.clock.monotonic() - began
     left = _chosen(invocation, made)
     try:

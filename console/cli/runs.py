@@ -97,7 +97,7 @@ def new_edition(invocation: Invocation) -> int:
         "Start it?",
     )
     with invocation.stopping() as stop:
-        result = shell.new_edition(campaign.id, cancel=stop.cancel)
+        result = shell.new_edition(invocation.named()[0], cancel=stop.cancel)
     return finish(invocation, result)
 
 
@@ -109,10 +109,10 @@ def sync(invocation: Invocation) -> int:
     if invocation.options.queue:
         return leave(invocation, RunKind.MANUAL, ids, {**passes, "confirm_name": invocation.options.confirm})
     if invocation.interactive and not invocation.options.yes:
-        plan = shell.make_plan(ids, kind=RunKind.MANUAL)
+        plan = shell.make_plan(invocation.named(), kind=RunKind.MANUAL)
         return ask_and_apply(invocation, plan, passes, without_deletes=False) or refused_code(plan)
     with invocation.stopping() as stop:
-        result = shell.sync(ids, confirm_name=invocation.options.confirm, cancel=stop.cancel, **passes)
+        result = shell.sync(invocation.named(), confirm_name=invocation.options.confirm, cancel=stop.cancel, **passes)
     return finish(invocation, result)
 
 

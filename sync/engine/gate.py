@@ -25,6 +25,7 @@ class Choice:
         allow: raised limits by rule, with the reason why.
         confirm_name: the campaign's name, typed; passes the guard of deletes for that campaign.
         cancel: tells the run to stop.
+        called: campaigns that were named by their name, with that name; the org is asked whether it is one's alone.
     """
 
     without_deletes: bool = False
@@ -32,6 +33,7 @@ class Choice:
     reason: str = ""
     confirm_name: str | None = None
     cancel: Cancel | None = None
+    called: Mapping[CampaignId, str] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raises UsageError for an unknown rule, or an allowance without a reason."""

@@ -6,7 +6,7 @@ from the org's clock.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from sync.draft import COUNTERS
 from sync.engine.live import LiveRun, overlap
 from sync.engine.lockout import check_org
 from sync.engine.presence import settle_absence
+from sync.errors import AmbiguousCampaign, UnknownCampaign
 from sync.events import Phase
 from sync.ids import CampaignId
 from sync.model import BaseMember, Campaign, OrgMember, TestPerson
@@ -75,14 +76,51 @@ def _since(live: LiveRun, mark: datetime) -> datetime:
     return overlap(mark) if Rule.OVERLAP in live.parts.rules else mark
 
 
-def read_campaigns(live: LiveRun, campaign_ids: Collection[CampaignId]) -> Reading:
-    """Read and land named campaigns."""
+def read_campaigns(
+    live: LiveRun,
+    campaign_ids: Collection[CampaignId],
+    *,
+    called: Mapping[CampaignId, str] = {},
+) -> Reading:
+    """Read and land named campaigns.
+
+    Args:
+        live: the run.
+        campaign_ids: the campaigns.
+        called: those of them that a person named by their name, with that name.
+
+    Raises:
+        UnknownCampaign, AmbiguousCampaign: such a name is not, or not only, the campaign's.
+    """
     reading = Reading()
+    names = tuple(sorted(set(called.values())))
     with live.phase(Phase.READ_SALESFORCE) as done:
         for scope in scopes_of(live, campaign_ids):
-            done[0] += poll(live, scope, reading, wanted=frozenset(scope.campaigns or ()))
+            asked = replace(scope, names=() if reading.polls else names)
+            done[0] += poll(live, asked, reading, wanted=frozenset(scope.campaigns or ()))
+            check_names(reading, {key: name for key, name in called.items() if key in (scope.campaigns or ())})
         check_absence(live, reading)
     return reading
+
+
+def check_names(reading: Reading, called: Mapping[CampaignId, str]) -> None:
+    """Raises UnknownCampaign or AmbiguousCampaign when a name means another campaign by now, or several."""
+    for campaign_id, name in called.items():
+        here = reading.headers.get(campaign_id)
+        found = sorted(each.id for each in reading.headers.values() if each.name == name and not each.is_deleted)
+        if here is None or found == [campaign_id]:
+            continue
+        if campaign_id in found:
+            raise AmbiguousCampaign(
+                f"{plural(len(found), 'campaign is', 'campaigns are')} called {name!r}",
+                left_undone="nothing was written",
+                remedy=f"give the id: {', '.join(found)}",
+            )
+        raise UnknownCampaign(
+            f"{name!r} was the name of {campaign_id}, which is called {here.name!r} now",
+            left_undone="nothing was written",
+            remedy=f"give the id: {', '.join((campaign_id, *found))}",
+        )
 
 
 def read_auto_sync(live: LiveRun, started: Collection[CampaignId]) -> Reading:

@@ -143,10 +143,11 @@ def read_both(live: LiveRun, campaign_ids: Collection[CampaignId], choice: Choic
 
     Raises:
         Refused: the governor stopped everything but opt-outs; not even the poll was made.
+        UnknownCampaign, AmbiguousCampaign: a campaign that was named by its name is not the only one of it.
     """
     check_governor(live, choice)
     reconcile(live)
-    reading = read_campaigns(live, campaign_ids)
+    reading = read_campaigns(live, campaign_ids, called=choice.called)
     read_service(live, campaign_ids)
     confirm(live, reading.landed & set(campaign_ids))
     return reading

@@ -20,7 +20,7 @@ from sync.salesforce.composite import Answers, Part, SubReply
 from sync.salesforce.decode import Page, id18
 from sync.salesforce.errors import TIMED_OUT
 from sync.salesforce.reader import Chain
-from sync.salesforce.soql import MOST_IDS, PAGE, Select, among
+from sync.salesforce.soql import MOST_IDS, PAGE, Select, among, either, named
 
 if TYPE_CHECKING:
     from sync.salesforce.client import SalesforceOrg
@@ -69,15 +69,28 @@ class Poller:
         ids = [CampaignId(to18(one)) for one in scope.campaigns]
         starts = range(0, max(1, len(ids)), MOST_CAMPAIGNS)
         polls = [
-            self._one_poll(ids[start : start + MOST_CAMPAIGNS], scope.since, with_test_people=start == 0)
+            self._one_poll(
+                ids[start : start + MOST_CAMPAIGNS],
+                scope.since,
+                with_test_people=start == 0,
+                names=scope.names if start == 0 else (),
+            )
             for start in starts
         ]
         return polls[0] if len(polls) == 1 else _together(polls)
 
     def _one_poll(
-        self, campaigns: Sequence[CampaignId] | None, since: datetime | None, *, with_test_people: bool
+        self,
+        campaigns: Sequence[CampaignId] | None,
+        since: datetime | None,
+        *,
+        with_test_people: bool,
+        names: Sequence[str] = (),
     ) -> Poll:
-        return self._patient(since, lambda: self._attempt(campaigns, since, with_test_people=with_test_people))
+        def ask() -> Poll:
+            return self._attempt(campaigns, since, with_test_people=with_test_people, names=names)
+
+        return self._patient(since, ask)
 
     def _patient(self, since: datetime | None, ask: Callable[[], _T]) -> _T:
         """What *ask* gives; asked by source where the org is too slow for one statement over three stamps."""
@@ -92,7 +105,12 @@ class Poller:
             return ask()
 
     def _attempt(
-        self, campaigns: Sequence[CampaignId] | None, since: datetime | None, *, with_test_people: bool
+        self,
+        campaigns: Sequence[CampaignId] | None,
+        since: datetime | None,
+        *,
+        with_test_people: bool,
+        names: Sequence[str],
     ) -> Poll:
         org, queries = self._org, self._org.queries
         of_campaigns = queries.in_scope(campaigns)
@@ -101,7 +119,8 @@ class Poller:
             members = queries.members_by_source(of_members, since)
         else:
             members = (queries.members(of_members, since),)
-        counts, statuses = queries.counts(*of_members), queries.statuses(of_campaigns)
+        of_headers = either(of_campaigns, named("Campaign.Name", names)) if names else of_campaigns
+        counts, statuses = queries.counts(*of_members), queries.statuses(of_headers)
         parts = [org.composite.query(f"m{i}", _ordered(select)) for i, select in enumerate(members)]
         parts += [org.composite.query("status", _ordered(statuses)), org.composite.query("count", counts)]
         test_objects = queries.test_objects if with_test_people else ()

@@ -85,6 +85,11 @@ def among(field: str, ids: Iterable[str]) -> str:
     return f"{field} IN ({quoted})"
 
 
+def named(field: str, names: Iterable[str]) -> str:
+    """``field IN (…)`` over texts; the org compares without regard to case."""
+    return f"{field} IN ({','.join(map(text, names))})"
+
+
 def either(*conditions: str) -> str:
     """At least one of the conditions."""
     return "(" + " OR ".join(conditions) + ")"

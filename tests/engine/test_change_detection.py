@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from sync.digest import header_digest
+from sync.errors import UsageError
 from sync.ids import CampaignId
 from sync.model import RunKind, RunState
 from tests.engine.world import Campaign, World
@@ -91,6 +93,42 @@ def test_header_and_status_changes_are_seen_without_any_member_changed(world: Wo
         statuses = world.service("GET", f"/v1/campaigns/{campaign.id}")["statuses"]
         assert "Spoke" in [one["label"] for one in statuses]
         assert shell.sync([campaign.id]).state is RunState.NOTHING_TO_DO
+
+
+@pytest.mark.parametrize("name", ["It's {} \\ 100 %", "Ζητήματα {}"])
+def test_a_name_that_a_newer_campaign_has_too_is_found_out_by_the_poll_that_is_made_anyway(
+    world: World, name: str
+) -> None:
+    campaign, newer = world.campaign(2), world.campaign(1)
+    name = name.format(campaign.name)
+    world.update("Campaign", campaign.id, Name=name)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.update("Lead", campaign.leads[0], LastName="Byron")
+        world.update("Campaign", newer.id, Name=name)
+        shell.store.campaigns.land([replace(shell.resolve(newer.id), name="As it was")])
+        for run in (shell.sync, lambda ids: shell.new_edition(ids[0])):
+            assert shell.resolve(name).id == campaign.id, "all that the state knows"
+            refused = run([name])
+            assert (refused.exit_code, refused.calls.salesforce) == (2, 1)
+            assert campaign.id in (refused.error or "")
+            assert newer.id in (refused.error or "")
+            shell.store.campaigns.land([replace(shell.resolve(newer.id), name="As it was")])
+        assert world.service_members(campaign)[campaign.leads[0]]["last_name"] != "Byron"
+        # Without its name, the campaign is meant.
+        done = shell.sync([campaign.id])
+        assert (done.exit_code, done.calls.salesforce) == (0, 1)
+        assert world.service_members(campaign)[campaign.leads[0]]["last_name"] == "Byron"
+
+
+def test_a_name_that_a_campaign_has_no_more_is_told_with_its_new_one(world: World) -> None:
+    campaign = world.campaign(2)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.update("Campaign", campaign.id, Name=f"{campaign.name} again")
+        with pytest.raises(UsageError, match=f"called '{campaign.name} again' now"):
+            shell.make_plan([campaign.name])
+        assert shell.sync([f"{campaign.name} again"]).exit_code == 0
 
 
 def test_the_orgs_new_time_zone_and_what_levels_set_reach_the_service_with_the_next_run(world: World) -> None:
