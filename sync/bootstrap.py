@@ -7,7 +7,7 @@ secrets only when something needs them.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -245,8 +245,14 @@ class Shell(Mending):
             parts.note_org_time(org_time)
             stats = parts.service.list_campaigns()
         self.store.campaigns.land(campaigns, counts=counts)
+        self.store.campaigns.land(self._gone({campaign.id for campaign in campaigns}))
         self.store.campaigns.land_stats(stats)
         return self.overview()
+
+    def _gone(self, listed: Collection[CampaignId]) -> list[Campaign]:
+        """Campaigns that the org does not list any more, deleted or not shared, which is the same for us."""
+        known = (record.campaign for record in self.store.campaigns.all())
+        return [replace(each, is_deleted=True) for each in known if each.id not in listed and not each.is_deleted]
 
     def load_members(self, campaign_id: str) -> int:
         """Read one campaign's members, editions and statistics of both sides afresh, for display; how many members.

@@ -308,6 +308,8 @@ class StoreReads:
             if record is not None:
                 return record.campaign
         named = self.store.campaigns.named(text)
+        # One that is gone keeps its name from nobody.
+        named = tuple(each for each in named if not each.is_deleted) or named
         if len(named) > 1:
             raise AmbiguousCampaign(
                 f"{plural(len(named), 'campaign is', 'campaigns are')} called {text!r}",

@@ -83,7 +83,12 @@ def tonight(store: Store, settings: OrgSettings, today: date) -> int:
 def _in_the_night(record: CampaignRecord, settings: OrgSettings, today: date) -> bool:
     closed = record.campaign.state(today) is CampaignState.CLOSED
     going = record.started and not record.paused and not record.locked
-    return record.campaign.auto_sync and going and (not closed or settings.nightly_closed)
+    return (
+        record.campaign.auto_sync
+        and not record.campaign.is_deleted
+        and going
+        and (not closed or settings.nightly_closed)
+    )
 
 
 def spending(store: Store, settings: OrgSettings, today: date, window: int = 24) -> Spending:
@@ -120,7 +125,7 @@ def _closed(store: Store, settings: OrgSettings, today: date) -> Iterator[Waste]
     known = store.members.count_known()
     for record in store.campaigns.all():
         campaign = record.campaign
-        if not campaign.auto_sync or campaign.state(today) is not CampaignState.CLOSED:
+        if not campaign.auto_sync or campaign.is_deleted or campaign.state(today) is not CampaignState.CLOSED:
             continue
         members = max(known.get(campaign.id, 0), campaign.number_of_leads + campaign.number_of_contacts)
         calls = 1 + read_calls(members)

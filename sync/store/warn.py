@@ -47,6 +47,8 @@ def warnings_of(
     """Warnings, the gravest first. *editions* are looked at where they are at hand."""
     state = campaign.state(today)
     out = [*_stopped(known), *_rows(known)]
+    if campaign.is_deleted:
+        out.append(Warned("gone", "Salesforce does not show it any more: deleted, or not shared with the sync user."))
     if state is CampaignState.CLOSED and campaign.auto_sync and not campaign.is_deleted:
         out.append(Warned("closed-auto-sync", "Closed, but auto-sync is still on. Clear auto-sync."))
     if state is not CampaignState.CLOSED:

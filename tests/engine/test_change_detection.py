@@ -10,7 +10,7 @@ import pytest
 from sync.digest import header_digest
 from sync.errors import UsageError
 from sync.ids import CampaignId
-from sync.model import RunKind, RunState
+from sync.model import CampaignState, RunKind, RunState
 from tests.engine.world import Campaign, World
 
 
@@ -129,6 +129,26 @@ def test_a_name_that_a_campaign_has_no_more_is_told_with_its_new_one(world: Worl
         with pytest.raises(UsageError, match=f"called '{campaign.name} again' now"):
             shell.make_plan([campaign.name])
         assert shell.sync([f"{campaign.name} again"]).exit_code == 0
+
+
+def test_a_campaign_that_is_gone_is_said_to_be_and_keeps_its_name_from_nobody(world: World) -> None:
+    gone, newer = world.campaign(2), world.campaign(1)
+    with world.shell() as shell:
+        shell.new_edition(gone.id)
+        world.delete("Campaign", gone.id)
+        world.update("Campaign", newer.id, Name=gone.name)
+        shown = {view.campaign.id: view for view in shell.load_campaigns()}
+        assert shown[CampaignId(gone.id)].state == CampaignState.CLOSED.value
+        assert [warned.code for warned in shown[CampaignId(gone.id)].warnings] == ["gone"]
+        assert "gone" not in [warned.code for warned in shown[CampaignId(newer.id)].warnings]
+        assert shell.resolve(gone.name).id == newer.id
+        assert gone.id not in [waste.campaign_id for waste in shell.spending().waste]
+        # It comes back as it was.
+        world.update("Campaign", newer.id, Name=newer.name)
+        restore(world, gone)
+        shown = {view.campaign.id: view for view in shell.load_campaigns()}
+        assert shown[CampaignId(gone.id)].state == CampaignState.ACTIVE.value
+        assert shell.sync([gone.id]).exit_code == 0
 
 
 def test_the_orgs_new_time_zone_and_what_levels_set_reach_the_service_with_the_next_run(world: World) -> None:
