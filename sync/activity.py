@@ -80,9 +80,10 @@ def _differs(org: OrgMember, service: ServiceMember, name: str) -> bool:
 
 def _backwards(draft: Draft, field: str, service: object, org: object) -> None:
     draft.facts.add(Fact.HELD)
+    there = "nothing" if service is None else f"only {service!r}"
     draft.notes.append(
-        f"{draft.label}: {field} is {org!r} in Salesforce and only {service!r} in Predictive; "
-        "such a value never goes back, so nothing was written"
+        f"{draft.label}: {field} is {org!r} in Salesforce and {there} in Predictive; such a "
+        "value never goes back, so nothing was written"
     )
 
 

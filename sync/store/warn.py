@@ -73,21 +73,30 @@ def _stopped(known: Known) -> list[Warned]:
 def _rows(known: Known) -> list[Warned]:
     out = []
     if known.rejected:
-        out.append(Warned("rejected", f"{_members(known.rejected)} with a rejected status. See the run's failed rows."))
+        out.append(
+            Warned(
+                "rejected",
+                f"{plural(known.rejected, 'member has', 'members have')} a rejected status. See the run's failed rows.",
+            )
+        )
     if known.last_drifted:
         rows = plural(known.last_drifted, "row")
         out.append(
             Warned("drifted", f"{rows} moved while the last run wrote: left as they were. The next run decides anew.")
         )
     if known.held:
-        out.append(
-            Warned("held", f"{_members(known.held)} with held values. Agree in the org, or predictive runs release.")
-        )
+        who = plural(known.held, "member has", "members have")
+        out.append(Warned("held", f"{who} held values. Agree in the org, or predictive runs release."))
     if known.accounts:
         what = plural(known.accounts, "account is a member", "accounts are members")
         out.append(Warned("accounts", f"{what}: no e-mail address, so not synced. Add their contacts instead."))
     if known.invisible:
-        out.append(Warned("invisible", f"{_members(known.invisible)} not visible to the sync user. Check sharing."))
+        out.append(
+            Warned(
+                "invisible",
+                f"{plural(known.invisible, 'member is', 'members are')} not visible to the sync user. Check sharing.",
+            )
+        )
     return out
 
 
@@ -127,7 +136,3 @@ def _blocks(campaign: Campaign, edition: Edition, today: date) -> list[Blocked]:
 
 def _said(error: str | None) -> str:
     return (error or "see its journal").rstrip(".")
-
-
-def _members(count: int) -> str:
-    return plural(count, "member is", "members are")

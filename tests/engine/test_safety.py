@@ -202,6 +202,16 @@ def test_the_campaigns_name_confirms_removals(world: World) -> None:
         assert shell.sync([campaign.id], confirm_name=campaign.name).counts.removed == 11
 
 
+def test_what_several_guards_say_are_sentences_of_their_own(world: World) -> None:
+    campaign = world.campaign(12)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        world.delete("CampaignMember", *campaign.members)
+        result = shell.sync([campaign.id])
+    assert result.exit_code == 5
+    assert f"(--confirm NAME). {campaign.name}: Salesforce has no members" in (result.error or "")
+
+
 def test_an_emptied_campaign_is_refused(world: World) -> None:
     campaign = world.campaign(10)
     with world.shell() as shell:

@@ -189,6 +189,8 @@ def test_an_undone_hour_gives_back_levels_and_statuses_until_something_new_happe
         assert (result.exit_code, result.state) == (0, RunState.DONE)
         row = world.org_members(campaign)[member]
         assert (row["Status"], row["PAM__Level__c"], row["PAM__Opens__c"]) == ("Sent", None, 0)
+        assert shell.verify([campaign.id]).exit_code == 0
+        assert any("level: nothing in Salesforce, Opened in Predictive" in each.text for each in world.told(Noted))
         quiet = shell.batch(RunKind.HOURLY)
         assert quiet.counts.changed == 0
         assert world.org_members(campaign)[member]["Status"] == "Sent"

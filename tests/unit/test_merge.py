@@ -313,6 +313,7 @@ def test_what_would_run_backwards_or_turn_to_nothing_is_noted_and_not_written(
     assert merged.rows == ()
     assert merged.facts == {Fact.HELD}
     assert "never goes back" in merged.notes[0]
+    assert "None" not in merged.notes[0]
 
 
 def test_a_reason_that_both_agreed_on_may_be_cleared() -> None:

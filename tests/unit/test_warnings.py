@@ -58,6 +58,16 @@ def test_what_no_day_lifts_stays() -> None:
     assert "never sent to a test member" in left
 
 
+def test_who_waits_is_told_in_whole_sentences() -> None:
+    known = Known(started=True, synced=True, test_people=1, rejected=1, held=2, invisible=1, accounts=1)
+    assert [each.text for each in warnings_of(CAMPAIGN, known, date(2026, 12, 8))] == [
+        "1 member has a rejected status. See the run's failed rows.",
+        "2 members have held values. Agree in the org, or predictive runs release.",
+        "1 account is a member: no e-mail address, so not synced. Add their contacts instead.",
+        "1 member is not visible to the sync user. Check sharing.",
+    ]
+
+
 def test_what_a_run_said_ends_with_one_full_stop() -> None:
     known = Known(started=True, synced=True, test_people=1, last_state=RunState.REFUSED, last_error="read-only.")
     assert [each.text for each in warnings_of(CAMPAIGN, known, date(2026, 12, 8)) if each.code == "refused"] == [
