@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -27,6 +28,8 @@ _REMEDIES = {
     "content_error": "correct its merge fields: predictive edition CAMPAIGN EDITION --html FILE",
     "no_test_members": "mark a lead or contact as test member in Salesforce, then predictive sync CAMPAIGN",
 }
+_OPTIONS = {"days_delay": "--delay", "subject": "--subject", "html": "--html"}
+_BOUND = re.compile(r"Expected `\w+`(?P<length> of length)? <= (?P<most>\d+) \(/(?P<field>\w+)\)")
 
 
 def edition(invocation: Invocation) -> int:
@@ -79,11 +82,21 @@ def _unfit(error: RemoteRejected) -> PredictiveError:
     """What the service said of a value that it does not take, or of an edition that is not ready, with what to do."""
     what = error.what.partition("refused a request: ")[2] or error.what
     if error.code == "invalid":
-        return UsageError(what, left_undone="nothing was changed or sent", remedy="see predictive edition --help")
+        return UsageError(
+            _too_much(what), left_undone="nothing was changed or sent", remedy="see predictive edition --help"
+        )
     remedy = _REMEDIES.get(error.code)
     if remedy is None:
         return error
     return Refused(what, rule=error.code, left_undone="nothing was changed or sent", remedy=remedy)
+
+
+def _too_much(what: str) -> str:
+    """A bound that the service names by its field and type, by the option and in words; anything else as it is."""
+    found = _BOUND.fullmatch(what)
+    if found is None or found["field"] not in _OPTIONS:
+        return what
+    return f"{_OPTIONS[found['field']]} takes at most {found['most']}{' characters' if found['length'] else ''}"
 
 
 def load(shell: Shell, campaign_id: CampaignId) -> tuple[Edition, ...]:

@@ -236,12 +236,13 @@ def test_a_row_that_moved_since_is_left_and_said(box: Box, first: Row, tmp_path:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("edition", "1", "--delay", "99999"), 2, "see predictive edition --help"),
+        (("edition", "1", "--delay", "99999"), 2, "--delay takes at most 3650. "),
+        (("edition", "1", "--subject", "S" * 2000), 2, "--subject takes at most "),
         (("edition", "1", "--from", "2027-01-01"), 2, "have the campaign's dates (/start_date)."),
         (("edition", "1", "--active", "on"), 5, "--subject TEXT --html FILE"),
         (("test-send", "2"), 5, "--subject TEXT --html FILE"),
     ],
-    ids=["delay", "dates", "active", "test-send"],
+    ids=["delay", "subject", "dates", "active", "test-send"],
 )
 def test_what_an_edition_does_not_take_is_said_with_a_remedy(
     box: Box, first: Row, words: tuple[str, ...], code: int, said: str
