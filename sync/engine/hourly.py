@@ -143,7 +143,11 @@ def _mail_and_write(hour: Hour, choice: Choice) -> None:
 
 def _left_off(hour: Hour, error: Refused) -> HalfDone:
     """A refusal after mails were released or Predictive was written: what was done stands, and the run says so."""
-    mails = f"{hour.sent:,} of {plural(hour.released, 'mail')} went out" if hour.released else "no mail was sent"
+    mails = (
+        f"{hour.sent:,} of {plural(hour.released, 'mail was', 'mails were')} sent"
+        if hour.released
+        else "no mail was sent"
+    )
     return HalfDone(
         f"{mails}, then the rest of the run was refused: {error.what}",
         left_undone="levels, reasons, statuses and statistics were not written to Salesforce",

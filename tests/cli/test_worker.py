@@ -217,7 +217,7 @@ def test_a_waiting_run_is_withdrawn_and_shown(box: Box) -> None:
     listed = [line for line in box.run("schedule").lines if line["type"] == "queued"]
     assert [(line["job"], line["kind"], line["campaigns"]) for line in listed] == [(job, "manual", [campaign])]
     assert any(
-        line["name"] == "workers" and line["state"] == "attention" and "1 runs wait" in line["text"]
+        line["name"] == "workers" and line["state"] == "attention" and "1 run waits" in line["text"]
         for line in box.run("doctor").lines
         if line["type"] == "check"
     )

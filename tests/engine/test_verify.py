@@ -100,7 +100,7 @@ def test_few_differences_of_many_campaigns_are_read_again_in_one_call(world: Wor
         result = shell.verify([campaign.id for campaign in campaigns])
         assert world.org_calls() - before == 2
         notes = [note.text for note in world.told(Noted) if note.text.startswith("verifying")]
-    assert "about 1 Salesforce calls" in notes[-1]
+    assert "about 1 Salesforce call," in notes[-1]
     assert abs(result.predicted.salesforce - result.calls.salesforce) <= 1
     assert result.calls.salesforce <= result.maximum.salesforce
     found = {(each.person_id, each.field) for each in result.differences}
