@@ -229,7 +229,7 @@ class Shell(Mending):
             raise self._unknown(text)
         return found
 
-    def _called(self, texts: Sequence[str]) -> dict[CampaignId, str]:
+    def called(self, texts: Sequence[str]) -> dict[CampaignId, str]:
         """Campaigns that *texts* name by their name, with that name: the state may know it of old."""
         found = ((text, self.resolve(text).id) for text in texts)
         return {key: text for text, key in found if not (looks_like_id(text) and to18(text) == key)}
@@ -300,14 +300,14 @@ class Shell(Mending):
     def new_edition(self, campaign_id: str, *, cancel: Cancel | None = None) -> RunResult:
         """The initial sync of a campaign given by id or exact name; see ``sync.engine.initial``."""
         ((key, name),) = self._named((campaign_id,)).items()
-        return new_edition(self.parts(), key, name, Choice(cancel=cancel, called=self._called((campaign_id,))))
+        return new_edition(self.parts(), key, name, Choice(cancel=cancel, called=self.called((campaign_id,))))
 
     def make_plan(
         self, campaign_ids: Sequence[str], *, kind: RunKind = RunKind.MANUAL, cancel: Cancel | None = None
     ) -> Plan:
         """Read both sides and keep a plan of campaigns given by id or exact name; nothing is written."""
         named = self._named(campaign_ids)
-        return plan_campaigns(self.parts(), named, kind, Choice(cancel=cancel, called=self._called(campaign_ids)))
+        return plan_campaigns(self.parts(), named, kind, Choice(cancel=cancel, called=self.called(campaign_ids)))
 
     def apply(
         self,
@@ -341,7 +341,7 @@ class Shell(Mending):
     ) -> RunResult:
         """The manual sync of these campaigns, given by id or exact name."""
         named = self._named(campaign_ids)
-        called = self._called(campaign_ids)
+        called = self.called(campaign_ids)
         choice = Choice(without_deletes, dict(allow or {}), reason, confirm_name, cancel, called)
         return sync_campaigns(self.parts(), named, choice)
 
@@ -382,7 +382,8 @@ class Shell(Mending):
         Raises:
             PredictiveError: as the method of its kind; Locked when another run has all that it needs.
         """
-        kind, campaigns = wanted.kind, wanted.campaigns
+        kind = wanted.kind
+        campaigns = [wanted.called.get(each, each) for each in wanted.campaigns]
         allow, reason = wanted.allow, wanted.reason
         if kind is RunKind.INITIAL:
             return self.new_edition(campaigns[0], cancel=cancel)

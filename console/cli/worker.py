@@ -103,7 +103,8 @@ def leave(invocation: Invocation, kind: RunKind, campaigns: Sequence[str], passe
     from sync.store.queue import Wanted
 
     shell = invocation.shell()
-    wanted = Wanted(kind, tuple(map(CampaignId, campaigns)), **passes)
+    called = {str(key): name for key, name in shell.called(invocation.named()).items()} if campaigns else {}
+    wanted = Wanted(kind, tuple(map(CampaignId, campaigns)), **passes, called=called)
     Choice(False, wanted.allow, wanted.reason, wanted.confirm_name).check()
     if kind is not RunKind.VERIFY:
         check_writable(shell.parts())

@@ -33,13 +33,17 @@ _WINDOW = 100
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be run: its kind, campaigns (() for all that the kind takes), and what the operator decided."""
+    """What is to be run: its kind, campaigns (() for all that the kind takes), and what the operator decided.
+
+    ``called`` are names by which campaigns were named, by id: who carries it out asks whether each is theirs alone.
+    """
 
     kind: RunKind
     campaigns: tuple[CampaignId, ...] = ()
     allow: dict[str, float] = field(default_factory=dict)
     reason: str = ""
     confirm_name: str | None = None
+    called: dict[str, str] = field(default_factory=dict)
 
 
 class Queue:
@@ -53,7 +57,13 @@ class Queue:
         """Let a run wait for a worker; the job's id."""
         now = self._database.clock.now()
         job = f"job-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-        choice = {"allow": wanted.allow, "reason": wanted.reason, "confirm_name": wanted.confirm_name}
+        choice: dict[str, Any] = {
+            "allow": wanted.allow,
+            "reason": wanted.reason,
+            "confirm_name": wanted.confirm_name,
+        }
+        if wanted.called:  # a worker of before knows no such key
+            choice["called"] = wanted.called
         values = {
             "job_id": job,
             "kind": wanted.kind.value,

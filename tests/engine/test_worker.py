@@ -241,6 +241,22 @@ def test_what_another_run_has_waits_and_what_fails_says_why(world: World) -> Non
 # ---------------------------------------------------------------- the store's part
 
 
+def test_a_name_that_waited_is_asked_for_when_it_is_carried_out(world: World) -> None:
+    campaign, newer = world.campaign(1), world.campaign(1)
+    with world.shell() as shell:
+        shell.new_edition(campaign.id)
+        called = {str(key): name for key, name in shell.called([campaign.name, newer.id]).items()}
+        wanted = Wanted(RunKind.INITIAL, (CampaignId(campaign.id),), called=called)
+        assert wanted.called == {campaign.id: campaign.name}
+        shell.store.queue.add(wanted, "me")
+        claimed = shell.store.queue.claim("me")
+        assert claimed is not None
+        world.update("Campaign", newer.id, Name=campaign.name)
+        result = shell.carry_out(claimed[1], None)
+        assert result.exit_code == 2
+        assert newer.id in (result.error or "")
+
+
 def test_a_job_is_taken_over_when_its_worker_is_gone_and_given_up_in_the_end(world: World) -> None:
     queue, clock = world.store.queue, world.clock
     job = queue.add(Wanted(RunKind.VERIFY), "me")
