@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from sync.errors import UsageError
+from sync.errors import Refused, UsageError
 from sync.views import RunResult
 from tests.machine.machine import CALM, EXERCISED, STATUSES, Machine, Weather, few, numbers, weathers
 from tests.machine.model import Aside, Camp, Key, Membership, Person, undone
@@ -172,10 +172,14 @@ class UndoMachine(Machine):
         """Somebody gives what is held in a campaign back to the rules."""
         self._release(self._camp(camp), weather)
 
-    def _release(self, where: Camp, weather: Weather) -> None:
+    def _release(self, where: Camp, weather: Weather) -> bool:
+        """False when it is refused, because nobody has read yet what a broken undo did."""
         before = look(self.sides)
         result = self._attempt(lambda: self.stage.shell.release_hold(where.id, None, reason="the machine"), weather)
         assert look(self.sides) == before, "a release wrote to a side"
+        if isinstance(result, Refused) and result.rule == "unread":
+            EXERCISED["releases before a broken undo was read"] += 1
+            return False
         self.holds = [held for held in self.holds if held.camp is not where]
         released = isinstance(result, RunResult)
         assert released or self.disturbed or isinstance(result, UsageError), repr(result)
@@ -185,7 +189,10 @@ class UndoMachine(Machine):
             for membership, agreed in before_it:
                 membership.agreed |= agreed
         EXERCISED["releases"] += released
+        return True
 
     def _before_settling(self) -> None:
         for where in self.model.camps.values():
-            self._release(where, CALM)
+            if not self._release(where, CALM):
+                self.sync(camp=list(self.model.camps).index(where.id), weather=CALM)
+                assert self._release(where, CALM), "a sync has read what the undo did, and a release is refused"
