@@ -254,6 +254,7 @@ class _Landing:
                 self._bases.append(kept_out(here[0], self._base.get(person)))
             return
         before, base = self._service.get(person), self._base.get(person)
+        out = before is not None and before.opted_out
         former = _formerly(write)
         if former is not None and former in self._service and (before is None or write.was is not None):
             if before is None:
@@ -265,8 +266,7 @@ class _Landing:
         now = patched_service(before, write, outcome, self._campaign_id)
         self._put.append(now)
         # Who takes over the member of somebody who is out is out from now on, in the other campaigns too.
-        known = before is not None and before.opted_out and before.person_id == person
-        if now.opted_out and not known:
+        if now.opted_out and not out:
             self._told.append(person)
         here = self._org.get(person)
         if here:
@@ -341,8 +341,8 @@ class _Landing:
         live.tell(self._events)
 
     def _elsewhere(self) -> Iterator[ServiceMember]:
-        """The same people's members in other campaigns: a global opt-out made them inactive there, too, and the feed
-        leaves out what this client caused."""
+        """The same people's members in other campaigns: a global opt-out made them inactive there, too. The feed
+        tells it as well, but not before the next run."""
         members = self._applying.live.parts.store.members
         for person in self._told:
             for campaign_id in members.campaigns_of(person):

@@ -8,6 +8,7 @@ import pytest
 
 from sync.events import Noted, RowFailed
 from sync.guard import GuardLimits
+from sync.ids import CampaignId, PersonId
 from sync.model import RunKind, RunState
 from sync.settings import BudgetSettings, TimerSettings
 from tests.engine.world import Campaign, World
@@ -239,6 +240,28 @@ def test_nobody_is_mailed_who_went_on_as_a_person_that_is_out(world: World, way:
         assert settled.exit_code == 0, settled.error
     (member,) = (one for one in world.service_members(campaign).values() if one["person_id"] not in campaign.leads)
     assert (member["opted_out"], member["active"]) == (True, False)
+
+
+@pytest.mark.slow
+def test_who_took_in_somebody_that_is_out_is_out_in_the_other_campaigns_too(world: World) -> None:
+    """Two members become one; the service makes the other campaign's member inactive without being asked for it."""
+    with world.shell() as shell:
+        first, second = started(world, shell, 4), started(world, shell, 2)
+        stays, goes = first.leads[:2]
+        values = {"CampaignId": second.id, "LeadId": stays, "Status": "Sent"}
+        (row,) = world.records({"op": "create", "object": "CampaignMember", "values": values})
+        world.service("POST", f"/v1/people/{goes}:opt-out", {"scope": "global"})
+        assert shell.sync([first.id, second.id]).exit_code == 0
+        assert shell.batch(RunKind.HOURLY).exit_code == 0
+        world.records({"op": "merge", "id": stays, "loser": goes})
+        assert shell.sync([first.id]).exit_code == 0
+        there = world.service_members(second)[stays]
+        assert (there["active"], there["reason"]) == (False, "Opt Out Indirect")
+        known = world.store.members.service_rows(CampaignId(second.id), [PersonId(stays)])[PersonId(stays)]
+        assert (known.active, known.reason, known.version) == (False, "Opt Out Indirect", there["version"])
+        assert shell.batch(RunKind.HOURLY).exit_code == 0
+    (member,) = world.query(f"SELECT PAM__Active__c, PAM__Reason__c FROM CampaignMember WHERE Id = '{row}'")
+    assert (member["PAM__Active__c"], member["PAM__Reason__c"]) == (False, "Opt Out Indirect")
 
 
 @pytest.mark.slow

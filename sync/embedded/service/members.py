@@ -299,6 +299,7 @@ def _opt_out_people(work: Work, campaign_id: str, person_ids: list[str]) -> None
             member.opted_out = True
             if member.campaign_id != campaign_id:
                 member.deactivate(rules.OPT_OUT_INDIRECT)
+                work.follows(member)
 
 
 def page(conn: Connection, campaign_id: str, after: str | None, limit: int) -> tuple[list[wire.Member], str | None]:

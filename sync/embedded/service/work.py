@@ -60,7 +60,8 @@ class Work:
         self._before: dict[tuple[str, Any], tuple[Any, ...]] = {}
         self._missing: set[tuple[str, str]] = set()
         self._linked: set[str] = set()
-        self._feed: list[tuple[str, str, str | None, bytes]] = []
+        self._feed: list[tuple[str, str, str | None, str | None, bytes]] = []
+        self._followed: set[tuple[str, str]] = set()
         self._republish: set[str] = set()
 
     # -- reading -------------------------------------------------------------------------------------------
@@ -215,13 +216,18 @@ class Work:
 
     def publish(self, kind: str, op: str, campaign_id: str | None, data: msgspec.Struct) -> None:
         """An entry of the feed besides those that records get by themselves."""
-        self._feed.append((kind, op, campaign_id, _ENCODER.encode(data)))
+        self._feed.append((kind, op, self.client, campaign_id, _ENCODER.encode(data)))
 
     def republish_edition(self, edition_id: str) -> None:
         """Publish an edition whose shown values changed through its campaign, with a new version."""
         self._republish.add(edition_id)
 
     # -- writing -------------------------------------------------------------------------------------------
+
+    def follows(self, member: MemberState) -> None:
+        """A member that the client did not name changes in consequence of what it wrote: that is no write of its own,
+        and whoever leaves those out is told of it."""
+        self._followed.add((member.campaign_id, member.person_id))
 
     def flush(self) -> None:
         """Write every changed record, the counts per status and the feed."""
@@ -250,7 +256,8 @@ class Work:
                 moved[state.campaign_id, state.status or "", state.active] += 1
             self._before["member", key] = after
             op = "delete" if state.deleted else "upsert"
-            self._feed.append(("member", op, state.campaign_id, _ENCODER.encode(member_wire(state))))
+            client = None if key in self._followed else self.client
+            self._feed.append(("member", op, client, state.campaign_id, _ENCODER.encode(member_wire(state))))
         insert_rows(self.conn, schema.members, new)
         update_rows(self.conn, schema.members, ("campaign_id", "person_id"), changed)
         self._move_tallies(moved)
@@ -308,8 +315,8 @@ class Work:
             return
         seq = int(read_meta(self.conn, "feed_seq") or 0)
         rows = [
-            (seq + i, self.at, kind, op, self.client, campaign_id, data)
-            for i, (kind, op, campaign_id, data) in enumerate(self._feed, 1)
+            (seq + i, self.at, kind, op, client, campaign_id, data)
+            for i, (kind, op, client, campaign_id, data) in enumerate(self._feed, 1)
         ]
         insert_rows(self.conn, schema.changes, rows)
         write_meta(self.conn, "feed_seq", str(seq + len(rows)))

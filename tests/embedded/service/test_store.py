@@ -462,6 +462,19 @@ def test_the_feed_is_paged_and_filtered_by_client(house: House, upsert: Callable
     assert house.changes(house.head()) == []
 
 
+def test_whoever_leaves_out_its_own_writes_is_told_what_followed_from_them(
+    house: House, upsert: Callable[..., Any]
+) -> None:
+    house.put_campaign(OTHER)
+    house.add("00QA")
+    house.add("00QA", campaign_id=OTHER)
+    since = house.head()
+    house.batch([upsert("00QA", opted_out=True)], Predictive_Client="engine")
+    assert house.member("00QA", OTHER)["reason"] == "Opt Out Indirect"
+    told = house.changes(since, exclude_client="engine")
+    assert [(c["campaign_id"], c["client"], c["type"]) for c in told] == [(OTHER, None, "member")]
+
+
 def test_an_unchanged_batch_writes_nothing(house: House) -> None:
     house.add("00QA")
     since = house.head()
