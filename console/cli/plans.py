@@ -155,7 +155,9 @@ def words(made: Plan, groups: Groups, rows_of: RowsOf, *, most: int = ROWS_SHOWN
             lines += _group(change, count, rows_of(side, change)[:most])
     if made.counts.conflicts:
         lines += ["", f"  ▲ {plural(made.counts.conflicts, 'conflict')}: changed on both sides, Salesforce wins"]
-    lines += [f"  · {safe(item.name)} is left out: {safe(item.skipped)}" for item in made.campaigns if item.skipped]
+    for item in made.campaigns:
+        if item.skipped:
+            lines.append(f"  · {safe(item.name)} is left out: {safe(item.skipped.removeprefix(f'{item.name}: '))}")
     lines += [f"  · {safe(note)}" for note in made.notes]
     refused = made.refused
     if refused:

@@ -113,7 +113,7 @@ def _conclude(claims: Claims, each: Compared) -> None:
     else:
         store.campaigns.set_verified((each.campaign_id,), now)
     counts = PlanCounts(
-        unchanged=each.members - len(set().union(*people.values())),
+        unchanged=each.members - len(people.get(DIFFERENCE, ())),
         pending=len(people.get(PENDING, ())),
         held=len(people.get("held", ())),
         invisible=len(people.get("invisible", ())),

@@ -43,6 +43,7 @@ def test_the_seal_is_set_broken_and_whole_again(world: World) -> None:
         world.clock.advance(60)
         result = shell.verify([campaign.id])
         assert (result.exit_code, len(result.differences)) == (3, 2)
+        assert result.counts.unchanged == len(campaign.leads) - 1
         broken = shell.detail(campaign.id).view
         assert (broken.verified, broken.differences) == (sealed.verified, 2)
         assert broken.broken is not None
@@ -139,7 +140,7 @@ def test_what_waits_is_told_apart(world: World) -> None:
         shell.batch(RunKind.NIGHTLY)  # brings the feed, leaves activity to the hourly run
         result = shell.verify([campaign.id])
     assert (result.exit_code, result.differences) == (0, ())
-    assert result.counts.pending == 1
+    assert (result.counts.pending, result.counts.unchanged) == (1, 3), "whoever waits is none that differs"
     assert any(note.text.startswith("pending: ") for note in world.told(Noted))
 
 
