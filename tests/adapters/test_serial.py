@@ -132,10 +132,10 @@ def markers(count: int) -> list[OrgWrite]:
 def test_refused_rows_go_again_one_batch_after_the_other_and_the_next_plan_knows() -> None:
     org = Contending(every=2)
     world = World(org)
-    expected, _, locked = world.cost(40_000)
+    foreseen = world.cost(40_000)
     assert {outcome.state for outcome in world.write(40_000).values()} == {"written"}
     assert len(org.written) == 40_000
-    assert expected < len(org.requests) <= locked, "an org not known yet: said as a bound"
+    assert foreseen.expected < len(org.requests) <= foreseen.locked, "an org not known yet: said as a bound"
     assert (org.modes, org.batches) == (["Serial"], [10_000, 5_000])
     assert world.shares == [0.5]
     again = World(org, lock_share=0.5)
