@@ -1,12 +1,13 @@
 """Ctrl-C, SIGTERM, SIGHUP: the first ends a run after the batch in flight, the second stops at once.
 
-The one place that installs signal handlers. A handler runs between two instructions of the main thread, which may
-hold the event's own lock just then; so the event is set by a thread of its own.
+The one place that installs signal handlers. A handler runs between two instructions of the main thread: it may not set
+an event, whose lock that thread may hold just then; and of a signal that comes just before the thread begins to wait
+for an answer it hears when the answer is there. Therefore a thread listens, too, at the pipe into which each signal is
+written.
 """
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import os
 import signal
@@ -26,13 +27,16 @@ def endings() -> tuple[signal.Signals, ...]:
 class Stopping:
     """While entered: the first signal sets ``cancel``, the second ends the process with 130."""
 
-    __slots__ = ("_before", "_seen", "cancel", "quiet")
+    __slots__ = ("_before", "_listener", "_pipe", "_pipe_before", "_seen", "cancel", "quiet")
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.cancel = threading.Event()
         self.quiet = quiet
         self._seen = False
         self._before: dict[signal.Signals, object] = {}
+        self._pipe: int | None = None
+        self._pipe_before = -1
+        self._listener: threading.Thread | None = None
 
     @property
     def seen(self) -> bool:
@@ -41,9 +45,14 @@ class Stopping:
 
     def __enter__(self) -> Stopping:
         # Only the main thread may set handlers; elsewhere a run is stopped by who started it.
-        here = threading.current_thread() is threading.main_thread()
-        for number in endings() if here else ():
-            self._before[number] = signal.signal(number, self._handle)
+        if threading.current_thread() is threading.main_thread():
+            reading, self._pipe = os.pipe()
+            os.set_blocking(self._pipe, False)
+            self._listener = threading.Thread(target=self._listen, args=(reading,), name="signals", daemon=True)
+            self._listener.start()
+            self._pipe_before = signal.set_wakeup_fd(self._pipe, warn_on_full_buffer=False)
+            for number in endings():
+                self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -51,12 +60,27 @@ class Stopping:
     ) -> None:
         for number, before in self._before.items():
             signal.signal(number, before)  # type: ignore[arg-type]
+        if self._pipe is not None and self._listener is not None:
+            signal.set_wakeup_fd(self._pipe_before)
+            os.close(self._pipe)
+            self._listener.join()
+            self._pipe = self._listener = None
+
+    def _listen(self, reading: int) -> None:
+        """Hear each signal when it comes, whatever the main thread waits for."""
+        numbers, once = frozenset(map(int, endings())), False
+        with open(reading, "rb", buffering=0) as pipe:
+            while heard := pipe.read(64):
+                for _ in filter(numbers.__contains__, heard):
+                    if once:
+                        os._exit(INTERRUPTED)
+                    once = True
+                    self.cancel.set()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._seen:
             os._exit(INTERRUPTED)
         self._seen = True
-        _thread.start_new_thread(self.cancel.set, ())
         if not self.quiet:
             # The terminal itself may be what went away.
             with contextlib.suppress(OSError, ValueError):

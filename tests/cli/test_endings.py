@@ -68,6 +68,20 @@ def test_the_second_signal_ends_the_process() -> None:
     assert (done.returncode, done.stdout) == (130, "")
 
 
+def test_the_second_signal_ends_a_process_whose_main_thread_hears_none() -> None:
+    """It may begin to wait for an answer just when the signal comes, and hears it when the answer is there."""
+    code = (
+        "import os, signal, threading, time\nfrom console.cli.signals import Stopping\n"
+        "def press():\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n    stop.cancel.wait(5)\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "with Stopping(quiet=True) as stop:\n"
+        "    signal.signal(signal.SIGINT, lambda *_: None)\n"
+        "    threading.Thread(target=press).start()\n    time.sleep(60)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_a_reader_that_goes_away_leaves_no_traceback(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*PREDICTIVE, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(tmp_path)
