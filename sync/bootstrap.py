@@ -231,8 +231,13 @@ class Shell(Mending):
 
     def called(self, texts: Sequence[str]) -> dict[CampaignId, str]:
         """Campaigns that *texts* name by their name, with that name: the state may know it of old."""
-        found = ((text, self.resolve(text).id) for text in texts)
-        return {key: text for text, key in found if not (looks_like_id(text) and to18(text) == key)}
+        return self._asked_for(texts)[1]
+
+    def _asked_for(self, texts: Sequence[str]) -> tuple[dict[CampaignId, str], dict[CampaignId, str]]:
+        """Campaigns by id: all with their names, and those of them that ``called`` gives."""
+        found = [(text, self.resolve(text)) for text in texts]
+        by_name = ((text, each.id) for text, each in found if not (looks_like_id(text) and to18(text) == each.id))
+        return {each.id: each.name for _, each in found}, {key: text for text, key in by_name}
 
     def load_campaigns(self) -> tuple[CampaignView, ...]:
         """Read all campaigns: one Salesforce call and the service's list. Raises Locked when another org answers."""
@@ -292,22 +297,26 @@ class Shell(Mending):
         """Ids with names; those the store does not know are read."""
         if campaign_ids is None:
             return {record.campaign.id: record.campaign.name for record in self.store.campaigns.all() if record.started}
-        found = [self.resolve(each) for each in campaign_ids]
-        if not found:
+        return self._chosen(campaign_ids)[0]
+
+    def _chosen(self, texts: Sequence[str]) -> tuple[dict[CampaignId, str], dict[CampaignId, str]]:
+        """As ``_asked_for``. Raises UsageError when no campaign was named."""
+        if not texts:
             raise UsageError("no campaign was named", remedy="give an id or an exact name")
-        return {campaign.id: campaign.name for campaign in found}
+        return self._asked_for(texts)
 
     def new_edition(self, campaign_id: str, *, cancel: Cancel | None = None) -> RunResult:
         """The initial sync of a campaign given by id or exact name; see ``sync.engine.initial``."""
-        ((key, name),) = self._named((campaign_id,)).items()
-        return new_edition(self.parts(), key, name, Choice(cancel=cancel, called=self.called((campaign_id,))))
+        named, called = self._chosen((campaign_id,))
+        ((key, name),) = named.items()
+        return new_edition(self.parts(), key, name, Choice(cancel=cancel, called=called))
 
     def make_plan(
         self, campaign_ids: Sequence[str], *, kind: RunKind = RunKind.MANUAL, cancel: Cancel | None = None
     ) -> Plan:
         """Read both sides and keep a plan of campaigns given by id or exact name; nothing is written."""
-        named = self._named(campaign_ids)
-        return plan_campaigns(self.parts(), named, kind, Choice(cancel=cancel, called=self.called(campaign_ids)))
+        named, called = self._chosen(campaign_ids)
+        return plan_campaigns(self.parts(), named, kind, Choice(cancel=cancel, called=called))
 
     def apply(
         self,
@@ -340,8 +349,7 @@ class Shell(Mending):
         cancel: Cancel | None = None,
     ) -> RunResult:
         """The manual sync of these campaigns, given by id or exact name."""
-        named = self._named(campaign_ids)
-        called = self.called(campaign_ids)
+        named, called = self._chosen(campaign_ids)
         choice = Choice(without_deletes, dict(allow or {}), reason, confirm_name, cancel, called)
         return sync_campaigns(self.parts(), named, choice)
 

@@ -146,7 +146,7 @@ class WriteMeter:
         big = [(name, lane) for name, lane in self._lanes.updates.items() if lane.count >= BULK_FROM]
         jobs = tuple(self._big(name, count, lane) for name, lane in big for count in job_shares(lane.count))
         if jobs:
-            self._job_rows.append(max(max(job_shares(lane.count)) for _, lane in big))
+            self._job_rows.append(job_shares(max(lane.count for _, lane in big))[0])
         for _, lane in big:
             lane.take(lane.count)
         if not jobs:

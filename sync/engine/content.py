@@ -91,7 +91,7 @@ def _click_pair(click: ClickThrough, names: Names, record_id: str | None, editio
         Subject.CLICK_THROUGH,
         click.id,
         click.url,
-        f"{plural(click.hits, 'hit')}",
+        plural(click.hits, "hit"),
         target.values(values, {names.click_campaign: click.campaign_id, names.click_edition: edition}),
     )
 
@@ -109,7 +109,7 @@ def _history_pair(hour: HistoryHour, names: Names, record_id: str | None, editio
         Subject.HISTORY,
         hour.id,
         f"{hour.day} {hour.hour}:00 {hour.subject or ''}".strip(),
-        f"{plural(hour.count, 'e-mail')}",
+        plural(hour.count, "e-mail"),
         target.values(values, {names.history_campaign: hour.campaign_id, names.history_edition: edition}),
     )
 

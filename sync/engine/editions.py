@@ -107,7 +107,7 @@ def _test_send(live: LiveRun, campaign_id: CampaignId, edition: Edition) -> tupl
         change=Change.TEST_SEND,
         field="test_send",
         before=None,
-        after=f"{plural(sent, 'test mail')}",
+        after=plural(sent, "test mail"),
         reason="an operator's test send",
         rule="operator",
     )

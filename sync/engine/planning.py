@@ -49,10 +49,10 @@ NOTES = 200
 
 _NOTES_OF_PLAN = 100
 _MIRRORS = 500
+"""Mirrors that are looked at together."""
+
 _ROW_SECONDS = 0.0001
 """What is done beside the requests for a row of a plan, before any plan told."""
-
-"""Mirrors that are looked at together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def release_hold(parts: Parts, campaign_id: CampaignId, name: str, person: str |
     check_writable(parts)
     if not reason.strip():
         raise UsageError("a hold is released only with a reason", remedy="add --reason TEXT; the journal keeps it")
-    check_nothing_lost(parts, campaign_id)
+    _check_nothing_lost(parts, campaign_id)
     bases = _all_of(parts, campaign_id, name) if person is None else (_base_of(parts, campaign_id, name, person),)
     claims = open_claims(parts, RunKind.RELEASE, {campaign_id: name})
 
@@ -67,7 +67,7 @@ def release_hold(parts: Parts, campaign_id: CampaignId, name: str, person: str |
     return run_to_end(claims, work)
 
 
-def check_nothing_lost(parts: Parts, campaign_id: CampaignId) -> None:
+def _check_nothing_lost(parts: Parts, campaign_id: CampaignId) -> None:
     """Raises Refused when what an undo holds is not known: its process died, or its answers never came."""
     store = parts.store
     store.runs.reap()

@@ -57,6 +57,11 @@ def test_the_first_signal_asks_a_run_to_stop(number: signal.Signals, capfd: pyte
     assert "once more stops at once" in capfd.readouterr().err
 
 
+def alone(code: str) -> subprocess.CompletedProcess[str]:
+    """A process of its own that signals may end."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+
+
 def test_the_second_signal_ends_the_process() -> None:
     code = (
         "import os, signal\nfrom console.cli.signals import Stopping\n"
@@ -64,7 +69,7 @@ def test_the_second_signal_ends_the_process() -> None:
         "    os.kill(os.getpid(), signal.SIGINT)\n    stop.cancel.wait(5)\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n    print('still here')"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+    done = alone(code)
     assert (done.returncode, done.stdout) == (130, "")
 
 
@@ -78,7 +83,7 @@ def test_the_second_signal_ends_a_process_whose_main_thread_hears_none() -> None
         "    signal.signal(signal.SIGINT, lambda *_: None)\n"
         "    threading.Thread(target=press).start()\n    time.sleep(60)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+    done = alone(code)
     assert (done.returncode, done.stderr) == (130, "")
 
 

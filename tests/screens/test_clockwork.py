@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -47,9 +48,9 @@ def next_wake() -> float:
 # ---------------------------------------------------------------- when something changes
 
 
-def shared(now: datetime = NOW, **values: object) -> Shared:
+def shared(now: datetime = NOW, **values: Any) -> Shared:
     """What the top lines are made from."""
-    return replace(Shared("acme", "writes", now), **values)  # type: ignore[arg-type]
+    return replace(Shared("acme", "writes", now), **values)
 
 
 def hourly(left: timedelta, *, enabled: bool = True, paused: str | None = None) -> tuple[TimerView, ...]:
