@@ -36,6 +36,7 @@ from sync.events import Event
 from sync.http.calls import made_for
 from sync.http.transport import Transport
 from sync.ids import CampaignId, PersonId, looks_like_id, to18
+from sync.locks import locks_from
 from sync.model import Campaign, Edition, RunKind
 from sync.plan import Plan
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
@@ -44,7 +45,7 @@ from sync.rules import EVERY_RULE, Rule, Rules
 from sync.salesforce.client import SalesforceOrg
 from sync.settings import OrgSettings
 from sync.signing_in import login_of
-from sync.store.facts import DESCRIBED, LOCK_SHARE, SLOW_POLLS, JobPaces, KeptFact
+from sync.store.facts import DESCRIBED, LOCKS, SLOW_POLLS, JobPaces, KeptFact
 from sync.store.queue import Wanted
 from sync.store.store import Store, open_store
 from sync.story import MemberStory, OptedIn, Unlocked
@@ -195,8 +196,8 @@ class Shell(Mending):
             on_slow_polls=lambda: self.store.facts.set(SLOW_POLLS, "a poll in one statement timed out"),
             paces=JobPaces(self.store.facts),
             kept=KeptFact(self.store.facts, DESCRIBED, self.clock),
-            lock_share=float(self.store.facts.get(LOCK_SHARE) or 0.0),
-            on_lock_share=lambda share: self.store.facts.set(LOCK_SHARE, str(share)),
+            locks=locks_from(self.store.facts.get(LOCKS)),
+            on_locks=lambda locks: self.store.facts.set(LOCKS, locks.text),
             api_version=settings.api_version,
             auto_sync=[CampaignId(each) for each in self.settings.auto_sync],
             test_members=[PersonId(each) for each in self.settings.test_members],

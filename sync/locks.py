@@ -1,53 +1,111 @@
-"""What locks cost: how many rows of a Bulk job its own batches refuse each other, and what a second go at them takes.
+"""What locks cost: how a Bulk job goes where its own batches would refuse each other rows, and what that takes.
 
 Pure. The platform works a Bulk API 2.0 job off in batches of 10,000 rows, side by side. A write to a member locks its
-campaign, whose roll-ups change with it, so batches of one campaign refuse each other rows. How many is the org's own
-matter and is measured: the *share* of the rows that met another batch and were refused. A job of one batch meets
-nobody. More rows than that go a second time by the first Bulk API in its serial mode, one batch after the other, where
-none refuses another: create, one request a batch, close, poll.
+campaign, whose roll-ups change with it, so batches that hold rows of one campaign refuse each other some of them. Rows
+come sorted by campaign; therefore only those of a campaign with more rows than a batch *meet* another batch: all but as
+many as one batch has, which holds the lock. How many of them are refused is the org's own matter, cannot be asked, and
+is measured: the *share* of the rows that met.
+
+As long as it is not known, such a job goes by the first Bulk API in its serial mode, one batch after the other, where
+none refuses another: create, one request a batch, close, poll. That costs what a plan says, whatever the locks do. The
+next such job finds the share out by a *trial*: two batches of it go side by side, the others one by one behind them,
+together with whatever the trial was refused; so it costs two calls more at most when there are refusals. From then on
+each job goes the way that is expected to be the cheapest, and measures anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sync.packed import BULK_CALLS, BULK_FROM, BULK_LEAST, MEMBER, ROWS_PER_BATCH, ROWS_PER_CALL
+from sync.packed import BULK_CALLS, BULK_FROM, BULK_LEAST, MEMBER, ROWS_PER_BATCH, ROWS_PER_CALL, job_shares
 
 _SERIAL_FRAME = 3
 """Create, close and one poll."""
 
+TRIAL_ROWS = 2 * ROWS_PER_BATCH
+"""Rows of a trial: the fewest of which every row beyond a batch meets another one."""
+
+_TRIAL = "trial"
+
 
 @dataclass(frozen=True, slots=True)
 class Locks:
-    """What is known of the org's locks: ``share`` of the rows that meet another batch of their job and are refused, 0.0
-    when nothing is. ``serial``: jobs of several batches go one batch after the other whatever it costs."""
+    """What is known of the org's locks.
 
-    share: float = 0.0
+    Attributes:
+        share: of the rows that meet another batch of their job, how many are refused; None as long as it is unknown.
+        trial: the share is unknown, and the next job that can is to find it out.
+        serial: jobs of several batches go one batch after the other whatever it costs.
+    """
+
+    share: float | None = None
+    trial: bool = False
     serial: bool = False
+
+    @property
+    def text(self) -> str | None:
+        """What is known, to be kept; None when nothing is."""
+        return _TRIAL if self.trial else None if self.share is None else str(self.share)
 
 
 NO_LOCKS = Locks()
 
 
+def locks_from(text: str | None) -> Locks:
+    """What was kept as ``Locks.text``."""
+    return Locks(trial=True) if text == _TRIAL else Locks(float(text)) if text else NO_LOCKS
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a job goes: ``batches`` of a serial one, else 0; calls that refused rows are expected to take ``again``, and
-    at the ``worst``, when every row that meets another batch is refused."""
+    """How some of an object's rows go: a job of ``rows``.
 
-    batches: int
-    again: int
-    worst: int
+    Attributes:
+        batches: of a serial job, else 0.
+        meeting: rows that meet another batch of it, and may be refused.
+        again: calls that refused rows are expected to take. worst: at the most, when every row that meets another
+            batch is refused.
+        trial: what is refused goes with the job that follows.
+    """
+
+    rows: int
+    batches: int = 0
+    meeting: int = 0
+    again: int = 0
+    worst: int = 0
+    trial: bool = False
 
 
-def way_of(sobject: str, rows: int, locks: Locks) -> Way:
-    """How a job of so many rows of an object goes by what is known of the locks."""
-    # Only members have a parent that many of them share and all of them change.
-    member = sobject == MEMBER
-    share = locks.share if member else 0.0
-    if rows > ROWS_PER_BATCH and (locks.serial or serial_is_cheaper(rows, share)):
-        return Way(batches_of(rows), 0, 0)
-    worst = again_calls(meeting(rows)) if member else 0
-    return Way(0, again_calls(expected_refusals(rows, share)), worst)
+def ways_of(sobject: str, rows: int, meeting: int, locks: Locks) -> Iterator[Way]:
+    """The jobs that so many rows of an object make, by what is known of the locks, in the order of the rows.
+
+    Args:
+        sobject: API name.
+        rows: of all jobs together. meeting: those of them that meet another batch; see ``meeting``.
+        locks: what is known.
+    """
+    shares = job_shares(rows)
+    for count in shares:
+        # Only members have a parent that many of them share and all of them change.
+        meets = min(meeting, _beyond(count)) if sobject == MEMBER else 0
+        if locks.trial and len(shares) == 1 and count > TRIAL_ROWS and meets == _beyond(count):
+            # A look to spare is expected anyway; the failed rows, and one batch more, are one call beyond that.
+            yield Way(TRIAL_ROWS, meeting=_beyond(TRIAL_ROWS), worst=1, trial=True)
+            yield Way(count - TRIAL_ROWS, batches_of(count - TRIAL_ROWS))
+        elif _goes_serial(count, meets, locks):
+            yield Way(count, batches_of(count))
+        else:
+            expected = again_calls(expected_refusals(meets, locks.share or 0.0))
+            yield Way(count, meeting=meets, again=expected, worst=again_calls(meets))
+
+
+def _goes_serial(rows: int, meets: int, locks: Locks) -> bool:
+    if locks.serial:
+        return rows > ROWS_PER_BATCH
+    if not meets:
+        return False
+    return locks.share is None or serial_is_cheaper(rows, meets, locks.share)
 
 
 def batches_of(rows: int) -> int:
@@ -55,20 +113,24 @@ def batches_of(rows: int) -> int:
     return -(-rows // ROWS_PER_BATCH)
 
 
-def meeting(rows: int) -> int:
-    """Rows of a parallel job that meet another batch's lock: all but as many as one batch has, which holds it."""
+def meeting(by_campaign: Iterable[int]) -> int:
+    """Rows of a parallel job, sorted by campaign, that meet another batch's lock, by the rows of each campaign."""
+    return sum(map(_beyond, by_campaign))
+
+
+def _beyond(rows: int) -> int:
+    """All rows but as many as one batch has."""
     return max(0, rows - ROWS_PER_BATCH)
 
 
-def share_of(rows: int, refused: int) -> float | None:
-    """The share that a parallel job of so many rows measured; None of a job of one batch, which measures nothing."""
-    met = meeting(rows)
-    return min(1.0, round(refused / met, 3)) if met else None
+def share_of(meets: int, refused: int) -> float | None:
+    """The share that a parallel job measured; None of a job in which nobody met."""
+    return min(1.0, round(refused / meets, 3)) if meets else None
 
 
-def expected_refusals(rows: int, share: float) -> int:
+def expected_refusals(meets: int, share: float) -> int:
     """Rows of a parallel job that its own batches will refuse."""
-    return round(meeting(rows) * share)
+    return round(meets * share)
 
 
 def serial_calls(rows: int) -> int:
@@ -85,6 +147,6 @@ def again_calls(refused: int) -> int:
     return 1 + (BULK_LEAST if refused <= ROWS_PER_BATCH else serial_calls(refused))
 
 
-def serial_is_cheaper(rows: int, share: float) -> bool:
+def serial_is_cheaper(rows: int, meets: int, share: float) -> bool:
     """Whether a job had better be serial from the start, by what the org's locks are known to refuse."""
-    return serial_calls(rows) + 1 < BULK_CALLS + again_calls(expected_refusals(rows, share))
+    return serial_calls(rows) + 1 < BULK_CALLS + again_calls(expected_refusals(meets, share))

@@ -7,12 +7,13 @@ then the figure is the number of calls that ``sync.packing.pack`` makes of the s
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sync.bulk_csv import Size, row_cells
-from sync.locks import NO_LOCKS, Locks, way_of
-from sync.model import WriteCost
+from sync.locks import NO_LOCKS, Locks, meeting, ways_of
+from sync.model import JobWait, WriteCost
 from sync.packed import (
     BULK_FROM,
     LOOK_AHEAD,
@@ -22,22 +23,23 @@ from sync.packed import (
     BulkJob,
     PackedBulk,
     PackedRow,
-    job_shares,
+    waits_of,
 )
 from sync.packing import Lanes, Number, compose, composites_left, least_write_calls, target_of
 from sync.ports import OrgOperation, OrgWrite
 
-_Shape = tuple[tuple[str, ...], int]
-"""The names that a row sets, and the length of its cells."""
+_Shape = tuple[tuple[str, ...], int, str]
+"""The names that a row sets, the length of its cells, and its campaign."""
 
 
 class _Counted(Number):
     """Records of one kind, with what tells how long their CSV is."""
 
-    __slots__ = ("_shapes", "_size")
+    __slots__ = ("_campaigns", "_shapes", "_size")
 
     def __init__(self) -> None:
         super().__init__()
+        self._campaigns: Counter[str] = Counter()
         self._shapes: deque[_Shape] = deque()
         self._size: Size | None = None
 
@@ -48,8 +50,10 @@ class _Counted(Number):
         self.count += 1
         if self._size is not None:
             self._size.add(write.record_id or "", write.values)
+            self._campaigns[write.campaign_id] += 1
         elif write.operation is OrgOperation.UPDATE and not write.expect:
-            self._shapes.append((tuple(write.values), row_cells(write.record_id or "", write.values)))
+            cells = row_cells(write.record_id or "", write.values)
+            self._shapes.append((tuple(write.values), cells, write.campaign_id))
 
     def take(self, most: int) -> list[PackedRow]:
         """See ``Lane``."""
@@ -62,7 +66,13 @@ class _Counted(Number):
         """All of them go into a job, and all that are still to come: their lengths need no longer be kept apart."""
         if self._size is None:
             self._size = self._summed()
+            self._campaigns.update(campaign_id for _, _, campaign_id in self._shapes)
             self._shapes.clear()
+
+    @property
+    def meets(self) -> int:
+        """Of its records those that meet another batch when all of them go as one job."""
+        return meeting((self._campaigns + Counter(campaign_id for _, _, campaign_id in self._shapes)).values())
 
     @property
     def short(self) -> bool:
@@ -71,7 +81,7 @@ class _Counted(Number):
 
     def _summed(self) -> Size:
         size = Size(MULTIPART_CHARACTERS)
-        for names, cells in self._shapes:
+        for names, cells, _ in self._shapes:
             size.add_row(names, cells)
         return size
 
@@ -92,7 +102,7 @@ class WriteMeter:
         self._draining = False
         self._current: list[PackedRow] = []
         self._calls = 0
-        self._job_rows: list[int] = []
+        self._waits: list[JobWait] = []
         self._checked = self._plain = self._jobless = 0
         self._job = Size(MULTIPART_CHARACTERS)
 
@@ -128,7 +138,7 @@ class WriteMeter:
                 continue
             self._step()
         least = least_write_calls(self._checked, self._plain, self._jobless, self._job.characters, bulk=self._bulk)
-        return WriteCost(self._calls, least, self._calls + self._worse, tuple(self._job_rows))
+        return WriteCost(self._calls, least, self._calls + self._worse, tuple(self._waits))
 
     def _step(self) -> None:
         call, self._current = compose(self._lanes, self._current)
@@ -144,9 +154,9 @@ class WriteMeter:
     def _jobs(self) -> bool:
         """Make the jobs that the packer would make now."""
         big = [(name, lane) for name, lane in self._lanes.updates.items() if lane.count >= BULK_FROM]
-        jobs = tuple(self._big(name, count, lane) for name, lane in big for count in job_shares(lane.count))
-        if jobs:
-            self._job_rows.append(job_shares(max(lane.count for _, lane in big))[0])
+        shaped = [(job, rows) for name, lane in big for job, rows in self._big(name, lane)]
+        self._waits += waits_of((rows, job.serial) for job, rows in shaped)
+        jobs = tuple(job for job, _ in shaped)
         for _, lane in big:
             lane.take(lane.count)
         if not jobs:
@@ -154,10 +164,12 @@ class WriteMeter:
         self._calls += PackedBulk(jobs).cost if jobs else 0
         return bool(jobs)
 
-    def _big(self, name: str, count: int, lane: _Counted) -> BulkJob:
-        way = way_of(name, count, self._locks)
-        self._worse += way.worst - way.again
-        return BulkJob(name, (), multipart=not way.batches and lane.short, batches=way.batches, again=way.again)
+    def _big(self, name: str, lane: _Counted) -> Iterator[tuple[BulkJob, int]]:
+        """The jobs of an object, and how many rows each has."""
+        for way in ways_of(name, lane.count, lane.meets, self._locks):
+            self._worse += way.worst - way.again
+            short = way.rows == lane.count and not way.batches and lane.short
+            yield BulkJob(name, (), short, way.batches, way.again, way.meeting, way.trial), way.rows
 
     def _short_job(self) -> tuple[BulkJob, ...]:
         for name, lane in self._lanes.updates.items():
@@ -166,7 +178,7 @@ class WriteMeter:
             saved = composites_left(self._lanes) - composites_left(self._lanes, without=lane)
             if saved <= MULTIPART_CALLS or not lane.short:
                 continue
-            self._job_rows.append(lane.count)
+            self._waits.append(JobWait(lane.count))
             lane.take(lane.count)
             return (BulkJob(name, (), multipart=True),)
         return ()

@@ -351,15 +351,23 @@ class Calls:
         return Calls(max(0, self.salesforce - other.salesforce), max(0, self.predictive - other.predictive))
 
 
+class JobWait(NamedTuple):
+    """A wait for Bulk jobs: for those of one round side by side, by the ``rows`` of the largest, or for a ``serial``
+    one, whose batches go one after the other."""
+
+    rows: int
+    serial: bool = False
+
+
 class WriteCost(NamedTuple):
     """Calls that writing to the org takes: ``expected``, the ``least`` that any engine could need, and ``locked``: what
-    is expected when the batches of a Bulk job refuse each other every row that they can. ``job_rows``: of each round of
-    Bulk jobs side by side the rows of the largest one, by which the wait for it goes."""
+    is expected when the batches of a Bulk job refuse each other every row that they can. ``waits``: for Bulk jobs, in
+    their order."""
 
     expected: int = 0
     least: int = 0
     locked: int = 0
-    job_rows: tuple[int, ...] = ()
+    waits: tuple[JobWait, ...] = ()
 
 
 NO_WRITES = WriteCost()

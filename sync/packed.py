@@ -1,15 +1,16 @@
 """The values of the planner of calls: what a call holds, what it costs, and the platform's limits behind both.
 
-Pure; imports the ports' values only. Made by ``sync.packing``, sent by the org's adapter.
+Pure; imports values only. Made by ``sync.packing``, sent by the org's adapter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from sync.cheap import cheap
+from sync.model import JobWait
 from sync.ports import OrgOperation, OrgWrite
 
 ROWS_PER_COLLECTION = 200
@@ -159,9 +160,13 @@ class PackedCall:
 class BulkJob:
     """One Bulk job: updates of one object by id, never with a field of two owners.
 
-    ``multipart``: its CSV is short enough to be created, filled and closed by one request. ``batches``: of a serial
-    job (the first Bulk API), where they go one after the other because side by side they would refuse each other rows.
-    ``again``: calls that rows refused by locks are expected to take a second time.
+    Attributes:
+        multipart: its CSV is short enough to be created, filled and closed by one request.
+        batches: of a serial job (the first Bulk API), where they go one after the other because side by side they would
+            refuse each other rows.
+        again: calls that rows refused by locks are expected to take a second time.
+        meeting: rows that meet another batch's lock.
+        trial: it finds out how many of those are refused; they go with the serial job that follows.
     """
 
     sobject: str
@@ -169,6 +174,8 @@ class BulkJob:
     multipart: bool = False
     batches: int = 0
     again: int = 0
+    meeting: int = 0
+    trial: bool = False
 
     @property
     def serial(self) -> bool:
@@ -203,6 +210,14 @@ class PackedBulk:
     def cost(self) -> int:
         """Calls they are expected to spend: each is looked at once, and one look too many for all of them."""
         return sum(job.started + 1 + job.again for job in self.jobs) + EXPECTED_POLLS - 1
+
+
+def waits_of(jobs: Iterable[tuple[int, bool]]) -> Iterator[JobWait]:
+    """The waits for the jobs of one round, by the rows of each and whether it is serial."""
+    given = tuple(jobs)
+    if side_by_side := [rows for rows, serial in given if not serial]:
+        yield JobWait(max(side_by_side))
+    yield from (JobWait(rows, serial) for rows, serial in given if serial)
 
 
 Packed = PackedCall | PackedBulk

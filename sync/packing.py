@@ -20,13 +20,13 @@ deterministic, therefore the cost that it predicts is the number of calls it mak
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Generic, Protocol, TypeVar
 
 from sync.bulk_csv import characters
-from sync.locks import NO_LOCKS, Locks, way_of
+from sync.locks import NO_LOCKS, Locks, meeting, ways_of
 from sync.packed import (
     BULK_CALLS,
     BULK_FROM,
@@ -56,7 +56,6 @@ from sync.packed import (
     PackedRow,
     Records,
     Retrieve,
-    job_shares,
 )
 from sync.ports import OrgOperation, OrgWrite
 
@@ -157,24 +156,32 @@ class _Lane:
     """A queue of pending records that knows how many of them are still to be packed. Those that came long ago are on
     a shelf."""
 
-    __slots__ = ("_new_shelf", "_queue", "_reader", "_shelf", "count")
+    __slots__ = ("_campaigns", "_new_shelf", "_queue", "_reader", "_shelf", "count")
 
     def __init__(self, new_shelf: Callable[[], Shelf]) -> None:
         self._queue: deque[_Pending] = deque()
+        self._campaigns: Counter[str] = Counter()
         self._new_shelf = new_shelf
         self._shelf: Shelf | None = None
         self._reader: Iterator[PackedRow] | None = None
         self.count = 0
 
+    @property
+    def meets(self) -> int:
+        """Of its records those that meet another batch when all of them go as one job."""
+        return meeting(self._campaigns.values())
+
     def put(self, pending: _Pending) -> None:
         self._queue.append(pending)
         self.count += 1
+        self._campaigns[pending.writes[0].campaign_id] += 1
         if len(self._queue) >= 2 * LOOK_AHEAD and self._reader is None:
             self._shelve(LOOK_AHEAD)
 
     def drop(self, pending: _Pending) -> None:
         pending.gone = True
         self.count -= 1
+        self._campaigns[pending.writes[0].campaign_id] -= 1
 
     def peek(self) -> Iterator[PackedRow]:
         if self._shelf is not None and self._reader is None:
@@ -200,6 +207,7 @@ class _Lane:
                 pending.gone = True
                 self.count -= 1
                 rows.append(PackedRow(tuple(pending.writes)))
+        self._campaigns.subtract(row.first.campaign_id for row in rows)
         return rows
 
     def take_all(self) -> Records:
@@ -208,6 +216,7 @@ class _Lane:
             return tuple(self.take(self.count))
         self._shelve(len(self._queue))
         shelf, self._shelf, self.count = self._shelf, None, 0
+        self._campaigns.clear()
         return shelf
 
     def _shelve(self, most: int) -> None:
@@ -344,12 +353,14 @@ class _Buffer(Lanes[_Lane]):
                 self._put(write)
             missing = target - self.count
 
-    def drain(self) -> list[tuple[str, Records]]:
-        """Read the source to its end and hand out the rows of every object that has enough for a job."""
+    def drain(self) -> list[tuple[str, Records, int]]:
+        """Read the source to its end and hand out the rows of every object that has enough for a job, with how many of
+        them meet another batch of it."""
         while not self.exhausted:
             self.fill(self.count + LOOK_AHEAD)
             self.forget()
-        found = [(name, lane.take_all()) for name, lane in self.updates.items() if lane.count >= BULK_FROM]
+        big = [(name, lane) for name, lane in self.updates.items() if lane.count >= BULK_FROM]
+        found = [(name, lane.take_all(), meets) for name, lane in big for meets in (lane.meets,)]
         self.forget()
         return found
 
@@ -453,7 +464,8 @@ def pack(
         buffer.fill()
         if bulk and not current:
             if buffer.worth_a_job():
-                yield PackedBulk(tuple(job for name, rows in buffer.drain() for job in _jobs(name, rows, locks)))
+                jobs = (_jobs(name, rows, meets, locks) for name, rows, meets in buffer.drain())
+                yield PackedBulk(tuple(chain.from_iterable(jobs)))
                 continue
             short = buffer.short_job()
             if short is not None:
@@ -466,14 +478,14 @@ def pack(
         yield call
 
 
-def _jobs(sobject: str, rows: Records, locks: Locks) -> Iterator[BulkJob]:
-    shares, start = job_shares(len(rows)), 0
-    for count in shares:
-        mine = rows if len(shares) == 1 else _Part(rows, start, count)
-        way = way_of(sobject, count, locks)
-        short = len(shares) == 1 and not way.batches and _fits(rows)
-        yield BulkJob(sobject, mine, multipart=short, batches=way.batches, again=way.again)
-        start += count
+def _jobs(sobject: str, rows: Records, meets: int, locks: Locks) -> Iterator[BulkJob]:
+    start = 0
+    for way in ways_of(sobject, len(rows), meets, locks):
+        whole = way.rows == len(rows)
+        mine = rows if whole else _Part(rows, start, way.rows)
+        short = whole and not way.batches and _fits(rows)
+        yield BulkJob(sobject, mine, short, way.batches, way.again, way.meeting, way.trial)
+        start += way.rows
 
 
 class _Part:

@@ -20,6 +20,7 @@ from sync.model import (
     ClickThrough,
     Edition,
     HistoryHour,
+    JobWait,
     OrgMember,
     PersonKind,
     PersonOptOut,
@@ -86,11 +87,13 @@ class PollScope:
         campaigns: these campaigns; None for all with auto-sync on (closed ones give their header, never members).
         since: members whose own, lead's or contact's stamp is at or after it; None for all members.
         names: headers of campaigns with these names come, too, whether or not they are among *campaigns*.
+        check: what ``Org.describe_check`` asks for comes along, unless it is known.
     """
 
     campaigns: tuple[CampaignId, ...] | None
     since: datetime | None
     names: tuple[str, ...] = ()
+    check: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,8 +295,8 @@ class Org(Protocol):
     def meter(self) -> WriteMeter:
         """A meter of the calls that ``write`` would spend; pure arithmetic, no call."""
 
-    def job_seconds(self, rows: int) -> float:
-        """Seconds that a Bulk job of *rows* rows is expected to be waited for; no call."""
+    def job_seconds(self, wait: JobWait) -> float:
+        """Seconds that a wait for Bulk jobs is expected to take; no call."""
 
     def write(
         self,

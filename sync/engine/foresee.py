@@ -7,14 +7,14 @@ long as the campaign has others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sync.draft import Fact
 from sync.engine.parts import Parts
 from sync.engine.tally import Tally
 from sync.engine.writes import MEMBER_OBJECT
 from sync.ids import CampaignId
-from sync.model import Side, WriteCost
+from sync.model import JobWait, Side, WriteCost
 from sync.plan import Change
 from sync.ports import OrgOperation, OrgWrite, PreparedItem
 from sync.words import plural
@@ -72,6 +72,17 @@ def locks_note(writes: WriteCost, predicted: int) -> str:
         "should the parallel batches of its Bulk job refuse each other members by locks, "
         f"{plural(predicted, 'Salesforce call')} may become {worst:,} at most; what they really refuse is measured and "
         "counted from the next plan on"
+    )
+
+
+def serial_note(waits: Iterable[JobWait]) -> str:
+    """What the plan says of Bulk jobs whose batches go one after the other; "" when there are none."""
+    rows = sum(wait.rows for wait in waits if wait.serial)
+    if not rows:
+        return ""
+    return (
+        f"{plural(rows, 'Salesforce record')} are written by a Bulk job whose batches go one after the other, because "
+        "side by side those of one campaign may lock each other out"
     )
 
 

@@ -16,7 +16,7 @@ from sync.digest import mapping_digest, test_people_digest
 from sync.draft import INBOUND, MergeContext, Merged, member_label
 from sync.engine import content
 from sync.engine.fixed_type import type_verdict
-from sync.engine.foresee import estimate_note, foresee, locks_note
+from sync.engine.foresee import estimate_note, foresee, locks_note, serial_note
 from sync.engine.live import LiveRun
 from sync.engine.parts import Parts
 from sync.engine.tally import Tally
@@ -29,6 +29,7 @@ from sync.model import (
     BaseMember,
     Calls,
     Campaign,
+    JobWait,
     OrgMember,
     RunKind,
     ServiceMember,
@@ -181,7 +182,7 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
             predictive=batches,
             after=wanted.extra,
             least=live.least,
-            seconds=_seconds(parts, to_come, draw.rows - draw.offered, writes.job_rows),
+            seconds=_seconds(parts, to_come, draw.rows - draw.offered, writes.waits),
         )
         tallies = draw.tallies.values()
         counts = sum((tally.counts for tally in tallies), start=PlanCounts())
@@ -215,6 +216,7 @@ def make_plan(live: LiveRun, plan_id: str, wanted: Wanted) -> tuple[Plan, Draw]:
             notes=(
                 *wanted.notes,
                 *((estimate_note(foreseen),) if foreseen else ()),
+                *((note,) if (note := serial_note(writes.waits)) else ()),
                 *((locks_note(writes, plan_cost.predicted.salesforce),) if writes.locked > writes.expected else ()),
                 *(text for _, text in draw.notes[:_NOTES_OF_PLAN]),
             ),
@@ -229,13 +231,13 @@ def _types(parts: Parts, wanted: Wanted) -> Iterator[GuardVerdict]:
         yield from (verdict for campaign in wanted.campaigns if (verdict := type_verdict(parts, campaign)) is not None)
 
 
-def _seconds(parts: Parts, to_come: Calls, rows: int, job_rows: Iterable[int]) -> float:
+def _seconds(parts: Parts, to_come: Calls, rows: int, waits: Iterable[JobWait]) -> float:
     """How long carrying out *rows* rows takes: so many requests at the pace of the last ones, and the wait for Bulk
     jobs; with all that is done beside as long as the last big plans took for as many rows."""
     ledger = parts.store.ledger
     salesforce, predictive = ledger.pace(Side.SALESFORCE) or 0.0, ledger.pace(Side.PREDICTIVE) or 0.0
     outside = to_come.salesforce * salesforce + to_come.predictive * predictive
-    outside += sum(map(parts.org.job_seconds, job_rows))
+    outside += sum(map(parts.org.job_seconds, waits))
     pace = parts.store.plans.pace() if rows >= BIG_PLAN else None
     return outside + rows * _ROW_SECONDS if pace is None else max(outside, rows * pace)
 

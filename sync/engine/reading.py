@@ -17,7 +17,7 @@ from sync.engine.presence import settle_absence
 from sync.errors import AmbiguousCampaign, UnknownCampaign
 from sync.events import Phase
 from sync.ids import CampaignId
-from sync.model import BaseMember, Campaign, OrgMember, TestPerson
+from sync.model import BaseMember, Campaign, OrgMember, RunKind, TestPerson
 from sync.packing import ROWS_PER_PAGE, least_read_calls
 from sync.ports import MemberCounts, PollScope
 from sync.rules import Rule
@@ -96,7 +96,8 @@ def read_campaigns(
     names = tuple(sorted(set(called.values())))
     with live.phase(Phase.READ_SALESFORCE) as done:
         for scope in scopes_of(live, campaign_ids):
-            asked = replace(scope, names=() if reading.polls else names)
+            first = not reading.polls
+            asked = replace(scope, names=names if first else (), check=first and live.kind is RunKind.INITIAL)
             done[0] += poll(live, asked, reading, wanted=frozenset(scope.campaigns or ()))
             check_names(reading, {key: name for key, name in called.items() if key in (scope.campaigns or ())})
         check_absence(live, reading)

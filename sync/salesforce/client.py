@@ -14,10 +14,10 @@ from sync.http.calls import Safety
 from sync.http.channel import Budget, Channel, Secret, Session
 from sync.http.transport import Transport
 from sync.ids import CONTACT_PREFIX, CampaignId, MemberId, PersonId, looks_like_id, to18
-from sync.locks import Locks
+from sync.locks import NO_LOCKS, Locks
 from sync.mapping import Mapping as Names
 from sync.metering import WriteMeter
-from sync.model import Campaign, OrgMember, Side, StatusLabel
+from sync.model import Campaign, JobWait, OrgMember, Side, StatusLabel
 from sync.ports import (
     Headers,
     IdRead,
@@ -34,7 +34,7 @@ from sync.salesforce.bulk import Bulk
 from sync.salesforce.bulk_query import BulkQuery
 from sync.salesforce.composite import CALL_HEADERS, Answers, Composite, Part
 from sync.salesforce.decode import Codec, PersonRow, id18
-from sync.salesforce.describe import Checked, Kept, check_names, checked_from, kept_text
+from sync.salesforce.describe import Checked, Kept, check_parts, checked_by, checked_from, kept_text
 from sync.salesforce.errors import NO_FIELD, busy, ensure_ok, session_ended
 from sync.salesforce.jobs import Paces, Waits
 from sync.salesforce.polling import Poller, member_keys
@@ -77,8 +77,8 @@ class SalesforceOrg:
         waits: for Bulk jobs; by default by where the org is.
         paces: where it is kept how fast the org's Bulk jobs are.
         kept: where the check of the mapping is kept; without it each process asks anew.
-        lock_share: of the rows of a Bulk job that met another batch, the share that locks refused last time.
-        on_lock_share: told when a job measures another one.
+        locks: what is known of the org's locks.
+        on_locks: told when a job finds out more.
         slow_polls: the org was too slow for a poll in one statement before.
         on_slow_polls: told when it turns out to be.
         folder: where the rows of Bulk jobs wait, in files without a name; the machine's own for such files when None.
@@ -104,8 +104,8 @@ class SalesforceOrg:
         waits: Waits | None = None,
         paces: Paces | None = None,
         kept: Kept | None = None,
-        lock_share: float = 0.0,
-        on_lock_share: Callable[[float], None] = lambda share: None,
+        locks: Locks = NO_LOCKS,
+        on_locks: Callable[[Locks], None] = lambda locks: None,
         slow_polls: bool = False,
         on_slow_polls: Callable[[], None] = lambda: None,
         folder: Path | None = None,
@@ -144,8 +144,8 @@ class SalesforceOrg:
         self._poller = Poller(self, slow_polls, on_slow_polls)
         self._identity: OrgIdentity | None = None
         self._ingest = Bulk(channel, api_version, waits, paces=paces, folder=folder)
-        self._serial = Serial(channel, api_version, waits)
-        self._writer = Writer(self._composite, self._ingest, self._serial, Locks(lock_share), on_lock_share, folder)
+        self._serial = Serial(channel, api_version, waits, paces)
+        self._writer = Writer(self._composite, self._ingest, self._serial, locks, on_locks, folder)
 
     def _use_version(self, version: str) -> None:
         self._ingest.use(version)
@@ -191,19 +191,35 @@ class SalesforceOrg:
 
     def without_missing_fields(self, read: Callable[[], Value]) -> Value:
         """*read*; when the org says that a column is missing, once more without all that a describe does not show."""
+        before = self._absent
         try:
             return read()
         except RemoteRejected as error:
             if error.code != NO_FIELD:
                 raise
-            before = self._absent
-            if self._check().missing_names <= before:
+            # The describes may have come along.
+            if self._absent <= before and self._check().missing_names <= before:
                 raise
             return read()
 
     def _check(self) -> Checked:
-        """Ask the org what it has; from here on nothing is asked of it that it lacks."""
-        checked = self._checked = check_names(self._composite, self._mapping)
+        """Ask the org what it has, in a call of its own."""
+        parts = check_parts(self._composite.root, self._mapping)
+        return self._take_check(self._composite.send(parts, resource="describe"))
+
+    def check_parts(self) -> list[Part]:
+        """Subrequests that bring the check of the mapping along; none when it is known that nothing is wrong."""
+        known = self._checked is not None and not self._checked.problems
+        return [] if known else check_parts(self._composite.root, self._mapping)
+
+    def take_check(self, answers: Answers) -> None:
+        """Keep the check that came along."""
+        if "d0" in answers.by_reference:
+            self._take_check(answers)
+
+    def _take_check(self, answers: Answers) -> Checked:
+        """From here on nothing is asked of the org that it lacks."""
+        checked = self._checked = checked_by(answers, self._mapping)
         if self._kept is not None:
             self._kept.save(kept_text(checked, self._configured, self._mapping))
         self._absent = checked.missing_names
@@ -359,9 +375,9 @@ class SalesforceOrg:
         """See ``Org.meter``."""
         return WriteMeter(bulk=self._bulk, locks=self._writer.locks)
 
-    def job_seconds(self, rows: int) -> float:
+    def job_seconds(self, wait: JobWait) -> float:
         """See ``Org.job_seconds``."""
-        return self._ingest.expected(rows)
+        return self._serial.expected(wait.rows) if wait.serial else self._ingest.expected(wait.rows)
 
     def write(
         self,

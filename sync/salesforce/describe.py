@@ -1,5 +1,5 @@
-"""The check of the mapping against the org: what is missing, not readable or not writable. One call, and none where
-what it found is kept.
+"""The check of the mapping against the org: what is missing, not readable or not writable. One call; none where it
+rides in a call that is made anyway, or where what it found is kept.
 
 Asking whether anything changed since (``If-Modified-Since``) costs the same call as asking for everything, because all
 describes ride in one; so what is kept is simply trusted for a while, and forgotten when the org says that it lacks a
@@ -15,7 +15,7 @@ import msgspec
 
 from sync.digest import mapping_digest
 from sync.mapping import Mapping
-from sync.salesforce.composite import Composite, Part, SubReply
+from sync.salesforce.composite import Answers, Part, SubReply
 
 
 class _Field(msgspec.Struct):
@@ -121,19 +121,21 @@ def wanted(mapping: Mapping) -> dict[str, dict[str, str]]:
     return {sobject: {name: use for name, use in fields.items() if name} for sobject, fields in objects.items()}
 
 
-def check_names(composite: Composite, mapping: Mapping) -> Checked:
-    """Compare the mapping with the org's describes, all in one call.
+def check_parts(root: str, mapping: Mapping) -> list[Part]:
+    """The describes as subrequests: of a call of their own, or of one that is made anyway."""
+    return [Part(f"d{i}", "GET", f"{root}/sobjects/{sobject}/describe") for i, sobject in enumerate(wanted(mapping))]
+
+
+def checked_by(answers: Answers, mapping: Mapping) -> Checked:
+    """Compare the mapping with the org's answers to ``check_parts``.
 
     Raises:
-        whatever ``Composite.send`` raises.
+        NotWhatItShouldBe: an answer is no describe.
     """
-    objects = wanted(mapping)
-    parts = [Part(f"d{i}", "GET", f"{composite.root}/sobjects/{sobject}/describe") for i, sobject in enumerate(objects)]
-    answers = composite.send(parts, resource="describe")
     problems: list[tuple[str, str]] = []
     missing: list[tuple[str, str]] = []
-    for part, (sobject, fields) in zip(parts, objects.items(), strict=True):
-        _check_object(answers[part.reference], sobject, fields, problems, missing)
+    for i, (sobject, fields) in enumerate(wanted(mapping).items()):
+        _check_object(answers[f"d{i}"], sobject, fields, problems, missing)
     return Checked(tuple(problems), tuple(missing))
 
 

@@ -87,12 +87,13 @@ class Jobs:
         root: address of the kind, below the instance.
         waits: for jobs.
         paces: where it is kept how fast the org's jobs are, so that the first look at the next one comes in time.
+        kind: under which name; by default the last part of *root*.
     """
 
-    def __init__(self, channel: Channel, root: str, waits: Waits, paces: Paces | None = None) -> None:
+    def __init__(self, channel: Channel, root: str, waits: Waits, paces: Paces | None = None, kind: str = "") -> None:
         self._channel = channel
         self._waits = waits
-        self._paces, self._kind = paces, root.rpartition("/")[2]
+        self._paces, self._kind = paces, kind or root.rpartition("/")[2]
         known = paces.load(self._kind) if paces is not None else None
         self._per_row, self._begun = waits.per_row if known is None else known, waits.begun
         self.root = root

@@ -65,32 +65,19 @@ class Poller:
     def poll(self, scope: PollScope) -> Poll:
         """See ``Org.poll``."""
         if scope.campaigns is None:
-            return self._one_poll(None, scope.since, with_test_people=True)
+            return self._one_poll(scope, with_test_people=True)
         ids = [CampaignId(to18(one)) for one in scope.campaigns]
         starts = range(0, max(1, len(ids)), MOST_CAMPAIGNS)
+        some = [replace(scope, campaigns=tuple(ids[start : start + MOST_CAMPAIGNS])) for start in starts]
+        later = (replace(one, names=(), check=False) for one in some[1:])
         polls = [
-            self._one_poll(
-                ids[start : start + MOST_CAMPAIGNS],
-                scope.since,
-                with_test_people=start == 0,
-                names=scope.names if start == 0 else (),
-            )
-            for start in starts
+            self._one_poll(some[0], with_test_people=True),
+            *(self._one_poll(one, with_test_people=False) for one in later),
         ]
         return polls[0] if len(polls) == 1 else _together(polls)
 
-    def _one_poll(
-        self,
-        campaigns: Sequence[CampaignId] | None,
-        since: datetime | None,
-        *,
-        with_test_people: bool,
-        names: Sequence[str] = (),
-    ) -> Poll:
-        def ask() -> Poll:
-            return self._attempt(campaigns, since, with_test_people=with_test_people, names=names)
-
-        return self._patient(since, ask)
+    def _one_poll(self, scope: PollScope, *, with_test_people: bool) -> Poll:
+        return self._patient(scope.since, lambda: self._attempt(scope, with_test_people=with_test_people))
 
     def _patient(self, since: datetime | None, ask: Callable[[], _T]) -> _T:
         """What *ask* gives; asked by source where the org is too slow for one statement over three stamps."""
@@ -104,15 +91,9 @@ class Poller:
             self._on_slow()
             return ask()
 
-    def _attempt(
-        self,
-        campaigns: Sequence[CampaignId] | None,
-        since: datetime | None,
-        *,
-        with_test_people: bool,
-        names: Sequence[str],
-    ) -> Poll:
+    def _attempt(self, scope: PollScope, *, with_test_people: bool) -> Poll:
         org, queries = self._org, self._org.queries
+        campaigns, since, names = scope.campaigns, scope.since, scope.names
         of_campaigns = queries.in_scope(campaigns)
         of_members = (of_campaigns, "Campaign.IsActive = true") if campaigns is None else (of_campaigns,)
         if self._by_source and since is not None:
@@ -125,7 +106,7 @@ class Poller:
         parts += [org.composite.query("status", _ordered(statuses)), org.composite.query("count", counts)]
         test_objects = queries.test_objects if with_test_people else ()
         parts += [org.composite.query(name, _ordered(queries.test_people(name))) for name in test_objects]
-        answers = self._send(parts, "poll")
+        answers = self._send(parts, "poll", check=scope.check)
         pages = [answers[f"m{i}"].read(org.codec.members) for i in range(len(members))]
         test_people = tuple(self._test_people(answers)) if test_objects else None
         counted = org.reader.grouped(answers["count"].read(decode.COUNTS), counts, decode.COUNTS, one_each=True)
@@ -261,15 +242,17 @@ class Poller:
         missing = tuple(one for one in ids if one not in found)
         return Headers(found, missing, tuple(people), tuple(members), answers.server_time)
 
-    def _send(self, parts: Sequence[Part], resource: str) -> Answers:
-        """Send the parts, five to a call; the org's identity rides along while it is not known."""
+    def _send(self, parts: Sequence[Part], resource: str, *, check: bool = False) -> Answers:
+        """Send the parts, five to a call; the org's identity, and what *check* asks for, ride along while they are not
+        known."""
         rider = self._org.identity_part()
+        riders = [*([rider] if rider is not None else ()), *(self._org.check_parts() if check else ())]
         by_reference: dict[str, SubReply] = {}
         server_time: datetime | None = None
         for start in range(0, max(1, len(parts)), HEAVY_PER_CALL):
             some = list(parts[start : start + HEAVY_PER_CALL])
-            if rider is not None and start == 0:
-                some.append(rider)
+            if start == 0:
+                some += riders
             if not some:
                 # Nothing is asked for: only the time is wanted, and the identity is the cheapest question.
                 some = [self._org.composite.query("org_row", _ordered(Select(("Id",), "Organization")))]
@@ -278,6 +261,7 @@ class Poller:
             # The first call's time: what changed during the others is seen again with the next poll.
             server_time = server_time or answers.server_time
             self._org.take_identity(answers)
+            self._org.take_check(answers)
         assert server_time is not None
         return Answers(by_reference, server_time)
 

@@ -22,7 +22,7 @@ from sync.packing import ROWS_PER_BATCH
 from sync.salesforce.bulk import ELSEWHERE, HERE, UPLOAD_SECONDS
 from sync.salesforce.composite import WRITE_HEADERS
 from sync.salesforce.errors import RowError, not_salesforce, remedy_for
-from sync.salesforce.jobs import Job, Jobs, Waits, waits_for
+from sync.salesforce.jobs import Job, Jobs, Paces, Waits, waits_for
 from sync.salesforce.verdict import Fate, JobRow, Rows, Stretch, Verdict, all_rows, short_id
 from sync.words import plural
 
@@ -84,10 +84,12 @@ class Serial(Jobs):
         channel: to the org; it must send the token as ``SESSION_HEADERS`` says.
         version: API version.
         waits: for jobs; by default by where the org is.
+        paces: where it is kept how fast the org's serial jobs are.
     """
 
-    def __init__(self, channel: Channel, version: str, waits: Waits | None = None) -> None:
-        super().__init__(channel, "", waits or waits_for(channel.base_url, here=HERE, elsewhere=ELSEWHERE))
+    def __init__(self, channel: Channel, version: str, waits: Waits | None = None, paces: Paces | None = None) -> None:
+        mine = waits or waits_for(channel.base_url, here=HERE, elsewhere=ELSEWHERE)
+        super().__init__(channel, "", mine, paces, kind="serial")
         self.use(version)
 
     def use(self, version: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
@@ -75,6 +75,20 @@ def walk(verdict: Verdict, rows: Iterable[T], id_of: Callable[[T], str]) -> Iter
     for stretch in verdict:
         for row in islice(source, stretch.rows):
             yield row, stretch.apart.get(short_id(id_of(row)), stretch.fate)
+
+
+def split(verdict: Verdict, at: int) -> tuple[Verdict, Verdict]:
+    """The verdict of the first *at* rows, and that of the others."""
+    first: list[Stretch] = []
+    rest = list(verdict)
+    while at and rest:
+        stretch = rest.pop(0)
+        mine = min(at, stretch.rows)
+        first.append(replace(stretch, rows=mine))
+        if mine < stretch.rows:
+            rest.insert(0, replace(stretch, rows=stretch.rows - mine))
+        at -= mine
+    return tuple(first), tuple(rest)
 
 
 def outcomes(verdict: Verdict, rows: Iterable[JobRow]) -> Iterator[OrgOutcome]:

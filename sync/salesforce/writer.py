@@ -23,7 +23,7 @@ from sync.failures import FailureClass, failure_of
 from sync.http.calls import Safety
 from sync.locks import NO_LOCKS, Locks, share_of
 from sync.packing import (
-    MEMBER,
+    BulkJob,
     Collection,
     Packed,
     PackedBulk,
@@ -41,7 +41,8 @@ from sync.salesforce.decode import id18
 from sync.salesforce.errors import LOCKED, NO_FIELD, missing_column, remedy_for
 from sync.salesforce.serial import Serial
 from sync.salesforce.spill import Shelf
-from sync.salesforce.verdict import Fate, JobRow, Stretch, Verdict, all_rows, walk
+from sync.salesforce.trial import Joined, refused_of, went_again
+from sync.salesforce.verdict import Fate, JobRow, Stretch, Verdict, all_rows, split, walk
 
 LOCK_WAITS = (3.0, 6.0, 9.0)
 """Seconds before rows are tried again that were locked or timed out; the platform itself waits about ten for a lock."""
@@ -84,7 +85,7 @@ class Writer:
         bulk: for jobs.
         serial: for jobs whose batches go one after the other.
         locks: what is known of the org's locks.
-        on_lock_share: told when a job measures another share.
+        on_locks: told when a job finds out more of them.
         folder: where the rows of a job wait for their outcome.
     """
 
@@ -94,14 +95,14 @@ class Writer:
         bulk: Bulk,
         serial: Serial,
         locks: Locks = NO_LOCKS,
-        on_lock_share: Callable[[float], None] = lambda share: None,
+        on_locks: Callable[[Locks], None] = lambda locks: None,
         folder: Path | None = None,
     ) -> None:
         self._shelf = partial(Shelf, folder)
         self._composite = composite
         self._bulk = bulk
         self._serial = serial
-        self._on_lock_share = on_lock_share
+        self._on_locks = on_locks
         self.locks = locks
         self.dropped: set[tuple[str, str]] = set()
 
@@ -232,39 +233,56 @@ class Writer:
     def jobs(self, packed: PackedBulk) -> tuple[Verdict, PredictiveError | None]:
         """Bulk jobs; what became of their rows, in order, and what to raise once that is kept."""
         wanted = [
-            JobRows(job.sobject, _JobRows(job.rows, partial(self._job_row, flat=not job.serial)), job.multipart)
-            for job in packed.jobs
+            JobRows(job.sobject, self._rows_of(job.rows, flat=not job.serial), job.multipart) for job in packed.jobs
         ]
         side_by_side = [each for each, job in zip(wanted, packed.jobs, strict=True) if not job.serial]
         found, error = self._bulk.run(side_by_side) if side_by_side else ([], None)
         parallel = iter(found)
         verdict: list[Stretch] = []
+        refused: list[JobRow] = []
         for each, job in zip(wanted, packed.jobs, strict=True):
             if not job.serial:
-                verdict.append(self._measured(job.sobject, next(parallel)))
+                stretch = next(parallel)
+                self._measure(job, stretch)
+                if job.trial and error is None:
+                    refused = refused_of(stretch, self._rows_of(job.rows, flat=False))
+                verdict.append(stretch)
             elif error is not None:
                 verdict.append(all_rows(each.rows, "unsent", error))
             else:
-                written, error = self._serial.update(each.sobject, each.rows)
-                verdict += written
+                written, error = self._serial.update(each.sobject, Joined(each.rows, refused))
+                mine, again = split(written, len(each.rows))
+                if refused:
+                    verdict[-1], refused = went_again(verdict[-1], refused, again), []
+                verdict += mine
+                self._went_serial(error)
         return tuple(verdict), error
+
+    def _rows_of(self, records: Records, *, flat: bool) -> JobRecords:
+        return JobRecords(records, partial(self._job_row, flat=flat))
 
     def _job_row(self, row: PackedRow, *, flat: bool) -> JobRow:
         return row.first.key, _record_id(row), self.values(row.writes, flat=flat)
 
-    def _measured(self, sobject: str, stretch: Stretch) -> Stretch:
+    def _measure(self, job: BulkJob, stretch: Stretch) -> None:
         """Learn from a parallel job what share of its rows locks refuse."""
-        fates = stretch.fates
-        if sobject == MEMBER and all(fate.state in ("written", "rejected") for fate in fates):
-            refused = sum(fate.code == LOCKED for fate in stretch.apart.values())
-            share = share_of(stretch.rows, refused)
-            if share is not None and share != self.locks.share:
-                self.locks = Locks(share)
-                self._on_lock_share(share)
-        return stretch
+        if all(fate.state in ("written", "rejected") for fate in stretch.fates):
+            share = share_of(job.meeting, sum(fate.code == LOCKED for fate in stretch.apart.values()))
+            if share is not None:
+                self._know(Locks(share))
+
+    def _went_serial(self, error: PredictiveError | None) -> None:
+        """As long as nobody knows what locks refuse, the next job finds it out."""
+        if error is None and self.locks.share is None:
+            self._know(Locks(trial=True))
+
+    def _know(self, locks: Locks) -> None:
+        if locks != self.locks:
+            self.locks = locks
+            self._on_locks(locks)
 
 
-class _JobRows:
+class JobRecords:
     """A job's rows as it takes them, made one by one."""
 
     def __init__(self, records: Records, make: Callable[[PackedRow], JobRow]) -> None:

@@ -33,7 +33,9 @@ SLOW_POLLS = "org.slow_polls"
 SCHEDULE_PAUSED = "schedule.paused"
 LIMITS = "org.limits"
 GOVERNOR = "governor"
-LOCK_SHARE = "org.lock_share"
+LOCKS = "org.lock_share"
+"""What is known of the org's locks: the share that they refuse, or what ``sync.locks`` keeps before that."""
+
 JOB_PACE = "org.job_pace:"
 """Before a kind of Bulk job: seconds a row that the last one took."""
 

@@ -332,6 +332,28 @@ def test_what_an_org_lacks_is_asked_once_and_not_in_each_process(sides: Sides) -
     assert dict(sides.new_org(mapping=wrong, kept=shelf).describe_check(afresh=False)), "what is wrong is asked anew"
 
 
+def test_the_check_comes_along_with_a_poll_that_asks_for_it(sides: Sides) -> None:
+    campaign = sides.first_campaign().id
+    wrong = Mapping().with_overrides({"member_opens": "PAM__Openss__c"})
+
+    def spent(mapping: Mapping, *, check: bool) -> tuple[int, dict[str, str]]:
+        before = sides.spent()
+        org = sides.new_org(mapping=mapping)
+        pages = org.poll(PollScope((campaign,), None, check=check)).pages
+        assert sum(len(page) for page in pages)
+        calls = sides.spent() - before
+        found = dict(org.describe_check(afresh=False))
+        assert sides.spent() - before == calls + (not check or bool(found)), "what is wrong is asked anew"
+        return calls, found
+
+    plain, _ = spent(Mapping(), check=False)
+    assert spent(Mapping(), check=True) == (plain, {})
+    apart, _ = spent(wrong, check=False)
+    together, found = spent(wrong, check=True)
+    assert together == apart - 1, "the read that was refused brought along what is missing"
+    assert list(found) == ["CampaignMember.PAM__Openss__c"]
+
+
 def test_a_check_without_findings_is_kept_until_a_write_meets_a_missing_field(sides: Sides) -> None:
     shelf = Shelf()
     assert sides.new_org(kept=shelf).describe_check() == ()

@@ -15,8 +15,10 @@ import pytest
 from sync.errors import OutcomeUnknown, RemoteRejected
 from sync.http.channel import Budget
 from sync.http.transport import Transport
+from sync.locks import Locks, locks_from
 from sync.mapping import Mapping
 from sync.model import WriteCost
+from sync.packing import BULK_CALLS
 from sync.ports import OrgOperation, OrgOutcome, OrgWrite
 from sync.salesforce.client import SalesforceOrg
 from sync.salesforce.serial import Serial
@@ -94,13 +96,13 @@ class World:
     def __init__(self, org: Contending, **more: Any) -> None:
         clock = StillClock()
         transport = Transport(Records(), clock, sleep=clock.sleep, network=httpx.MockTransport(org))
-        self.shares: list[float] = []
+        self.known: list[Locks] = []
         self.org = SalesforceOrg(
             transport,
             instance_url=BASE,
             mapping=Mapping(),
             budget=Budget(2, 0, 0),
-            on_lock_share=self.shares.append,
+            on_locks=self.known.append,
             **{"access_token": Hidden("00Dx!y"), **more},
         )
 
@@ -129,27 +131,60 @@ def markers(count: int) -> list[OrgWrite]:
 
 
 @pytest.mark.slow
-def test_refused_rows_go_again_one_batch_after_the_other_and_the_next_plan_knows() -> None:
-    org = Contending(every=2)
+@pytest.mark.parametrize("every", [1, 2, 7, 10**9])
+def test_whatever_locks_refuse_each_job_costs_what_was_said(every: int) -> None:
+    org = Contending(every)
     world = World(org)
-    foreseen = world.cost(40_000)
-    assert {outcome.state for outcome in world.write(40_000).values()} == {"written"}
-    assert len(org.written) == 40_000
-    assert foreseen.expected < len(org.requests) <= foreseen.locked, "an org not known yet: said as a bound"
-    assert (org.modes, org.batches) == (["Serial"], [10_000, 5_000])
-    assert world.shares == [0.5]
-    again = World(org, lock_share=0.5)
-    org.requests.clear()
-    assert {outcome.state for outcome in again.write(40_000).values()} == {"written"}
-    assert abs(again.cost(40_000).expected - len(org.requests)) <= 1
+    expected = []
+    for _ in range(3):
+        foreseen = world.cost(21_000)
+        org.requests.clear()
+        org.written.clear()
+        assert {outcome.state for outcome in world.write(21_000).values()} == {"written"}
+        assert len(org.written) == 21_000
+        assert abs(foreseen.expected - len(org.requests)) <= 1
+        expected.append(foreseen.expected)
+        # Each run is a process of its own.
+        world = World(org, locks=locks_from(world.org._writer.locks.text))
+    assert world.org._writer.locks == Locks(share={1: 1.0, 2: 0.5, 7: 0.143}.get(every, 0.0))
+    assert expected[:2] == [3 + 3 + 1, 4 + 3 + 1 + 1], "one by one; then a trial of two batches and the others"
+    if every == 10**9:
+        assert expected[2] == BULK_CALLS
 
 
 @pytest.mark.slow
-def test_without_contention_nothing_is_learned_and_nothing_goes_twice() -> None:
-    org = Contending(every=10**9)
-    world = World(org)
-    world.write(20_001)
-    assert (len(org.requests), world.shares) == (4, [])
+def test_an_org_that_began_to_refuse_is_found_out_and_its_rows_go_again() -> None:
+    org = Contending(every=2)
+    world = World(org, locks=Locks(0.0))
+    foreseen = world.cost(40_000)
+    assert {outcome.state for outcome in world.write(40_000).values()} == {"written"}
+    assert len(org.written) == 40_000
+    assert foreseen.expected < len(org.requests) <= foreseen.locked, "said as a bound"
+    assert (org.modes, org.batches) == (["Serial"], [10_000, 5_000])
+    assert world.known == [Locks(0.5)]
+
+
+@pytest.mark.slow
+def test_what_a_trial_was_refused_fares_with_the_job_behind_it_as_any_other_row() -> None:
+    org = Contending(every=1_000)
+    org.trouble["POST job/*/batch"] = httpx.Response(
+        400, json={"exceptionCode": "InvalidBatch", "exceptionMessage": "no"}
+    )
+    found: dict[str, OrgOutcome] = {}
+    world = World(org, locks=Locks(trial=True))
+    with pytest.raises(RemoteRejected):
+        world.org.write(
+            markers(25_000),
+            before=lambda batch: None,
+            after=lambda batch, ends: found.update({one.key: one for one in ends}),
+            cancelled=lambda: False,
+        )
+    refused = [f"k{n}" for n in range(10_000, 20_000, 1_000)]
+    assert {key for key, one in found.items() if one.state == "unsent"} == {
+        *refused,
+        *(f"k{n}" for n in range(20_000, 25_000)),
+    }
+    assert sum(one.state == "written" for one in found.values()) == 20_000 - len(refused)
 
 
 def rows(count: int) -> list[tuple[str, str, dict[str, Any]]]:

@@ -127,9 +127,9 @@ class Sandbox:
         """Id of the oldest campaign."""
         return str(self.rows("SELECT Id FROM Campaign ORDER BY CreatedDate, Id LIMIT 1")[0]["Id"])
 
-    def second_campaign(self) -> str:
-        """Id of the one after it."""
-        return str(self.rows("SELECT Id FROM Campaign ORDER BY CreatedDate, Id LIMIT 2")[1]["Id"])
+    def campaigns(self) -> list[str]:
+        """Ids of all campaigns, the oldest first."""
+        return [str(row["Id"]) for row in self.rows("SELECT Id FROM Campaign ORDER BY CreatedDate, Id")]
 
     def members(self, campaign: str) -> list[dict[str, Any]]:
         """Its members with their person."""

@@ -6,10 +6,11 @@ import pytest
 
 from sync.engine.claims import open_claims
 from sync.engine.planning import Wanted, make_plan
+from sync.locks import Locks
 from sync.model import RunKind, RunState
-from sync.packing import BULK_FROM
+from sync.packing import BULK_FROM, ROWS_PER_BATCH
 from sync.plan import Plan
-from sync.store.facts import JobPaces
+from sync.store.facts import LOCKS, JobPaces
 from tests.engine.world import World
 from tests.store.made import AT, C1, campaign, org, plan, plan_row, service
 
@@ -37,6 +38,21 @@ def test_the_wait_for_a_job_is_in_it(world: World) -> None:
     assert few.cost.seconds < 10
     many = drawn(world, count, "many")
     assert count * 0.01 < many.cost.seconds < count * 0.01 + 60
+
+
+def test_of_batches_that_go_one_after_the_other_it_says_so_and_waits_as_long_as_they_take(world: World) -> None:
+    count = ROWS_PER_BATCH + 500
+    JobPaces(world.store.facts).save("ingest", 0.02)
+    JobPaces(world.store.facts).save("serial", 0.01)
+    made = drawn(world, count, "unknown")
+    assert any("one after the other" in note for note in made.notes)
+    assert count * 0.01 < made.cost.seconds < count * 0.01 + 120
+    assert made.cost.predicted.salesforce - made.cost.lower_bound.salesforce == 2
+    world.store.facts.set(LOCKS, Locks(0.0).text)
+    known = drawn(world, count, "known")
+    assert not any("one after the other" in note for note in known.notes)
+    assert known.cost.predicted.salesforce < made.cost.predicted.salesforce
+    assert known.cost.seconds > count * 0.02
 
 
 def test_a_big_plan_takes_as_long_as_the_last_ones_did(world: World) -> None:
