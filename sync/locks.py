@@ -147,6 +147,16 @@ def again_calls(refused: int) -> int:
     return 1 + (BULK_LEAST if refused <= ROWS_PER_BATCH else serial_calls(refused))
 
 
+def least_job_calls(rows: int, meets: int, locks: Locks) -> int:
+    """The fewest calls of a job by which any engine could be sure to write so many rows, by what is known of the locks;
+    *meets* of them meet another batch when it is parallel."""
+    if not meets:
+        return BULK_LEAST
+    if locks.share is None:
+        return serial_calls(rows)
+    return min(serial_calls(rows), BULK_LEAST + again_calls(expected_refusals(meets, locks.share)))
+
+
 def serial_is_cheaper(rows: int, meets: int, share: float) -> bool:
     """Whether a job had better be serial from the start, by what the org's locks are known to refuse."""
     return serial_calls(rows) + 1 < BULK_CALLS + again_calls(expected_refusals(meets, share))

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from sync.bulk_csv import Size, row_cells
-from sync.locks import NO_LOCKS, Locks, meeting, ways_of
+from sync.locks import NO_LOCKS, Locks, least_job_calls, meeting, ways_of
 from sync.model import JobWait, WriteCost
 from sync.packed import (
     BULK_FROM,
     LOOK_AHEAD,
+    MEMBER,
     MULTIPART_CALLS,
     MULTIPART_CHARACTERS,
     MULTIPART_FROM,
@@ -104,6 +105,7 @@ class WriteMeter:
         self._calls = 0
         self._waits: list[JobWait] = []
         self._checked = self._plain = self._jobless = 0
+        self._members: Counter[str] = Counter()
         self._job = Size(MULTIPART_CHARACTERS)
 
     def add(self, write: OrgWrite) -> None:
@@ -121,6 +123,8 @@ class WriteMeter:
         self._jobless += not write.expect and not takes_job
         if takes_job:
             self._job.add(write.record_id or "", write.values)
+            if write.sobject == MEMBER:
+                self._members[write.campaign_id] += 1
             if self._draining and lane.count >= BULK_FROM:
                 lane.sum_up()
         while not self._draining and self._lanes.count >= LOOK_AHEAD:
@@ -137,7 +141,14 @@ class WriteMeter:
             if self._bulk and not self._current and self._jobs():
                 continue
             self._step()
-        least = least_write_calls(self._checked, self._plain, self._jobless, self._job.characters, bulk=self._bulk)
+        least = least_write_calls(
+            self._checked,
+            self._plain,
+            self._jobless,
+            self._job.characters,
+            bulk=self._bulk,
+            job_calls=least_job_calls(self._members.total(), meeting(self._members.values()), self._locks),
+        )
         return WriteCost(self._calls, least, self._calls + self._worse, tuple(self._waits))
 
     def _step(self) -> None:

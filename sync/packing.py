@@ -551,18 +551,21 @@ def cost_of(writes: Iterable[OrgWrite], *, bulk: bool = True, locks: Locks = NO_
     return sum(call.cost for call in pack(writes, bulk=bulk, locks=locks))
 
 
-def least_write_calls(checked: int, plain: int, jobless: int, job_characters: int, *, bulk: bool = True) -> int:
+def least_write_calls(
+    checked: int, plain: int, jobless: int, job_characters: int, *, bulk: bool = True, job_calls: int = BULK_LEAST
+) -> int:
     """The fewest calls that any engine could write so many records with.
 
     A Composite takes 1,000 rows; records with ``expect`` cannot be written by the call that reads them first, and take
     two of its five slots for the last look and the read-back; a Bulk job takes any number of rows without a field of
-    two owners for four calls, for two when its data is short.
+    two owners for four calls, for two when its data is short, and for more where locks are in its way.
 
     Args:
         checked: records that are read before they are written. plain: the others.
         jobless: those of the plain ones that no job takes.
         job_characters: CSV of all that a job takes.
         bulk: whether there are jobs.
+        job_calls: the fewest that a job with all of these takes.
     """
     if not checked and not plain:
         return 0
@@ -571,7 +574,7 @@ def least_write_calls(checked: int, plain: int, jobless: int, job_characters: in
     if not bulk or plain == jobless:
         return together
     beside = max(with_reading, -(-(checked + jobless) // ROWS_PER_CALL))
-    return min(together, beside + (MULTIPART_LEAST if job_characters <= MULTIPART_CHARACTERS else BULK_LEAST))
+    return min(together, beside + (MULTIPART_LEAST if job_characters <= MULTIPART_CHARACTERS else job_calls))
 
 
 def composite_read_calls(rows: int) -> int:

@@ -19,7 +19,7 @@ from sync.errors import NotWhatItShouldBe, OutcomeUnknown, PredictiveError
 from sync.http.calls import Reply, Safety
 from sync.http.channel import Channel
 from sync.packing import ROWS_PER_BATCH
-from sync.salesforce.bulk import ELSEWHERE, HERE, UPLOAD_SECONDS
+from sync.salesforce.bulk import ELSEWHERE, UPLOAD_SECONDS
 from sync.salesforce.composite import WRITE_HEADERS
 from sync.salesforce.errors import RowError, not_salesforce, remedy_for
 from sync.salesforce.jobs import Job, Jobs, Paces, Waits, waits_for
@@ -28,6 +28,9 @@ from sync.words import plural
 
 _ROOT = "/services/async/"
 SESSION_HEADERS = {_ROOT: "X-SFDC-Session"}
+
+_HERE = Waits(0.00001, 0.3, 0.1)
+"""Such an org works a batch off while it takes it."""
 
 BATCH_BYTES = 9_500_000
 """A batch holds at most 10 MB."""
@@ -88,7 +91,7 @@ class Serial(Jobs):
     """
 
     def __init__(self, channel: Channel, version: str, waits: Waits | None = None, paces: Paces | None = None) -> None:
-        mine = waits or waits_for(channel.base_url, here=HERE, elsewhere=ELSEWHERE)
+        mine = waits or waits_for(channel.base_url, here=_HERE, elsewhere=ELSEWHERE)
         super().__init__(channel, "", mine, paces, kind="serial")
         self.use(version)
 

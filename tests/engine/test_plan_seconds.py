@@ -47,7 +47,7 @@ def test_of_batches_that_go_one_after_the_other_it_says_so_and_waits_as_long_as_
     made = drawn(world, count, "unknown")
     assert any("one after the other" in note for note in made.notes)
     assert count * 0.01 < made.cost.seconds < count * 0.01 + 120
-    assert made.cost.predicted.salesforce - made.cost.lower_bound.salesforce == 2
+    assert made.cost.predicted.salesforce - made.cost.lower_bound.salesforce == 1
     world.store.facts.set(LOCKS, Locks(0.0).text)
     known = drawn(world, count, "known")
     assert not any("one after the other" in note for note in known.notes)

@@ -51,7 +51,7 @@ def test_a_job_of_one_batch_meets_nobody() -> None:
 
 
 def test_campaigns_that_a_batch_holds_meet_nobody_however_many_they_are() -> None:
-    writes = markers(50_000, campaigns=25)
+    writes = markers(30_000, campaigns=15)
     for known in (Locks(), Locks(trial=True), Locks(1.0)):
         assert write_cost(writes, known)[:3] == (packing.BULK_CALLS, 4, packing.BULK_CALLS)
 
@@ -70,10 +70,10 @@ def _moved(write: OrgWrite) -> OrgWrite:
     return OrgWrite(f"m{write.key}", write.sobject, write.operation, write.values, "701z", record_id=record)
 
 
-@pytest.mark.parametrize("rows", [12_000, 20_000, 100_000, 750_000])
+@pytest.mark.parametrize("rows", [12_000, 20_000, 60_000])
 def test_what_is_not_known_goes_one_by_one_and_costs_what_was_said(rows: int) -> None:
     found = write_cost(markers(rows), Locks())
-    assert found.expected == found.locked == locks.serial_calls(rows) + 1
+    assert found.expected == found.locked == found.least + 1 == locks.serial_calls(rows) + 1
     assert found.waits == (JobWait(rows, serial=True),)
 
 
@@ -116,7 +116,7 @@ def test_the_cheaper_way_is_taken(rows: int, share: float, serial: bool, expecte
     writes = markers(rows)
     (packed,) = jobs_of(writes, Locks(share))
     assert packed.jobs[0].serial is serial
-    assert write_cost(writes, locks=Locks(share))[:3] == (expected, 4, locked)
+    assert write_cost(writes, locks=Locks(share))[:3] == (expected, expected - 1, locked)
 
 
 def test_side_by_side_stays_where_few_are_refused_or_batches_are_many() -> None:
