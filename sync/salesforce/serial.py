@@ -153,10 +153,10 @@ class Serial(Jobs):
         """Close the job, wait for its end, and read what became of the rows."""
         self._close(job)
         seen = self.wait(Job(job.id), sum(each.rows for each in sent))
-        told: dict[str, _Batch] = {}
-        if seen.numberRecordsFailed:
-            path = f"{self.root}/{job.id}/batch"
-            told = {one.id: one for one in self._read(_BATCHES, self._get(path)).batchInfo}
+        if not seen.numberRecordsFailed:
+            return [Stretch(each.rows) for each in sent]
+        path = f"{self.root}/{job.id}/batch"
+        told = {one.id: one for one in self._read(_BATCHES, self._get(path)).batchInfo}
         source = iter(rows)
         return [self._outcomes(job, each, told.get(each.id), tuple(islice(source, each.rows))) for each in sent]
 
