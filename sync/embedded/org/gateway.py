@@ -27,6 +27,7 @@ from sync.embedded.org.identity import identity, is_user, soap_user_info, user_n
 from sync.embedded.org.oauth import OAuth, OAuthError, form_of
 from sync.embedded.org.quota import Quota
 from sync.embedded.org.resources import PAGE_ROWS
+from sync.embedded.org.response import NamedResponse
 from sync.embedded.org.router import NEWEST, OLDEST, Router, versions
 from sync.embedded.org.sessions import Client, Sessions
 from sync.embedded.org.soap import LOGINS_AN_HOUR, Soap
@@ -120,7 +121,7 @@ class Gateway:
     def _encode(self, wire: _Wire, answer: Answer) -> Response:
         headers = {"Date": format_datetime(self.clock.now(), usegmt=True), **answer.headers}
         if answer.body is None:
-            return Response(status_code=answer.status, headers=headers)
+            return NamedResponse(status_code=answer.status, headers=headers)
         raw = isinstance(answer.body, bytes)
         content = answer.body if raw else msgspec.json.encode(answer.body)
         if not raw and wire.headers.get("x-prettyprint", "").lower() in ("1", "true"):
@@ -130,7 +131,7 @@ class Gateway:
             content = gzip.compress(content, 1, mtime=0)
             headers["Content-Encoding"] = "gzip"
         headers["Vary"] = "Accept-Encoding"
-        return Response(content, status_code=answer.status, headers=headers)
+        return NamedResponse(content, status_code=answer.status, headers=headers)
 
     def _answer(self, wire: _Wire) -> Answer:
         self._check_size(wire)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import zlib
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -116,3 +118,14 @@ def test_twenty_five_long_requests_refuse_the_next(servers: EmbeddedServers) -> 
         servers.control("DELETE", "/faults")
     assert (status, after) == (403, 200)
     assert message == "ConcurrentRequests (Concurrent API Requests) Limit exceeded."
+
+
+def test_header_names_as_the_platform_writes_them(servers: EmbeddedServers) -> None:
+    """Clients that keep headers in a plain dictionary (Airbyte's reader of bulk results) find ``Content-Type``."""
+    address = urlsplit(servers.instance_url)
+    request = f"GET {BASE}/limits HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {servers.access_token}\r\n"
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as connection:
+        connection.sendall(f"{request}Connection: close\r\n\r\n".encode())
+        received = b"".join(iter(lambda: connection.recv(65_536), b""))
+    names = {line.partition(b":")[0] for line in received.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]}
+    assert names >= {b"Content-Type", b"Content-Length", b"Date", b"Sforce-Limit-Info", b"Vary"}
