@@ -89,7 +89,9 @@ class Bulk1:
 
     def answer(self, method: str, path: Sequence[str], raw: bytes, headers: Mapping[str, str]) -> Answer:
         """The answer of a request; ``path`` is what follows the version. Errors are in this interface's form."""
-        json = "json" in headers.get("accept", "") or "json" in headers.get("content-type", "")
+        json = "json" in headers.get("accept", "")
+        if len(path) < 3:  # batches are told in the job's form, whatever a request without a body says of its body
+            json = json or "json" in headers.get("content-type", "")
         try:
             found = self._jobs.get(path[1]) if len(path) > 1 else None
             json = json or (found is not None and found.content == "JSON")

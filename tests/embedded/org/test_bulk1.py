@@ -118,3 +118,20 @@ def test_batches_side_by_side_refuse_each_other_rows_of_a_campaign(old: Old, mod
         old.xml("POST", f"/{job}/batch", data)
     told = old.xml("POST", f"/{job}", f'<jobInfo xmlns="{SPACE}"><state>Closed</state></jobInfo>')
     assert (text(told, "state"), text(told, "numberRecordsFailed")) == ("Closed", failed)
+
+
+def test_batches_are_told_in_the_form_of_their_job(old: Old) -> None:
+    """Clients that speak JSON of jobs (Singer's tap) read the batches of a CSV job as XML, from GETs as well."""
+    kind = "application/json"
+    made = old.send("POST", "", '{"operation": "query", "object": "Lead", "contentType": "CSV"}', kind)
+    assert made.headers["content-type"] == kind
+    job = made.json()["id"]
+    batch = text(
+        ElementTree.fromstring(old.send("POST", f"/{job}/batch", "SELECT Id FROM Lead", "text/csv").text), "id"
+    )
+    assert old.send("POST", f"/{job}", '{"state": "Closed"}', kind).json()["state"] == "Closed"
+    for path in ("/batch", f"/batch/{batch}", f"/batch/{batch}/result"):
+        told = old.send("GET", f"/{job}{path}", kind=kind)
+        assert told.headers["content-type"] == "application/xml", path
+        assert ElementTree.fromstring(told.text) is not None
+    assert old.send("GET", "/750gL00000zzzzzAAA", kind=kind).json()["exceptionCode"] == "InvalidJob"
