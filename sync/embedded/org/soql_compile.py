@@ -12,6 +12,7 @@ from sync.embedded.org.schema import NUMERIC, TEXTUAL, Field, ObjectType
 from sync.embedded.org.soql_filter import Filter, Params
 from sync.embedded.org.soql_parse import pointed
 from sync.embedded.org.soql_scope import Convert, Scope, View, converter, formatted
+from sync.embedded.org.soql_semi import check_inner, check_selected
 from sync.embedded.org.soql_shape import Child, Compiled, Shape, count_of
 from sync.embedded.org.soql_totals import MOST_KEYS, Totals
 from sync.embedded.org.soql_typeof import NOTHING, fields_by_type
@@ -175,17 +176,15 @@ class _Compiler:
         return f"{node.function.lower()}({expression})", found
 
 
-def subselect(query: ast.Query, view: View, params: Params, alias: str) -> tuple[str, Field]:
-    """The SQL of a semi-join's inner SELECT and the one field it selects."""
-    if len(query.select) != 1 or not isinstance(query.select[0], ast.Selected):
-        raise OrgError("MALFORMED_QUERY", "A semi join must select exactly one field")
-    compiler = _Compiler(query, view, params, alias)
-    found, _, expression, _ = compiler.scope.field(query.select[0].path)
+def subselect(query: ast.Query, outer: Scope, params: Params) -> tuple[str, Field, ObjectType]:
+    """The SQL of a semi-join's inner SELECT, whose column is called ``selected``, its field and that field's object."""
+    path = check_inner(query, outer.base)
+    compiler = _Compiler(query, outer.view, params, f"{outer.alias}s")
+    found, owner, expression, chain = compiler.scope.field(path)
+    check_selected(found, chain)
     where = compiler.where()
-    text = f"SELECT {expression} FROM {compiler.scope.source()}" + (f" WHERE {where}" if where else "")
-    if query.limit is not None:
-        text += f" LIMIT {query.limit}"
-    return text, found
+    text = f"SELECT {expression} AS selected FROM {compiler.scope.source()}" + (f" WHERE {where}" if where else "")
+    return text, found, owner
 
 
 def _path_of(compiler: _Compiler, selected: ast.Selected) -> tuple[Field, ObjectType, str, tuple[str, ...]]:

@@ -15,11 +15,12 @@ from sync.embedded.org.ids import key_for, normalise, position, to_18
 from sync.embedded.org.schema import NUMERIC, TEXTUAL, Field, ObjectType
 from sync.embedded.org.soql_dates import date_range
 from sync.embedded.org.soql_parse import MAX_LITERAL, pointed
-from sync.embedded.org.soql_scope import Scope, View, prefix_of
+from sync.embedded.org.soql_scope import Scope, prefix_of
+from sync.embedded.org.soql_semi import check_negated, membership
 from sync.embedded.org.store import fold
 
 Params = list[Any]
-Subquery = Callable[[ast.Query, View, Params, str], tuple[str, Field]]
+Subquery = Callable[[ast.Query, Scope, Params], tuple[str, Field, ObjectType]]
 _TYPE_NAMES = {"datetime": "dateTime", "percent": "double", "currency": "double", "id": "ID", "reference": "ID"}
 _FEW = 400
 MOST_SEMI_JOINS = 2
@@ -62,6 +63,7 @@ class Filter:
                 raise OrgError("MALFORMED_QUERY", "Semi join sub-selects are not allowed with the 'OR' operator")
             return "(" + " OR ".join(self.condition(p) for p in node.parts) + ")"
         if isinstance(node, ast.Negation):
+            check_negated(node.part)
             return f"NOT ifnull({self.condition(node.part)}, 0)"
         if isinstance(node, ast.Among):
             return self._among(node)
@@ -268,11 +270,8 @@ class Filter:
                     ("The left operand of a semi join must be an ID or reference field of the queried object"),
                 ),
             )
-        inner, found = self._subquery(node.query, self._scope.view, self._params, self._scope.alias + "s")
-        if found.type not in ("id", "reference"):
-            raise OrgError("MALFORMED_QUERY", "The selected field of a semi join must be an ID or reference field")
-        _ = owner
-        return f"NOT ifnull({expression} IN ({inner}), 0)" if node.negated else f"{expression} IN ({inner})"
+        inside = membership((expression, field, owner), self._subquery(node.query, self._scope, self._params))
+        return f"NOT ifnull({inside}, 0)" if node.negated else inside
 
     def _wrong_type(self, field: Field, value: ast.Literal) -> OrgError:
         name = _TYPE_NAMES.get(field.type, field.type)

@@ -91,6 +91,48 @@ def test_semi_joins_and_anti_joins(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    ("condition", "same"),
+    [
+        ("LeadOrContactId IN (SELECT Id FROM Lead)", "LeadId != null AND ContactId = null"),
+        ("LeadOrContactId NOT IN (SELECT Id FROM Contact)", "ContactId = null"),
+        ("ContactId IN (SELECT Id FROM Contact WHERE Email != null)", "Contact.Email != null"),
+        ("Id NOT IN (SELECT Id FROM CampaignMemberStatus)", None),
+        ("LeadId IN (SELECT Id FROM Contact)", None),
+    ],
+)
+def test_semi_joins_compare_ids_of_one_type(shared: Api, condition: str, same: str | None) -> None:
+    """Semi-joins: the selected field has the type of the left one; an id of several types finds each."""
+    start = "SELECT COUNT() FROM CampaignMember WHERE "
+    if same is None:
+        assert shared.error("GET", "/query", 400, params={"q": start + condition})[0] == "MALFORMED_QUERY"
+        return
+    found = shared.query(start + condition)["totalSize"]
+    assert found == shared.query(start + same)["totalSize"] > 0
+    people = "SELECT COUNT() FROM Lead WHERE Id IN (SELECT {} FROM CampaignMember WHERE ContactId = null)"
+    assert shared.query(people.format("LeadOrContactId")) == shared.query(people.format("LeadId"))
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("ParentId NOT IN (SELECT Id FROM Campaign)", "should not be on the same object type"),
+        ("Id IN (SELECT Campaign.Id FROM CampaignMember)", "more than one level of relationships"),
+        ("Id IN (SELECT CampaignId FROM CampaignMember LIMIT 5)", "LIMIT is not supported"),
+        ("Id IN (SELECT CampaignId FROM CampaignMember ORDER BY Id)", "ORDER BY is not supported"),
+        ("NOT Id IN (SELECT CampaignId FROM CampaignMember)", "only allowed at the top level"),
+        (
+            "Id IN (SELECT CampaignId FROM CampaignMember WHERE LeadId IN (SELECT Id FROM Lead))",
+            "Nesting of semi join sub-selects is not supported",
+        ),
+    ],
+)
+def test_what_semi_joins_may_not_be(shared: Api, condition: str, words: str) -> None:
+    """Semi-joins: of another object, one level deep, without order, limit or NOT."""
+    code, text = shared.error("GET", "/query", 400, params={"q": f"SELECT Id FROM Campaign WHERE {condition}"})
+    assert (code, words in text) == ("MALFORMED_QUERY", True), text
+
+
+@pytest.mark.parametrize(
     ("literal", "first", "after"),
     [
         ("today", (8, 13), (8, 14)),
