@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from sync.embedded.org import soql_ast as ast
@@ -144,6 +144,15 @@ class _Compiler:
             parts.append((expression, text))
         return parts
 
+    def check_order(self, grouped: Container[tuple[str, ...]] = ()) -> None:
+        """Refuse a key of ORDER BY that a statement of groups neither groups nor aggregates."""
+        for key in self.query.order:
+            if isinstance(key.key, ast.Path):
+                found, _, _, chain = self.scope.field(key.key)
+                if (*(c.lower() for c in chain), found.name, key.key.function or "") not in grouped:
+                    words = f"Ordered field must be grouped or aggregated: {'.'.join(key.key.parts)}"
+                    raise OrgError("MALFORMED_QUERY", pointed(self.query.text, key.key.at, words))
+
     def aggregate(self, node: ast.Aggregate) -> tuple[str, Field]:
         """An aggregate as SQL, and a field like its result. Raises OrgError for types that have no such aggregate."""
         if node.path is None:
@@ -279,6 +288,11 @@ def _children(compiler: _Compiler) -> tuple[Child, ...]:
                 "name. Please reference your WSDL or the describe call for the appropriate names."
             )
             raise OrgError("INVALID_TYPE", pointed(one.query.text, one.query.source_at, words))
+        totals = next((part for part in one.query.select if isinstance(part, ast.Aggregate)), None)
+        if totals is not None or one.query.group:
+            at = totals.at if totals is not None else one.query.group[0].at
+            words = "only root queries support aggregate expressions"
+            raise OrgError("MALFORMED_QUERY", pointed(one.query.text, at, words))
         inner = _Compiler(replace(one.query, source=relation.child), compiler.view, [], "t")
         rows = _rows(inner)
         where = " AND ".join([*([f"({rows.where})"] if rows.where else []), f"t.{relation.field} = ?"])
@@ -347,6 +361,7 @@ def _grouped(compiler: _Compiler) -> Compiled:
         at = query.group[MOST_KEYS].at
         raise OrgError("MALFORMED_QUERY", pointed(query.text, at, f"at most {MOST_KEYS} fields in {query.totals}"))
     columns, keys = _shown(compiler, grouped)
+    compiler.check_order(grouped)
     where = compiler.where()
     having = ""
     if query.having is not None:
@@ -384,6 +399,7 @@ def compile_query(query: ast.Query, view: View) -> Compiled:
     if len(aggregates) == 1 == len(query.select) and aggregates[0].path is None:
         if aggregates[0].function != "COUNT" or query.group:
             raise OrgError("MALFORMED_QUERY", pointed(query.text, aggregates[0].at, "unexpected token: '('"))
+        compiler.check_order()
         where = compiler.where()
         source = compiler.scope.source()
         return count_of(compiler.scope.base, source, where, compiler.params, query.limit, query.offset)

@@ -91,6 +91,23 @@ def test_semi_joins_and_anti_joins(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    ("soql", "words"),
+    [
+        ("SELECT COUNT() FROM Lead ORDER BY Name", "Ordered field must be grouped or aggregated: Name"),
+        ("SELECT COUNT(Id) FROM Lead ORDER BY Name", "Ordered field must be grouped or aggregated: Name"),
+        ("SELECT Status FROM Lead GROUP BY Status ORDER BY Owner.Name", "grouped or aggregated: Owner.Name"),
+        ("SELECT Id, (SELECT COUNT() FROM CampaignMembers) FROM Campaign", "only root queries support aggregate"),
+        ("SELECT Id, (SELECT COUNT(Id) n FROM CampaignMembers) FROM Campaign", "only root queries support aggregate"),
+        ("SELECT Id, (SELECT Status FROM CampaignMembers GROUP BY Status) FROM Campaign", "only root queries support"),
+    ],
+)
+def test_what_groups_and_counts_may_not_be(shared: Api, soql: str, words: str) -> None:
+    """COUNT(): groups are ordered by what they group or count, and only the statement itself has them."""
+    code, text = shared.error("GET", "/query", 400, params={"q": soql})
+    assert (code, words in text) == ("MALFORMED_QUERY", True), text
+
+
+@pytest.mark.parametrize(
     ("condition", "same"),
     [
         ("LeadOrContactId IN (SELECT Id FROM Lead)", "LeadId != null AND ContactId = null"),
