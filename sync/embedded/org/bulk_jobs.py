@@ -13,7 +13,7 @@ from typing import Any
 from sync.embedded.org import soql_ast as ast
 from sync.embedded.org.bulk_job import DELIMITERS, ENDED, Job
 from sync.embedded.org.bulk_results import Cell, Results
-from sync.embedded.org.bulk_rows import Chunk, Ingest, chunks_of, shuffled
+from sync.embedded.org.bulk_rows import Chunk, Ingest, chunks_of, shuffled, uploaded
 from sync.embedded.org.core import Org
 from sync.embedded.org.errors import OrgError, not_found
 from sync.embedded.org.ids import decode, encoder
@@ -96,7 +96,8 @@ class Jobs:
         job.state = "Aborted"
         with self._turn:
             job.stamp = self._org.seconds()
-            job.left += [row for chunk in self._chunks.pop(job.id, []) for row in chunk.rows]
+            chunks = self._chunks.pop(job.id, None)
+            job.left += uploaded(job) if chunks is None else [row for chunk in chunks for row in chunk.rows]
             shuffled(job)
 
     def look(self, job: Job) -> None:
@@ -140,6 +141,7 @@ class Jobs:
             job.parallel = batches > 1
             self._chunks[job.id] = found
         except OrgError as error:
+            job.left = uploaded(job)
             self._fail(job, error)
             return False
         return True

@@ -44,26 +44,31 @@ class Chunk:
     rows: Sequence[Row]
 
 
+def uploaded(job: Job) -> list[Row]:
+    """The rows that were uploaded to the job, as its delimiter parts them; notes its header."""
+    text = (job.data or b"").decode("utf-8-sig", "replace")
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=DELIMITERS[job.delimiter])
+    job.header = next(rows, [])
+    return [row for row in rows if row]
+
+
 def chunks_of(job: Job, batch_rows: int) -> list[Chunk]:
     """The job's rows as the org works them off; batches run in parallel, so their steps are interleaved.
 
     Raises OrgError for data that is no CSV of this job.
     """
-    text = (job.data or b"").decode("utf-8-sig", "replace")
-    first = text.partition("\n")[0]
-    if first.endswith("\r") != (job.ending == "CRLF") and "\n" in text:
+    todo = uploaded(job)
+    first, line, _ = (job.data or b"").partition(b"\n")
+    if first.endswith(b"\r") != (job.ending == "CRLF") and line:
         raise OrgError(
             "ClientInputError", f"LineEnding is invalid on user data. Current LineEnding setting is {job.ending}"
         )
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=DELIMITERS[job.delimiter])
-    job.header = next(rows, [])
     if not job.header:
         raise OrgError("InvalidBatch", "The CSV has no header row")
     for name in job.header:
         known = job.item.find(name) if "." not in name else job.item.by_relationship.get(name.partition(".")[0].lower())
         if known is None:
             raise OrgError("InvalidBatch", f"Field name not found : {name}")
-    todo = [row for row in rows if row]
     made = []
     for batch, start in enumerate(range(0, len(todo), batch_rows)):
         part = todo[start : start + batch_rows]

@@ -208,3 +208,22 @@ def test_jobs_and_results_are_kept_for_a_week_and_stay_open_for_a_day(api: Api) 
     assert len(table(api, f"{JOBS}/{done}/successfulResults")) == 1
     api.clock.advance(6 * 86_400)
     assert api.error("GET", f"{JOBS}/{done}", 404)[0] == "NOT_FOUND"
+
+
+def test_rows_that_no_job_came_to(slow: Api) -> None:
+    """Unprocessed rows: all of a job that was aborted in the queue, or open, and of one that failed over its data."""
+    slow.built.org.state.switches.bulk_seconds = 600
+    data = titles(slow, slow.people(3))
+    queued = started(slow, data)
+    job = slow.call("POST", JOBS, json={"object": "Lead", "operation": "update"})
+    opened = f"{JOBS}/{job['id']}"
+    slow.call("PUT", f"{opened}/batches", 201, content=data.encode(), headers={"Content-Type": "text/csv"})
+    for where in (queued, opened):
+        assert slow.call("PATCH", where, json={"state": "Aborted"})["state"] == "Aborted"
+        left = table(slow, f"{where}/unprocessedrecords")
+        assert (list(left[0]), len(left)) == (["Id", "Title"], 3)
+    slow.built.org.state.switches.bulk_polls = slow.built.org.state.switches.bulk_seconds = 0
+    failed = run(slow, "Id,Nope\n1,2\n3,4\n")
+    assert (failed["state"], failed["errorMessage"]) == ("Failed", "InvalidBatch : Field name not found : Nope")
+    left = table(slow, f"{JOBS}/{failed['id']}/unprocessedrecords")
+    assert left == [{"Id": "1", "Nope": "2"}, {"Id": "3", "Nope": "4"}]
