@@ -15,7 +15,7 @@ from typing import Any
 from sync.embedded.org.bulk1_forms import Outcome, as_xml, fields_of, outcomes_in, records_in, values_in
 from sync.embedded.org.bulk_job import Job
 from sync.embedded.org.bulk_jobs import Jobs, query_rows
-from sync.embedded.org.bulk_rows import CHUNK, campaign_of, refuse_locked, write_row
+from sync.embedded.org.bulk_rows import CHUNK, campaign_of, external_ids, refuse_locked, write_row
 from sync.embedded.org.core import Answer, Org
 from sync.embedded.org.dml import Writer
 from sync.embedded.org.errors import OrgError
@@ -212,15 +212,16 @@ class Bulk1:
             raise OrgError("InvalidBatch", f"Records per batch are limited to {_MOST_ROWS}")
         with self._org.store.writing() as connection:
             writer, job = self._org.writer(connection), found.job
-            lost = frozenset[str]()
+            lost, ids = frozenset[str](), None
             for at, values in enumerate(rows):
                 if at % CHUNK == 0:
-                    lost = self._lost(found, batch, writer, rows[at : at + CHUNK])
+                    part = rows[at : at + CHUNK]
+                    lost, ids = self._lost(found, batch, writer, part), external_ids(job, part)
                 given = str(next((v for n, v in values.items() if n.lower() == "id"), "") or "")
                 try:
                     if lost:
                         refuse_locked(job, writer, values, lost)
-                    key, created = write_row(job, writer, values, given)
+                    key, created = write_row(job, writer, values, given, ids)
                     batch.outcomes.append((encoder(job.item.prefix)(key), True, created, ""))
                 except OrgError as error:
                     words = f"{error.code}:{error.message}:{','.join(error.fields)} --"

@@ -16,6 +16,7 @@ from sync.embedded.org.bulk_job import DELIMITERS, Job, Row
 from sync.embedded.org.core import Org
 from sync.embedded.org.dml import Writer
 from sync.embedded.org.errors import OrgError
+from sync.embedded.org.external_ids import ExternalIds, given_id
 from sync.embedded.org.ids import decode, encoder, normalise
 
 CHUNK = 200
@@ -87,8 +88,9 @@ class Ingest:
         with self._org.store.writing() as connection:
             writer = self._org.writer(connection)
             lost = self._lost(job, chunk, writer)
+            ids = external_ids(job, [dict(zip(job.header, row, strict=False)) for row in chunk.rows])
             for row in chunk.rows:
-                self._row(job, writer, row, lost)
+                self._row(job, writer, row, lost, ids)
 
     def _lost(self, job: Job, chunk: Chunk, writer: Writer) -> frozenset[str]:
         """The campaigns whose lock another batch of the job holds while this chunk wants it."""
@@ -107,7 +109,7 @@ class Ingest:
         job.holds |= wanted - lost
         return frozenset(lost)
 
-    def _row(self, job: Job, writer: Writer, row: Row, lost: frozenset[str]) -> None:
+    def _row(self, job: Job, writer: Writer, row: Row, lost: frozenset[str], ids: ExternalIds | None) -> None:
         given = ""
         try:
             if len(row) != len(job.header):
@@ -116,7 +118,7 @@ class Ingest:
             given = str(next((v for n, v in values.items() if n.lower() == "id"), "") or "")
             if lost:
                 refuse_locked(job, writer, values, lost)
-            key, created = write_row(job, writer, values, given)
+            key, created = write_row(job, writer, values, given, ids)
             job.done.append((encoder(job.item.prefix)(key), created, row))
         except OrgError as error:
             job.failed.append((given, f"{error.code}:{error.message}:{','.join(error.fields)} --", row))
@@ -144,16 +146,26 @@ def refuse_locked(job: Job, writer: Writer, values: Mapping[str, Any], lost: fro
         )
 
 
-def write_row(job: Job, writer: Writer, values: Mapping[str, Any], given: str) -> tuple[int, bool]:
-    """Write one row; ``given`` is its id. The row's key, and whether it was created. Raises OrgError."""
+def external_ids(job: Job, rows: Sequence[Mapping[str, Any]]) -> ExternalIds | None:
+    """The external ids of rows that go into one transaction; None of a job that has none."""
+    by_key = job.operation == "upsert" and job.external is not None and job.external.type != "id"
+    return ExternalIds(job.item, job.external, rows) if by_key and job.external is not None else None
+
+
+def write_row(
+    job: Job, writer: Writer, values: Mapping[str, Any], given: str, ids: ExternalIds | None
+) -> tuple[int, bool]:
+    """Write one row; ``given`` is its id, ``ids`` are the external ids of the rows around it.
+
+    The row's key, and whether it was created. Raises OrgError.
+    """
     item = job.item
     if job.operation == "insert":
         return writer.create(item, values), True
-    if job.operation == "upsert" and job.external is not None and job.external.type != "id":
-        name = job.external.name
-        return writer.upsert(
-            item, job.external, next((v for n, v in values.items() if n.lower() == name.lower()), None), values
-        )
+    if ids is not None and job.external is not None:
+        key = given_id(job.external, values)
+        ids.check(key)
+        return writer.upsert(item, job.external, key, values)
     found = decode(given)
     if found is None or found[0] != item.prefix:
         if not given:

@@ -10,6 +10,7 @@ import msgspec
 from sync.embedded.org.core import Answer, Call, Org
 from sync.embedded.org.dml import Writer
 from sync.embedded.org.errors import OrgError, malformed_json
+from sync.embedded.org.external_ids import ExternalIds, given_id
 from sync.embedded.org.ids import decode, encoder
 from sync.embedded.org.resources import body_of, external_field, select_fields
 from sync.embedded.org.schema import ObjectType
@@ -66,7 +67,10 @@ def _carry_out(org: Org, call: Call, steps: Sequence[tuple[str | None, Step]], *
             if failed and all_or_none:
                 raise _Undone(results)
     except _Undone as undone:
-        results = [_result(_ROLLED_BACK, one.get("id")) if one["success"] else one for one in undone.results]
+        results = [
+            _result(_ROLLED_BACK, key) if one["success"] else one
+            for (key, _), one in zip(steps, undone.results, strict=True)
+        ]
     return Answer(200, results)
 
 
@@ -151,6 +155,7 @@ def upsert(org: Org, call: Call) -> Answer:
     item = org.object(call.path[2])
     external = external_field(item, call.path[3])
     rows, all_or_none = _records(call)
+    ids = ExternalIds(item, external, rows)
 
     def step(values: Mapping[str, Any]) -> Step:
         def run(writer: Writer) -> dict[str, Any]:
@@ -158,7 +163,8 @@ def upsert(org: Org, call: Call) -> Answer:
                 raise OrgError("INVALID_TYPE", f"Record type must be {item.name}")
             if _id_of(values) is not None and external.type != "id":
                 raise OrgError("INVALID_FIELD", "The Id field should not be specified in the sobject data.", ("Id",))
-            given = next((v for n, v in values.items() if n.lower() == external.name.lower()), None)
+            given = given_id(external, values)
+            ids.check(given)
             key, created = writer.upsert(item, external, given, values)
             return {"id": encoder(item.prefix)(key), "success": True, "errors": [], "created": created}
 

@@ -210,6 +210,17 @@ def test_jobs_and_results_are_kept_for_a_week_and_stay_open_for_a_day(api: Api) 
     assert api.error("GET", f"{JOBS}/{done}", 404)[0] == "NOT_FOUND"
 
 
+def test_an_external_id_twice_in_a_job(api: Api) -> None:
+    """Upserts: rows of one transaction that share an external id are refused, all of them."""
+    campaign = api.campaign()
+    rows = "".join(f"{key},{campaign},{n}\n" for n, key in enumerate(("a", "b", "a")))
+    options = {"object": "PAM__Email_History__c", "operation": "upsert", "externalIdFieldName": "PAM__External_Id__c"}
+    job = run(api, f"PAM__External_Id__c,PAM__Campaign__c,PAM__Count__c\n{rows}", **options)
+    assert (job["numberRecordsProcessed"], job["numberRecordsFailed"]) == (3, 2)
+    errors = {row["sf__Error"] for row in table(api, f"{JOBS}/{job['id']}/failedResults")}
+    assert errors == {"DUPLICATE_VALUE:Duplicate external id specified: a:PAM__External_Id__c --"}
+
+
 def test_rows_that_no_job_came_to(slow: Api) -> None:
     """Unprocessed rows: all of a job that was aborted in the queue, or open, and of one that failed over its data."""
     slow.built.org.state.switches.bulk_seconds = 600

@@ -42,6 +42,7 @@ def test_all_or_none(api: Api) -> None:
         "ALL_OR_NONE_OPERATION_ROLLED_BACK",
         "DUPLICATE_VALUE",
     ]
+    assert not any("id" in r for r in result), "what was rolled back has no id"
     assert api.query(f"SELECT COUNT() FROM CampaignMember WHERE CampaignId = '{campaign}'")["totalSize"] == 0
 
 
@@ -74,6 +75,20 @@ def test_upsert_by_external_id(api: Api) -> None:
     again = api.call("PATCH", url, json={"records": rows})
     assert [r.get("created") for r in again] == [False, False, False, None]
     assert again[3]["errors"][0]["statusCode"] == "MISSING_ARGUMENT"
+
+
+def test_an_external_id_twice_in_one_upsert(api: Api) -> None:
+    """Every row that shares its external id with another one of the request is refused, the others are written."""
+    campaign = api.campaign()
+    kind = {"attributes": {"type": "PAM__Email_History__c"}, "PAM__Campaign__c": campaign}
+    url = "/composite/sobjects/PAM__Email_History__c/PAM__External_Id__c"
+    rows = [{**kind, "PAM__External_Id__c": key, "PAM__Count__c": 1} for key in ("a", "b", "a", "c")]
+    result = api.call("PATCH", url, json={"records": rows})
+    assert [r["success"] for r in result] == [False, True, False, True]
+    message = "Duplicate external id specified: a"
+    (error,) = result[0]["errors"]
+    assert error == {"statusCode": "DUPLICATE_VALUE", "message": message, "fields": ["PAM__External_Id__c"]}
+    assert api.query("SELECT COUNT() FROM PAM__Email_History__c WHERE PAM__External_Id__c = 'a'")["totalSize"] == 0
 
 
 def test_retrieve_by_get_and_post(api: Api) -> None:
