@@ -18,6 +18,7 @@ from sync.embedded.org.dml import Writer
 from sync.embedded.org.errors import OrgError
 from sync.embedded.org.external_ids import ExternalIds, given_id
 from sync.embedded.org.ids import decode, encoder, normalise
+from sync.embedded.org.values import UnreadableValue
 
 CHUNK = 200
 _NULL = "#N/A"
@@ -159,6 +160,15 @@ def write_row(
 
     The row's key, and whether it was created. Raises OrgError.
     """
+    try:
+        return _write(job, writer, values, given, ids)
+    except UnreadableValue as error:
+        raise error.in_row from None
+
+
+def _write(
+    job: Job, writer: Writer, values: Mapping[str, Any], given: str, ids: ExternalIds | None
+) -> tuple[int, bool]:
     item = job.item
     if job.operation == "insert":
         return writer.create(item, values), True

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from sync.embedded.org.errors import OrgError, malformed_json
+from sync.embedded.org.errors import OrgError
 from sync.embedded.org.ids import decode
 from sync.embedded.org.schema import NUMERIC, TEXTUAL, Field, ObjectType
 from sync.embedded.org.soql_filter import parse_instant
@@ -92,7 +92,7 @@ def stored_value(field: Field, item: ObjectType, value: Any) -> Any:
         try:
             return parse_instant(value)
         except (ValueError, AttributeError, TypeError):
-            raise _unreadable(field, value) from None
+            raise UnreadableValue(field, value) from None
     if field.type in ("reference", "id"):
         return _reference(field, item, value)
     raise AssertionError(field.type)
@@ -100,16 +100,26 @@ def stored_value(field: Field, item: ObjectType, value: Any) -> Any:
 
 def _empty(field: Field) -> Any:
     if field.type == "boolean":
-        raise OrgError("INVALID_TYPE_ON_FIELD_IN_RECORD", f"{field.label}: value not of required type: ", (field.name,))
+        raise _wrong_type(field, "")
     return None
 
 
-def _unreadable(field: Field, value: Any) -> OrgError:
-    token, text = _token(value)
-    return malformed_json(
-        f"Cannot deserialize instance of {field.type} from {token} value {text} or request may be missing a required "
-        "field at [line:1, column:2]"
-    )
+class UnreadableValue(OrgError):
+    """A value of the wrong kind: an error of the reader of JSON, and ``in_row`` where rows come as texts."""
+
+    def __init__(self, field: Field, value: Any) -> None:
+        token, text = _token(value)
+        super().__init__(
+            "JSON_PARSER_ERROR",
+            f"Cannot deserialize instance of {field.type} from {token} value {text} or request may be missing a "
+            "required field at [line:1, column:2]",
+        )
+        self.in_row = _wrong_type(field, text)
+
+
+def _wrong_type(field: Field, text: str) -> OrgError:
+    words = f"{field.label}: value not of required type: {text}"
+    return OrgError("INVALID_TYPE_ON_FIELD_IN_RECORD", words, (field.name,))
 
 
 def _token(value: Any) -> tuple[str, str]:
@@ -125,7 +135,7 @@ def _token(value: Any) -> tuple[str, str]:
 
 def _text(field: Field, value: Any) -> str | None:
     if isinstance(value, bool | dict | list):
-        raise _unreadable(field, value)
+        raise UnreadableValue(field, value)
     text = str(value).strip()
     if not text:
         return None
@@ -151,7 +161,7 @@ def _boolean(field: Field, value: Any) -> int:
         return int(value)
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return int(value.lower() == "true")
-    raise _unreadable(field, value)
+    raise UnreadableValue(field, value)
 
 
 def _number(field: Field, value: Any) -> float | int:
@@ -160,7 +170,7 @@ def _number(field: Field, value: Any) -> float | int:
             raise ValueError(value)
         number = float(value)
     except (ValueError, TypeError):
-        raise _unreadable(field, value) from None
+        raise UnreadableValue(field, value) from None
     if number != number or abs(number) >= 1e18:
         raise OrgError(
             "NUMBER_OUTSIDE_VALID_RANGE",
@@ -174,7 +184,7 @@ def _date(field: Field, value: Any) -> str:
     try:
         return date.fromisoformat(str(value)[:10]).isoformat()
     except ValueError:
-        raise _unreadable(field, value) from None
+        raise UnreadableValue(field, value) from None
 
 
 def _reference(field: Field, item: ObjectType, value: Any) -> int:

@@ -238,3 +238,15 @@ def test_rows_that_no_job_came_to(slow: Api) -> None:
     assert (failed["state"], failed["errorMessage"]) == ("Failed", "InvalidBatch : Field name not found : Nope")
     left = table(slow, f"{JOBS}/{failed['id']}/unprocessedrecords")
     assert left == [{"Id": "1", "Nope": "2"}, {"Id": "3", "Nope": "4"}]
+
+
+def test_values_of_the_wrong_type(api: Api) -> None:
+    """Rows: a cell that is no number or truth value is an error of its field; nothing there is JSON."""
+    data = "LastName,Company,HasOptedOutOfEmail,PAM__Score__c\nA,B,maybe,1\nC,B,true,many\nD,B,false,2\n"
+    job = run(api, data, object="Lead", operation="insert")
+    assert job["numberRecordsFailed"] == 2
+    errors = {row["LastName"]: row["sf__Error"] for row in table(api, f"{JOBS}/{job['id']}/failedResults")}
+    code = "INVALID_TYPE_ON_FIELD_IN_RECORD"
+    assert errors["A"].startswith(f"{code}:")
+    assert errors["A"].endswith("value not of required type: maybe:HasOptedOutOfEmail --")
+    assert errors["C"].endswith("value not of required type: many:PAM__Score__c --")
