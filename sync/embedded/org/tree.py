@@ -39,6 +39,9 @@ class _Tree:
             reference = attributes.get("referenceId") if isinstance(attributes, Mapping) else None
             try:
                 self._check(item, reference, level)
+                kind = attributes.get("type") if isinstance(attributes, Mapping) else None
+                if kind is not None and self._org.row_object(kind) is not item:
+                    raise OrgError("INVALID_INPUT", f"The record is of type {kind} where {item.name} is expected.")
                 own = {n: v for n, v in row.items() if not (isinstance(v, Mapping) and "records" in v)}
                 key = encoder(item.prefix)(writer.create(item, {**own, **link}))
                 self.made.append({"referenceId": reference, "id": key})

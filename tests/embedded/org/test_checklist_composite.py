@@ -219,15 +219,16 @@ def test_relationship_addresses_lead_to_children_and_parents(api: Api) -> None:
 # ------------------------------------------------------------------ tree
 
 
-def node(reference: str, **values: Any) -> dict[str, Any]:
-    return {"attributes": {"type": "any", "referenceId": reference}, **values}
+def node(reference: str, kind: str = "Lead", **values: Any) -> dict[str, Any]:
+    return {"attributes": {"type": kind, "referenceId": reference}, **values}
 
 
 def test_a_tree_makes_parents_and_children_at_once(api: Api) -> None:
     """Tree: 201 with the ids of every reference; children are bound to the parent made for them."""
     (lead,) = api.people(1)
-    children = {"records": [node("m", LeadId=lead)]}
-    body = {"records": [node("c", Name="Tree", CampaignMembers=children), node("d", Name="Second")]}
+    children = {"records": [node("m", "CampaignMember", LeadId=lead)]}
+    first = node("c", "Campaign", Name="Tree", CampaignMembers=children)
+    body = {"records": [first, node("d", "Campaign", Name="Second")]}
     answer = post(api, "tree/Campaign", body, 201)
     made = {r["referenceId"]: r["id"] for r in answer["results"]}
     assert (answer["hasErrors"], set(made)) == (False, {"c", "m", "d"})
@@ -240,6 +241,7 @@ def test_a_tree_makes_parents_and_children_at_once(api: Api) -> None:
         ([node("a", **LEAD), node("b", LastName="x")], "b", "REQUIRED_FIELD_MISSING"),
         ([node("a", **LEAD), node("a", **LEAD)], "a", "INVALID_INPUT"),
         ([node("a", **LEAD), {"attributes": {"type": "Lead"}, **LEAD}], None, "INVALID_INPUT"),
+        ([node("a", **LEAD), node("b", "Contact", **LEAD)], "b", "INVALID_INPUT"),
         ([node("a", **LEAD, Nopes={"records": []})], "a", "INVALID_FIELD"),
         ([node(f"r{n}", **LEAD) for n in range(201)], "r200", "INVALID_INPUT"),
     ],
