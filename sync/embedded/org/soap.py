@@ -1,6 +1,7 @@
 """The little of the SOAP API that clients still use: login, logout, getUserInfo, getServerTimestamp.
 
-Partner (``/services/Soap/u/``) and enterprise (``/services/Soap/c/``) addresses, up to version 64.0.
+Partner (``/services/Soap/u/``) and enterprise (``/services/Soap/c/``) addresses; login up to version 64.0, which is the
+last that has it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from html import escape, unescape
 
 from sync.embedded.org.oauth import OAuth
 from sync.embedded.org.quota import Quota
+from sync.embedded.org.router import NEWEST
 
-NEWEST = 64
+NEWEST_LOGIN = 64
 LOGINS_AN_HOUR = 3_600
 _PATH = re.compile(r"/services/Soap/([uc])/(\d+)(?:\.\d)?(?:/\w+)?\Z")
 _OPERATION = re.compile(r"<(?:\w+:)?Body[^>]*>\s*<(?:\w+:)?(\w+)", re.DOTALL)
@@ -82,7 +84,7 @@ class Soap:
         space, body = _SPACES[found[1]], raw.decode("utf-8", "replace")
         try:
             if int(found[2]) > NEWEST:
-                raise SoapFault("UNSUPPORTED_API_VERSION", f"login() is not available in API version {found[2]}.0")
+                raise SoapFault("UNSUPPORTED_API_VERSION", f"Invalid Api version specified on URL: {found[2]}.0")
             return 200, _envelope(space, self._operation(body, found, instance_url, now))
         except SoapFault as fault:
             return 500, _fault(space, fault)
@@ -109,6 +111,8 @@ class Soap:
         return f"<{operation}Response>{inner}</{operation}Response>"
 
     def _login(self, body: str, path: re.Match[str], instance_url: str) -> str:
+        if int(path[2]) > NEWEST_LOGIN:
+            raise SoapFault("UNSUPPORTED_API_VERSION", f"login() is not available in API version {path[2]}.0")
         if self.logins.take() is None:
             raise SoapFault("LOGIN_RATE_EXCEEDED", "Login Rate Exceeded", "LoginFault")
         if not self.oauth.accepts(_text(body, "username"), _text(body, "password")):

@@ -260,6 +260,8 @@ def test_soap_login(api: Api, path: str, space: str) -> None:
     info = soap(api, path, "<n1:getUserInfo/>", token)
     assert element(info, "userName") == USER
     assert element(soap(api, path, "<n1:getServerTimestamp/>", token), "timestamp").startswith("2027-03-01T09:00")
+    newest = f"{path[0]}/66.0"  # where only login is gone
+    assert element(soap(api, newest, "<n1:getUserInfo/>", token), "userName") == USER
     soap(api, path, "<n1:logout/>", token)
     assert not works(api, token)
 
@@ -269,6 +271,7 @@ def test_soap_login(api: Api, path: str, space: str) -> None:
     [
         ("u/59.0", login(USER, "wrong &amp; &lt;x"), "sf:INVALID_LOGIN", "INVALID_LOGIN: Invalid username, password, "),
         ("u/59.0", login("nobody", "x"), "sf:INVALID_LOGIN", "security token; or user locked out."),
+        ("u/99.0", "<n1:getUserInfo/>", "sf:UNSUPPORTED_API_VERSION", "Invalid Api version specified on URL"),
         ("u/65.0", login(USER, "x"), "sf:UNSUPPORTED_API_VERSION", "not available in API version 65.0"),
         ("u/59.0", "<n1:getUserInfo/>", "sf:INVALID_SESSION_ID", "Invalid Session ID found in SessionHeader"),
         ("u/59.0", "<n1:nonsense/>", "soapenv:Client", "No operation available for request nonsense"),
