@@ -22,6 +22,9 @@ from sync.embedded.org.soql_parse import pointed
 
 Convert = Callable[[Any], Any]
 MOST_LEVELS = 5
+SEVERAL = {"owner": ("User", "Group")}
+"""The relationships to objects of several types, with these types; in this org the first is the type of each."""
+_TYPE = Field("Type", "string", "Type", 40)
 _PLACE = re.compile(r"\{([\w.]+)\}")
 
 
@@ -167,6 +170,8 @@ class Scope:
         """The field a path names, its object, the SQL of its value, and the relationships before it."""
         owner, alias, chain = self.owner_of(path)
         found = owner.find(path.parts[-1])
+        if found is None and chain and chain[-1].lower() in SEVERAL and path.parts[-1].lower() == "type":
+            return _TYPE, owner, f"iif({alias}.Id IS NULL, NULL, '{owner.name}')", chain
         if found is None:
             raise OrgError(
                 "INVALID_FIELD",

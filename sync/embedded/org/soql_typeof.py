@@ -8,18 +8,16 @@ from __future__ import annotations
 from sync.embedded.org import soql_ast as ast
 from sync.embedded.org.errors import OrgError, invalid_type
 from sync.embedded.org.soql_parse import pointed
-from sync.embedded.org.soql_scope import Scope
+from sync.embedded.org.soql_scope import SEVERAL, Scope
 
 NOTHING = "nothing"
 """Wraps a field that is not shown: the record that it leads to is shown without fields."""
-
-_SEVERAL = {"owner": ("User", "Group")}
 
 
 def fields_by_type(node: ast.TypeOf, scope: Scope) -> list[ast.Selected]:
     """The fields that the type at hand shows. Raises OrgError for another relationship, or a type it never leads to."""
     link = scope.base.by_relationship.get(node.relationship.lower())
-    types = _SEVERAL.get(node.relationship.lower())
+    types = SEVERAL.get(node.relationship.lower())
     if link is None or types is None:
         words = f"TYPEOF is only allowed for relationships to objects of several types: '{node.relationship}'"
         code = "INVALID_FIELD" if link is None else "MALFORMED_QUERY"

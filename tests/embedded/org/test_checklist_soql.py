@@ -73,6 +73,15 @@ def test_relationship_fields_up_to_five_levels(shared: Api) -> None:
     assert (code, "more than 5 levels" in text) == ("INVALID_FIELD", True)
 
 
+def test_the_type_of_an_owner(shared: Api) -> None:
+    """Relationship fields: an owner may be of several types, so ``Owner.Type`` is there to select and to filter by."""
+    row = shared.one("SELECT Owner.Type, Owner.Name FROM Lead WHERE Owner.Type IN ('User') ORDER BY Owner.Type LIMIT 1")
+    assert row["Owner"]["Type"] == "User"
+    assert shared.query("SELECT COUNT() FROM Lead WHERE Owner.Type = 'Queue'")["totalSize"] == 0
+    assert shared.one("SELECT Owner.Type t, COUNT(Id) n FROM Lead GROUP BY Owner.Type")["t"] == "User"
+    assert shared.error("GET", "/query", 400, params={"q": "SELECT CreatedBy.Type FROM Lead"})[0] == "INVALID_FIELD"
+
+
 def test_semi_joins_and_anti_joins(api: Api) -> None:
     """Semi-joins: at most two, not with OR, never through a relationship on the left."""
     campaign, (member, other) = api.campaign(), api.people(2)
