@@ -36,6 +36,12 @@ _OF_OBJECT: dict[str, Handler] = {
 }
 
 
+_SEARCHES: dict[str, tuple[frozenset[str], Handler]] = {
+    "search": (_READ, search),
+    "parameterizedsearch": (_READ | _POST, parameterized),
+}
+
+
 class Router:
     """Dispatches calls; one instance an org. ``counted`` is told of each call that is no HTTP request of its own."""
 
@@ -68,8 +74,8 @@ class Router:
                 return _READ, resources.query_more
         if head == "composite":
             return self._composite(path, call.method)
-        if head in ("search", "parameterizedsearch") and len(path) == 1:
-            return _READ, search if head == "search" else parameterized
+        if head in _SEARCHES and len(path) == 1:
+            return _SEARCHES[head]
         if head == "graphql" and len(path) == 1:
             return _POST, lambda org, call: graphql(org, call, self._take_one)
         if head == "jobs" and len(path) >= 2:

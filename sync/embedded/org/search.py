@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sync.embedded.org.core import Answer, Call, Org
-from sync.embedded.org.errors import OrgError
+from sync.embedded.org.errors import OrgError, malformed_json
+from sync.embedded.org.resources import body_of
 from sync.embedded.org.schema import TEXTUAL, ObjectType
 
 _STATEMENT = re.compile(
@@ -91,11 +92,33 @@ def search(org: Org, call: Call) -> Answer:
 
 
 def parameterized(org: Org, call: Call) -> Answer:
-    """``GET /parameterizedSearch?q=words&sobject=Lead&Lead.fields=Id,Name``."""
+    """``GET /parameterizedSearch?q=words&sobject=Lead&Lead.fields=Id,Name``, or the same in the body of a POST."""
+    if call.method == "POST":
+        return _posted(org, call)
     names = [name for name in call.query.get("sobject", "").split(",") if name]
     shown = ", ".join(f"{name}({call.query.get(f'{name}.fields', call.query.get('fields', 'Id'))})" for name in names)
     words = re.sub(r"[{}]", "", call.query.get("q", ""))
     return _answer(org, call, words, call.query.get("in", "ALL").upper(), shown or None, call.query.get("overallLimit"))
+
+
+def _posted(org: Org, call: Call) -> Answer:
+    """``POST /parameterizedSearch``: the words, and the objects with their fields, conditions, order and limits."""
+    body = body_of(call)
+    objects = body.get("sobjects", [])
+    if not isinstance(objects, list) or not all(isinstance(one, Mapping) and one.get("name") for one in objects):
+        raise malformed_json("sobjects has to be an array of objects with a name")
+    shown = []
+    for one in objects:
+        fields = one.get("fields") or body.get("fields") or ["Id"]
+        inside = ", ".join(str(name) for name in fields)
+        for key, words in (("where", "WHERE"), ("orderBy", "ORDER BY"), ("limit", "LIMIT")):
+            given = one.get(key, body.get("defaultLimit") if key == "limit" else None)
+            inside += f" {words} {given}" if given is not None else ""
+        shown.append(f"{one['name']}({inside})")
+    most = body.get("overallLimit")
+    given = re.sub(r"[{}]", "", str(body.get("q", "")))
+    scope = str(body.get("in", "ALL")).upper()
+    return _answer(org, call, given, scope, ", ".join(shown) or None, str(most) if most is not None else None)
 
 
 def _answer(org: Org, call: Call, given: str, scope: str, objects: str | None, limit: str | None) -> Answer:

@@ -48,6 +48,11 @@ def test_without_returning_every_object_is_looked_through(found: Api) -> None:
     params = {"q": "zyx", "sobject": "Lead", "Lead.fields": "Id,Company", "overallLimit": "1"}
     (one,) = found.call("GET", "/parameterizedSearch", params=params)["searchRecords"]
     assert one["Company"] == "Acme"
+    lead = {"name": "Lead", "fields": ["Id", "Company"], "where": "Company = 'Acme'", "limit": 1}
+    body = {"q": "zyx", "sobjects": [lead, {"name": "Contact"}], "in": "ALL"}
+    records = found.call("POST", "/parameterizedSearch", json=body)["searchRecords"]
+    assert [(r["attributes"]["type"], r.get("Company")) for r in records] == [("Lead", "Acme"), ("Contact", None)]
+    assert found.error("POST", "/parameterizedSearch", 400, json={"q": "zyx", "sobjects": ["Lead"]})[0]
 
 
 @pytest.mark.parametrize(
