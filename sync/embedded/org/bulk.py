@@ -99,10 +99,10 @@ class Bulk:
             compiled = compile_query(parse(given["query"]), self._org.view())
             return Job(name, kind, compiled.item, operation, version, now, delimiter, ending, soql=given["query"])
         if not isinstance(operation, str) or operation not in OPERATIONS:
-            raise OrgError("INVALIDJOB", f"Unknown operation: {operation}")
+            raise OrgError("INVALIDJOB", f"Unknown operation: {operation or ''}")
         item = self._org.schema.find(str(given.get("object")))
         if item is None:
-            raise OrgError("INVALIDENTITY", f"Entity '{given.get('object')}' is not supported by the Bulk API.")
+            raise OrgError("INVALIDENTITY", f"Entity '{given.get('object', '')}' is not supported by the Bulk API.")
         external = item.find(str(given.get("externalIdFieldName"))) if operation == "upsert" else None
         if operation == "upsert" and (external is None or not (external.external_id or external.type == "id")):
             raise OrgError("INVALIDJOB", "externalIdFieldName has to name an external id field")

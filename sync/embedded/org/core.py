@@ -105,7 +105,7 @@ class Org:
         """The object a row's attributes name. Raises OrgError INVALID_TYPE."""
         found = self.schema.find(name) if isinstance(name, str) else None
         if found is None:
-            raise invalid_type(str(name))
+            raise invalid_type(str(name) if name is not None else "")
         return found
 
     @contextmanager

@@ -63,6 +63,8 @@ def test_limits_of_a_request(api: Api) -> None:
     )
     (row,) = api.collection("POST", [{}], "Nope")
     assert row["errors"][0]["statusCode"] == "INVALID_TYPE"
+    (row,) = api.call("POST", "/composite/sobjects", json={"records": [{"LastName": "of no type"}]})
+    assert row["errors"][0]["message"].startswith("sObject type '' is not supported.")
 
 
 def test_upsert_by_external_id(api: Api) -> None:
