@@ -34,9 +34,10 @@ class ExternalIds:
         if given is None or self._external.type == "id":
             return None
         try:
-            return stored_value(self._external, self._item, given)
+            stored = stored_value(self._external, self._item, given)
         except OrgError:  # told when the row's turn comes
             return None
+        return stored.casefold() if isinstance(stored, str) else stored
 
     def check(self, given: Any) -> None:
         """Raise OrgError DUPLICATE_VALUE for an external id that another row of the request has, too."""

@@ -84,7 +84,7 @@ def test_an_external_id_twice_in_one_upsert(api: Api) -> None:
     campaign = api.campaign()
     kind = {"attributes": {"type": "PAM__Email_History__c"}, "PAM__Campaign__c": campaign}
     url = "/composite/sobjects/PAM__Email_History__c/PAM__External_Id__c"
-    rows = [{**kind, "PAM__External_Id__c": key, "PAM__Count__c": 1} for key in ("a", "b", "a", "c")]
+    rows = [{**kind, "PAM__External_Id__c": key, "PAM__Count__c": 1} for key in ("a", "b", "A", "c")]
     result = api.call("PATCH", url, json={"records": rows})
     assert [r["success"] for r in result] == [False, True, False, True]
     message = "Duplicate external id specified: a"
