@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from sync.embedded.org.contention import Locks
-from sync.embedded.org.errors import OrgError
+from sync.embedded.org.errors import OrgError, SeveralFound
 from sync.embedded.org.ids import encoder
 from sync.embedded.org.member_rules import MemberRules, Row, cross_reference
 from sync.embedded.org.schema import Field, ObjectType
@@ -209,11 +209,8 @@ class Writer:
             f"SELECT Id FROM {item.name} WHERE {external.name} = ? AND IsDeleted = 0", (stored,)
         ).fetchall()
         if len(rows) > 1:
-            raise OrgError(
-                "DUPLICATE_EXTERNAL_ID",
-                (f"External ID {external.name}: more than one record found for external id field"),
-                status=300,
-            )
+            shown = encoder(item.prefix)
+            raise SeveralFound(external.name, [f"sobjects/{item.name}/{shown(key)}" for (key,) in rows])
         return rows[0][0] if rows else None
 
     def delete(self, item: ObjectType, key: int) -> None:

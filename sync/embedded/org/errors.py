@@ -38,6 +38,15 @@ class OrgError(Exception):
         return {"statusCode": self.code, "message": self.message, "fields": list(self.fields)}
 
 
+class SeveralFound(OrgError):
+    """More than one record has an external id; ``addresses`` are what a single request is answered with."""
+
+    def __init__(self, field: str, addresses: list[str]) -> None:
+        words = f"External ID {field}: more than one record found for external id field"
+        super().__init__("DUPLICATE_EXTERNAL_ID", words, status=300)
+        self.addresses = addresses
+
+
 def not_found() -> OrgError:
     """The answer for an address or a record that is not there."""
     return OrgError("NOT_FOUND", "The requested resource does not exist")

@@ -9,7 +9,7 @@ from typing import Any
 
 from sync.embedded.org.core import Answer, Call, Org
 from sync.embedded.org.describe import describe_object, summary
-from sync.embedded.org.errors import OrgError, malformed_json, not_found
+from sync.embedded.org.errors import OrgError, SeveralFound, malformed_json, not_found
 from sync.embedded.org.ids import decode, encoder
 from sync.embedded.org.schema import Field, ObjectType
 from sync.embedded.org.soql_columns import query_columns
@@ -19,6 +19,8 @@ from sync.embedded.org.soql_run import page_size
 from sync.embedded.org.soql_scope import Scope, converter
 from sync.embedded.org.soql_shape import Shape
 
+TELLS_UPSERTS = 46
+"""The first version that answers an upsert with a body whether or not it made a record."""
 PAGE_ROWS = "x-sandbox-page-rows"
 """A header that only the sandbox itself sets: a fault's short page."""
 
@@ -166,11 +168,18 @@ def external_field(item: ObjectType, name: str) -> Field:
 
 
 def external_row(org: Org, call: Call) -> Answer:
-    """``GET | PATCH | DELETE /sobjects/X/{external id field}/{value}``."""
+    """``GET | PATCH | DELETE /sobjects/X/{external id field}/{value}``; 300 with addresses where several have it."""
     item = org.object(call.path[1])
     external, value = external_field(item, call.path[2]), call.path[3]
     if external.type == "id":
         return row(org, call.inside(path=(*call.path[:2], value)))
+    try:
+        return _external_row(org, call, item, external, value)
+    except SeveralFound as several:
+        return Answer(300, [f"/services/data/v{call.version}/{where}" for where in several.addresses])
+
+
+def _external_row(org: Org, call: Call, item: ObjectType, external: Field, value: str) -> Answer:
     if call.method == "PATCH":
         values = body_of(call)
         if any(name.lower() == external.name.lower() for name in values):
@@ -180,7 +189,12 @@ def external_row(org: Org, call: Call) -> Answer:
                 (external.name,),
             )
         with org.writing(call) as writer:
+            update_only = call.query.get("updateOnly", "").lower() == "true"
+            if update_only and writer.by_external(item, external, value) is None:
+                raise not_found()
             key, created = writer.upsert(item, external, value, values)
+        if not created and float(call.version) < TELLS_UPSERTS:
+            return Answer(204)
         text = encoder(item.prefix)(key)
         return Answer(201 if created else 200, {"id": text, "success": True, "errors": [], "created": created})
     with org.reading(call) as connection:

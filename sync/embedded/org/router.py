@@ -95,6 +95,8 @@ class Router:
             return frozenset({"GET", "POST"}), _object
         if len(path) == 3 and path[2].lower() in _OF_OBJECT:
             return _READ, _OF_OBJECT[path[2].lower()]
+        if len(path) == 3 and path[2].lower() == "id":  # an upsert by the id that the record will have
+            return _POST, resources.create_row
         if is_relation(self._org.schema.find(path[1]), path):
             return _READ, relation
         if len(path) == 3:

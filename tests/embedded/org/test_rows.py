@@ -82,6 +82,28 @@ def test_addresses_that_are_refused(api: Api, address: str) -> None:
     assert api.error("POST", "/sobjects/Lead", 400, json=body)[0] == "INVALID_EMAIL_ADDRESS"
 
 
+def test_upserts_that_may_not_create(api: Api) -> None:
+    """``updateOnly`` (61.0 on) leaves alone what is not there; before 46.0 an upsert that updates has no body."""
+    campaign, where = api.campaign(), "/sobjects/PAM__Email_History__c/PAM__External_Id__c/only"
+    values = {"PAM__Campaign__c": campaign, "PAM__Count__c": 1}
+    assert api.error("PATCH", f"{where}?updateOnly=true", 404, json=values)[0] == "NOT_FOUND"
+    assert api.call("PATCH", f"{where}?updateOnly=false", 201, json=values)["created"] is True
+    assert api.call("PATCH", f"{where}?updateOnly=true", 200, json=values)["created"] is False
+    assert api.call("PATCH", f"/services/data/v45.0{where}", 204, json=values) is None
+    assert api.call("POST", "/sobjects/Lead/Id", 201, json={"LastName": "x", "Company": "y"})["success"] is True
+
+
+def test_an_external_id_that_several_records_have(api: Api) -> None:
+    """300 with the addresses of the records."""
+    campaign = api.campaign()
+    made = [api.create("PAM__Email_History__c", PAM__Campaign__c=campaign, PAM__External_Id__c=key) for key in "ab"]
+    with api.built.org.store.writing() as connection:
+        connection.execute("UPDATE PAM__Email_History__c SET PAM__External_Id__c = 'a'")
+    for method, more in (("GET", {}), ("DELETE", {}), ("PATCH", {"json": {"PAM__Count__c": 1}})):
+        found = api.call(method, "/sobjects/PAM__Email_History__c/PAM__External_Id__c/a", 300, **more)
+        assert sorted(found) == [f"{BASE}/sobjects/PAM__Email_History__c/{key}" for key in made]
+
+
 def test_external_ids(api: Api) -> None:
     campaign = api.campaign()
     url = "/sobjects/PAM__Email_Edition__c/PAM__External_Id__c/ed%201"
