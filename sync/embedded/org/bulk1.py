@@ -15,7 +15,7 @@ from typing import Any
 from sync.embedded.org.bulk1_forms import Outcome, as_xml, fields_of, outcomes_in, records_in, values_in
 from sync.embedded.org.bulk_job import Job
 from sync.embedded.org.bulk_jobs import Jobs, query_rows
-from sync.embedded.org.bulk_rows import CHUNK, campaign_of, external_ids, refuse_locked, write_row
+from sync.embedded.org.bulk_rows import CHUNK, campaign_of, check_columns, external_ids, refuse_locked, write_row
 from sync.embedded.org.core import Answer, Org
 from sync.embedded.org.dml import Writer
 from sync.embedded.org.errors import OrgError
@@ -203,13 +203,17 @@ class Bulk1:
             else:
                 self._write(found, batch)
         except OrgError as error:
-            batch.state, batch.message = "Failed", f"InvalidBatch : {error.code} : {error.message}"
+            words = error.message if error.code == "InvalidBatch" else f"{error.code} : {error.message}"
+            words = f"Failed to process query: {error.code}: {error.message}" if query else words
+            batch.state, batch.message = "Failed", f"InvalidBatch : {words}"
         return batch
 
     def _write(self, found: _Job, batch: _Batch) -> None:
         rows = values_in(found.content, batch.raw)
         if len(rows) > _MOST_ROWS:
             raise OrgError("InvalidBatch", f"Records per batch are limited to {_MOST_ROWS}")
+        for values in rows:
+            check_columns(found.job.operation, (name for name in values if name not in ("attributes", "type")))
         with self._org.store.writing() as connection:
             writer, job = self._org.writer(connection), found.job
             lost, ids = frozenset[str](), None

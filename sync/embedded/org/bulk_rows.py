@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,12 @@ def uploaded(job: Job) -> list[Row]:
     return [row for row in rows if row]
 
 
+def check_columns(operation: str, names: Iterable[str]) -> None:
+    """Raise OrgError InvalidBatch for columns beside the id where rows are deleted."""
+    if operation in ("delete", "hardDelete") and {name.lower() for name in names} != {"id"}:
+        raise OrgError("InvalidBatch", f"The '{operation}' batch must contain only ids")
+
+
 def chunks_of(job: Job, batch_rows: int) -> list[Chunk]:
     """The job's rows as the org works them off; batches run in parallel, so their steps are interleaved.
 
@@ -71,6 +77,7 @@ def chunks_of(job: Job, batch_rows: int) -> list[Chunk]:
         known = job.item.find(name) if "." not in name else job.item.by_relationship.get(name.partition(".")[0].lower())
         if known is None:
             raise OrgError("InvalidBatch", f"Field name not found : {name}")
+    check_columns(job.operation, job.header)
     made = []
     for batch, start in enumerate(range(0, len(todo), batch_rows)):
         part = todo[start : start + batch_rows]

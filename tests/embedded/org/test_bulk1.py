@@ -120,6 +120,17 @@ def test_batches_side_by_side_refuse_each_other_rows_of_a_campaign(old: Old, mod
     assert (text(told, "state"), text(told, "numberRecordsFailed")) == ("Closed", failed)
 
 
+def test_why_a_batch_failed(old: Old) -> None:
+    """As the platform words it: what failed, then the code of it."""
+    query = old.job("query", "Lead")
+    batch = old.xml("POST", f"/{query}/batch", "SELECT Nope FROM Lead")
+    words = text(batch, "stateMessage")
+    assert words.startswith("InvalidBatch : Failed to process query: INVALID_FIELD: ")
+    removal = old.job("delete", "Lead")
+    batch = old.xml("POST", f"/{removal}/batch", rows_of("<Id>00QgL000000FJWyUAO</Id><Title>x</Title>"))
+    assert text(batch, "stateMessage") == "InvalidBatch : The 'delete' batch must contain only ids"
+
+
 def test_batches_are_told_in_the_form_of_their_job(old: Old) -> None:
     """Clients that speak JSON of jobs (Singer's tap) read the batches of a CSV job as XML, from GETs as well."""
     kind = "application/json"

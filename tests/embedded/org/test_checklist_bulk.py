@@ -210,6 +210,15 @@ def test_jobs_and_results_are_kept_for_a_week_and_stay_open_for_a_day(api: Api) 
     assert api.error("GET", f"{JOBS}/{done}", 404)[0] == "NOT_FOUND"
 
 
+def test_what_is_deleted_is_named_by_ids_alone(api: Api) -> None:
+    """Deletes: any column beside the id fails the job, and nothing is deleted."""
+    (lead,) = api.people(1)
+    job = run(api, f"Id,Title\n{lead},x\n", object="Lead", operation="delete")
+    assert (job["state"], job["errorMessage"]) == ("Failed", "InvalidBatch : The 'delete' batch must contain only ids")
+    assert api.call("GET", f"/sobjects/Lead/{lead}")["Id"] == lead
+    assert run(api, f"Id\n{lead}\n", object="Lead", operation="delete")["numberRecordsFailed"] == 0
+
+
 def test_an_external_id_twice_in_a_job(api: Api) -> None:
     """Upserts: rows of one transaction that share an external id are refused, all of them."""
     campaign = api.campaign()
