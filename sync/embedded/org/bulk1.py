@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sync.embedded.org.bulk1_forms import Outcome, as_xml, fields_of, outcomes_in, records_in, values_in
+from sync.embedded.org.bulk1_records import json_records
 from sync.embedded.org.bulk_job import Job
 from sync.embedded.org.bulk_jobs import Jobs, query_rows
 from sync.embedded.org.bulk_rows import CHUNK, campaign_of, check_columns, external_ids, refuse_locked, write_row
@@ -197,9 +198,7 @@ class Bulk1:
         found.batches[batch.id] = batch
         try:
             if query:
-                batch.header, batch.rows = query_rows(
-                    self._org, raw.decode("utf-8", "replace"), include_deleted=found.job.operation == "queryAll"
-                )
+                self._query(found, batch, raw.decode("utf-8", "replace"))
             else:
                 self._write(found, batch)
         except OrgError as error:
@@ -207,6 +206,13 @@ class Bulk1:
             words = f"Failed to process query: {error.code}: {error.message}" if query else words
             batch.state, batch.message = "Failed", f"InvalidBatch : {words}"
         return batch
+
+    def _query(self, found: _Job, batch: _Batch, soql: str) -> None:
+        deleted, version = found.job.operation == "queryAll", found.job.version
+        if found.content == "JSON":
+            batch.rows = json_records(self._org, soql, include_deleted=deleted, version=version)
+        else:
+            batch.header, batch.rows = query_rows(self._org, soql, include_deleted=deleted)
 
     def _write(self, found: _Job, batch: _Batch) -> None:
         rows = values_in(found.content, batch.raw)

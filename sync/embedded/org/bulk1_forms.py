@@ -141,11 +141,11 @@ def _error(words: str) -> dict[str, Any]:
 
 
 def records_in(content: str, sobject: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
-    """The records that a query found."""
+    """The records that a query found: rows of texts, in JSON the records themselves."""
     if content == "CSV":
         return _table(header, rows)
     if content == "JSON":
-        return [{"attributes": {"type": sobject}, **dict(zip(header, row, strict=True))} for row in rows]
+        return list(rows)
     shown = []
     for row in rows:
         cells = "".join(

@@ -21,7 +21,7 @@ from sync.embedded.org.quota import Quota
 from sync.embedded.org.soql_compile import compile_query
 from sync.embedded.org.soql_parse import parse
 from sync.embedded.org.soql_scope import instant_text
-from sync.embedded.org.soql_shape import Shape
+from sync.embedded.org.soql_shape import Compiled, Shape
 
 KEPT_SECONDS, OPEN_SECONDS = 7 * 86_400, 86_400
 MOST_BATCHES, MOST_QUERIES = 15_000, 10_000
@@ -202,11 +202,8 @@ def query_rows(org: Org, soql: str, *, include_deleted: bool) -> tuple[list[str]
     ]
 
 
-def query_chunks(
-    org: Org, soql: str, *, include_deleted: bool
-) -> tuple[list[str], list[Cell], Iterator[list[tuple[Any, ...]]]]:
-    """Header of a bulk query's CSV, how its values become texts, and its rows of stored values, some thousand at a
-    time; columns in the order of the statement. Raises OrgError."""
+def bulk_statement(org: Org, soql: str, *, include_deleted: bool) -> tuple[ast.Query, Compiled, Shape]:
+    """A statement, compiled, with the shape of its records. Raises OrgError for one that bulk queries do not take."""
     org.state.check_query(soql)
     query = parse(soql)
     compiled = compile_query(query, org.view(include_deleted=include_deleted))
@@ -215,7 +212,16 @@ def query_chunks(
     for barred, name in ((query.offset, "OFFSET"), (any(isinstance(s, ast.TypeOf) for s in query.select), "TYPEOF")):
         if barred:
             raise OrgError("FEATURENOTENABLED", f"{name} not supported in Bulk Query")
-    found = {name.lower(): (name, index, convert) for name, index, convert in _columns(compiled.shape)}
+    return query, compiled, compiled.shape
+
+
+def query_chunks(
+    org: Org, soql: str, *, include_deleted: bool
+) -> tuple[list[str], list[Cell], Iterator[list[tuple[Any, ...]]]]:
+    """Header of a bulk query's CSV, how its values become texts, and its rows of stored values, some thousand at a
+    time; columns in the order of the statement. Raises OrgError."""
+    query, compiled, shape = bulk_statement(org, soql, include_deleted=include_deleted)
+    found = {name.lower(): (name, index, convert) for name, index, convert in _columns(shape)}
     asked = [".".join(s.path.parts).lower() for s in query.select if isinstance(s, ast.Selected)]
     columns = [found.pop(name) for name in asked if name in found]
     columns += found.values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree
 
@@ -118,6 +119,27 @@ def test_batches_side_by_side_refuse_each_other_rows_of_a_campaign(old: Old, mod
         old.xml("POST", f"/{job}/batch", data)
     told = old.xml("POST", f"/{job}", f'<jobInfo xmlns="{SPACE}"><state>Closed</state></jobInfo>')
     assert (text(told, "state"), text(told, "numberRecordsFailed")) == ("Closed", failed)
+
+
+def test_records_in_json_have_types(old: Old) -> None:
+    """As in REST, with relationships within each other; instants and days are milliseconds since 1970."""
+    kind = "application/json"
+    made = old.send("POST", "", '{"operation": "query", "object": "CampaignMember", "contentType": "JSON"}', kind)
+    where = f"/{made.json()['id']}/batch"
+    soql = (
+        "SELECT Id, HasResponded, CreatedDate, FirstRespondedDate, Campaign.StartDate, Campaign.NumberOfLeads, "
+        "Lead.Email FROM CampaignMember WHERE HasResponded = true AND LeadId != null LIMIT 1"
+    )
+    batch = old.send("POST", where, soql, kind).json()
+    (result,) = old.send("GET", f"{where}/{batch['id']}/result").json()
+    (record,) = old.send("GET", f"{where}/{batch['id']}/result/{result}").json()
+    plain = old.api.query(soql)["records"][0]
+    assert record["attributes"] == plain["attributes"]
+    assert (record["HasResponded"], record["Lead"]) == (True, plain["Lead"])
+    assert record["CreatedDate"] == datetime.fromisoformat(plain["CreatedDate"]).timestamp() * 1_000
+    start = datetime.fromisoformat(plain["Campaign"]["StartDate"]).replace(tzinfo=UTC)
+    assert record["Campaign"]["StartDate"] == start.timestamp() * 1_000
+    assert record["Campaign"]["NumberOfLeads"] == plain["Campaign"]["NumberOfLeads"]
 
 
 def test_why_a_batch_failed(old: Old) -> None:
