@@ -65,7 +65,22 @@ def _wanted(org: Org, text: str) -> _Wanted:
     return _Wanted(item, inside["fields"].strip() or "Id", where.strip(), keys, int(limit[1]) if limit else None)
 
 
-def _condition(item: ObjectType, words: list[str], scope: str) -> str | None:
+def _groups(given: str) -> list[list[tuple[bool, str]]]:
+    """The words between ORs, each with whether it has to be there (not so after AND NOT); a phrase is one word."""
+    groups: list[list[tuple[bool, str]]] = [[]]
+    wanted = True
+    for quoted, word in _WORD.findall(re.sub(r"\\(.)", r"\1", given)):
+        if word.upper() == "OR":
+            groups.append([])
+        elif word.upper() == "NOT" and groups[-1]:
+            wanted = False
+        elif word.upper() != "AND":
+            groups[-1].append((wanted, quoted or word))
+            wanted = True
+    return groups
+
+
+def _condition(item: ObjectType, groups: list[list[tuple[bool, str]]], scope: str) -> str | None:
     kinds = {"EMAIL": {"email"}, "PHONE": {"phone"}}.get(scope, TEXTUAL)
     named = ("Name", "FirstName", "LastName", "Label")
     fields = [
@@ -75,7 +90,12 @@ def _condition(item: ObjectType, words: list[str], scope: str) -> str | None:
     ]
     if not fields:
         return None
-    return " AND ".join("(" + " OR ".join(f"{name} LIKE '{_pattern(word)}'" for name in fields) + ")" for word in words)
+
+    def holds(word: str) -> str:
+        return "(" + " OR ".join(f"{name} LIKE '{_pattern(word)}'" for name in fields) + ")"
+
+    each = (" AND ".join(holds(word) if wanted else f"(NOT {holds(word)})" for wanted, word in one) for one in groups)
+    return "(" + " OR ".join(f"({one})" for one in each) + ")"
 
 
 def _pattern(word: str) -> str:
@@ -122,9 +142,8 @@ def _posted(org: Org, call: Call) -> Answer:
 
 
 def _answer(org: Org, call: Call, given: str, scope: str, objects: str | None, limit: str | None) -> Answer:
-    words = [quoted or word for quoted, word in _WORD.findall(re.sub(r"\\(.)", r"\1", given))]
-    words = [word for word in words if word.upper() != "AND"]
-    if not words or len("".join(words).strip("*?")) < 2:
+    groups = _groups(given)
+    if any(len("".join(word for _, word in group).strip("*?")) < 2 for group in groups):
         raise _refused(f"search term must be longer than one character: {given}")
     listed = objects if objects is not None else ", ".join(o.name for o in org.schema.objects)
     if limit and not limit.isdigit():
@@ -133,7 +152,7 @@ def _answer(org: Org, call: Call, given: str, scope: str, objects: str | None, l
     records: list[dict[str, Any]] = []
     for text in _split(listed):
         wanted = _wanted(org, text)
-        condition = _condition(wanted.item, words, scope)
+        condition = _condition(wanted.item, groups, scope)
         if condition is None or len(records) >= most:
             continue
         where = f"{condition} AND ({wanted.where})" if wanted.where else condition

@@ -34,6 +34,8 @@ def found() -> Iterator[Api]:
         ("FIND {zyx} RETURNING Lead(LastName WHERE Company = 'Acme' LIMIT 5)", ["Zyxa"]),
         ("FIND {zyx} RETURNING Lead(LastName ORDER BY LastName DESC) LIMIT 1", ["Zyxa"]),
         ("FIND {T\\'1} RETURNING Lead(LastName ORDER BY LastName)", ["Other", "Zyxa"]),
+        ("FIND {zyxb OR zyxa} RETURNING Lead(LastName), Contact(LastName)", ["Zyxa", "Zyxb"]),
+        ("FIND {zyx AND NOT acme} RETURNING Lead(LastName), Contact(LastName)", ["Other", "Zyxb"]),
         ("FIND {nobody at all} RETURNING Lead(LastName)", []),
     ],
 )
@@ -60,6 +62,7 @@ def test_without_returning_every_object_is_looked_through(found: Api) -> None:
     [
         ("FIND zyx RETURNING Lead", "MALFORMED_SEARCH"),
         ("FIND {z} RETURNING Lead", "MALFORMED_SEARCH"),
+        ("FIND {zyx OR } RETURNING Lead", "MALFORMED_SEARCH"),
         ("FIND {zyx} RETURNING Nope", "INVALID_TYPE"),
         ("FIND {zyx} RETURNING Lead(Nope)", "INVALID_FIELD"),
     ],
