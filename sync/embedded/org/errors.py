@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 _STATUS = {
@@ -25,6 +26,7 @@ class OrgError(Exception):
         self.message = message
         self.fields = fields
         self.status = status if status is not None else _STATUS.get(code, 400)
+        self.headers: Mapping[str, str] = {}
 
     def envelope(self) -> list[dict[str, Any]]:
         """The body of a single request: an array of one error (``fields`` only where there are some)."""
@@ -45,6 +47,15 @@ class SeveralFound(OrgError):
         words = f"External ID {field}: more than one record found for external id field"
         super().__init__("DUPLICATE_EXTERNAL_ID", words, status=300)
         self.addresses = addresses
+
+
+class NotAllowed(OrgError):
+    """A method that the address does not take; those that it takes are told in ``Allow`` as well."""
+
+    def __init__(self, method: str, allowed: Collection[str]) -> None:
+        names = ",".join(sorted({*allowed, *(("HEAD",) if "GET" in allowed else ())}))
+        super().__init__("METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are {names}")
+        self.headers = {"Allow": names}
 
 
 def not_found() -> OrgError:

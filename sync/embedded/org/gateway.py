@@ -74,7 +74,7 @@ class Gateway:
         self.oauth = OAuth(org.clock, sessions, client, org.state.switches, lambda name: is_user(org, name))
         self._bulk1 = Bulk1(org, self._router.bulk.jobs)
         self.soap = Soap(self.oauth, Quota(org.clock, LOGINS_AN_HOUR, 3_600), lambda: soap_user_info(org))
-        methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+        methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
         self.app = Starlette(routes=[Route("/{path:path}", self._endpoint, methods=methods)])
 
     @property
@@ -226,7 +226,7 @@ class Gateway:
         try:
             answer = self._router.dispatch(self._call(wire))
         except OrgError as error:
-            answer = Answer(error.status, error.envelope())
+            answer = Answer(error.status, error.envelope(), error.headers)
         except Exception:  # a defect of ours: told to whoever runs the org, answered as the platform answers its own
             logging.getLogger("predictive.sandbox").exception("%s %s", wire.method, wire.path)
             broken = OrgError("UNKNOWN_EXCEPTION", "An unexpected error occurred.", status=500)

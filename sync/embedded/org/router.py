@@ -9,7 +9,7 @@ from sync.embedded.org.batch import batch
 from sync.embedded.org.bulk import Bulk
 from sync.embedded.org.composite import composite
 from sync.embedded.org.core import Answer, Call, Org
-from sync.embedded.org.errors import OrgError, not_found
+from sync.embedded.org.errors import NotAllowed, not_found
 from sync.embedded.org.graph import graph
 from sync.embedded.org.graphql import graphql
 from sync.embedded.org.limits import limits
@@ -56,10 +56,7 @@ class Router:
         methods, handler = self._handler(call)
         method = "GET" if call.method == "HEAD" else call.method
         if method not in methods:
-            raise OrgError(
-                "METHOD_NOT_ALLOWED",
-                (f"HTTP Method '{call.method}' not allowed. Allowed are {','.join(sorted(methods))}"),
-            )
+            raise NotAllowed(call.method, methods)
         return handler(self._org, call.inside(method=method))
 
     def _handler(self, call: Call) -> tuple[frozenset[str], Handler]:

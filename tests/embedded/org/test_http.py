@@ -206,3 +206,20 @@ def test_a_defect_of_the_org_is_answered_as_the_platform_answers_its_own(
     answer = api.http.get(f"{BASE}/limits")
     assert (answer.status_code, answer.json()[0]["errorCode"]) == (500, "UNKNOWN_EXCEPTION")
     assert "sforce-limit-info" in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/sobjects/Lead", "GET,HEAD,POST"),
+        ("OPTIONS", "/query", "GET,HEAD"),
+        ("GET", "/graphql", "POST"),
+        ("POST", "/sobjects/Lead/00QgL000000FJWyUAO", "DELETE,GET,HEAD,PATCH"),
+    ],
+)
+def test_a_method_that_an_address_does_not_take(api: Api, method: str, path: str, allowed: str) -> None:
+    """405 in the form of every error, with the methods that it takes in the words and in ``Allow``."""
+    answer = api.http.request(method, BASE + path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    words = f"HTTP Method '{method}' not allowed. Allowed are {allowed}"
+    assert answer.json() == [{"message": words, "errorCode": "METHOD_NOT_ALLOWED"}]
