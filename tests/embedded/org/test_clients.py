@@ -1,8 +1,9 @@
 """Clients that others wrote, unmodified, and what they were seen to need of an org.
 
 simple-salesforce over TLS and salesforce-bulk over plain HTTP run here. By hand also: Salesforce's own command line
-(2.146: logins by token, browser, JWT, auth URL; query, records, tree and bulk both ways, users, limits), jsforce 3.10
-(all of its query, CRUD, both bulk interfaces, SOAP and OAuth logins), nforce 1, aio-sf, aiosalesforce, SalesforcePy.
+(2.146: logins by token, browser, JWT, auth URL; query, records, tree and bulk both ways, search, users, limits),
+jsforce 3.10 (all of its query, CRUD, both bulk interfaces, SOAP and OAuth logins), Airbyte's source 2.10 and Singer's
+tap 2.8 (both ways to read of each), nforce 1, nforce8 2, aio-sf, aiosalesforce, SalesforcePy.
 """
 
 from __future__ import annotations
