@@ -58,7 +58,7 @@ either: unary (OR unary)+
            | path [NOT] IN LITERALS -> among
            | path [NOT] IN "(" query ")" -> among_rows
            | path INCLUDES LITERALS -> among_values
-?operand: path | aggregate_plain
+?operand: path | aggregate_plain | WRAPPED "(" path ")" -> labelled
 aggregate_plain: FUNCTION "(" [path] ")"
 
 group: GROUP BY path ("," path)* | GROUP BY TOTALS "(" path ("," path)* ")"
@@ -212,6 +212,11 @@ class _Build(Transformer[Token, Any]):
 
     def wrapped(self, parts: list[Any]) -> ast.Selected:
         return ast.Selected(parts[1], str(parts[2]) if parts[2] is not None else None, str(parts[0]).lower())
+
+    def labelled(self, parts: list[Any]) -> ast.Path:
+        if parts[0].lower() != "tolabel":
+            raise OrgError("MALFORMED_QUERY", pointed(self._text, _at(parts[0]), f"unexpected token: '{parts[0]}'"))
+        return parts[1]  # type: ignore[no-any-return]
 
     def fields_of(self, parts: list[Any]) -> ast.FieldsOf:
         return ast.FieldsOf(str(parts[1]).upper(), _at(parts[1]))

@@ -73,6 +73,14 @@ def test_relationship_fields_up_to_five_levels(shared: Api) -> None:
     assert (code, "more than 5 levels" in text) == ("INVALID_FIELD", True)
 
 
+def test_labels_in_conditions(shared: Api) -> None:
+    """Conditions: a picklist may be compared by its label, which is its value in the org's only language."""
+    soql = "SELECT COUNT() FROM CampaignMember WHERE toLabel(Status) = 'Sent'"
+    assert shared.query(soql) == shared.query("SELECT COUNT() FROM CampaignMember WHERE Status = 'Sent'")
+    code, text = shared.error("GET", "/query", 400, params={"q": "SELECT Id FROM Lead WHERE format(Name) = 'x'"})
+    assert (code, "unexpected token: 'format'" in text) == ("MALFORMED_QUERY", True)
+
+
 def test_the_type_of_an_owner(shared: Api) -> None:
     """Relationship fields: an owner may be of several types, so ``Owner.Type`` is there to select and to filter by."""
     row = shared.one("SELECT Owner.Type, Owner.Name FROM Lead WHERE Owner.Type IN ('User') ORDER BY Owner.Type LIMIT 1")
