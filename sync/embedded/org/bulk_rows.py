@@ -18,10 +18,12 @@ from sync.embedded.org.dml import Writer
 from sync.embedded.org.errors import OrgError
 from sync.embedded.org.external_ids import ExternalIds, given_id
 from sync.embedded.org.ids import decode, encoder, normalise
+from sync.embedded.org.schema import ObjectType
 from sync.embedded.org.values import UnreadableValue
 
 CHUNK = 200
 _NULL = "#N/A"
+_TRUTH = dict.fromkeys(("yes", "y", "true", "on", "1"), True) | dict.fromkeys(("no", "n", "false", "off", "0"), False)
 _PARENTS = ("campaignid", "pam__campaign__c")
 
 
@@ -168,9 +170,22 @@ def write_row(
     The row's key, and whether it was created. Raises OrgError.
     """
     try:
-        return _write(job, writer, values, given, ids)
+        return _write(job, writer, _with_truth(job.item, values), given, ids)
     except UnreadableValue as error:
         raise error.in_row from None
+
+
+def _with_truth(item: ObjectType, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values with the words that rows may have for true and false (Data Loader guide, "Data Types")."""
+    meant = {
+        name: _TRUTH[value.lower()]
+        for name, value in values.items()
+        if isinstance(value, str)
+        and value.lower() in _TRUTH
+        and (field := item.find(name)) is not None
+        and field.type == "boolean"
+    }
+    return {**values, **meant} if meant else values
 
 
 def _write(

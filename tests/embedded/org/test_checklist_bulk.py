@@ -249,6 +249,18 @@ def test_rows_that_no_job_came_to(slow: Api) -> None:
     assert left == [{"Id": "1", "Nope": "2"}, {"Id": "3", "Nope": "4"}]
 
 
+def test_words_for_true_and_false(api: Api) -> None:
+    """Rows: true and false have several words, in capitals or not."""
+    words = {"true": True, "1": True, "Yes": True, "y": True, "ON": True}
+    words |= {"false": False, "0": False, "No": False, "n": False, "OFF": False}
+    data = "LastName,Company,HasOptedOutOfEmail\n" + "".join(f"Word {word},1,{word}\n" for word in words)
+    job = run(api, data, object="Lead", operation="insert")
+    assert job["numberRecordsFailed"] == 0
+    found = api.query("SELECT LastName, Company, HasOptedOutOfEmail FROM Lead WHERE LastName LIKE 'Word %'")["records"]
+    assert {row["LastName"].removeprefix("Word "): row["HasOptedOutOfEmail"] for row in found} == words
+    assert {row["Company"] for row in found} == {"1"}
+
+
 def test_values_of_the_wrong_type(api: Api) -> None:
     """Rows: a cell that is no number or truth value is an error of its field; nothing there is JSON."""
     data = "LastName,Company,HasOptedOutOfEmail,PAM__Score__c\nA,B,maybe,1\nC,B,true,many\nD,B,false,2\n"
