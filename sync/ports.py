@@ -84,7 +84,8 @@ class PollScope:
     """What a poll looks at.
 
     Attributes:
-        campaigns: these campaigns; None for all with auto-sync on (closed ones give their header, never members).
+        campaigns: these campaigns; None for all with auto-sync on, of which those that are not active give their
+            header, never members.
         since: members whose own, lead's or contact's stamp is at or after it; None for all members.
         names: headers of campaigns with these names come, too, whether or not they are among *campaigns*.
         check: what ``Org.describe_check`` asks for comes along, unless it is known.

@@ -80,15 +80,21 @@ def read_night(claims: Claims, when: datetime | None = None) -> Reading:
         if why is not None:
             saved = _saved_calls(record, campaign) if why.startswith("closed") else 0
             claims.skip(campaign_id, campaign.name, why, saved)
-        elif campaign_id not in claims.held and claims.claim(campaign_id, campaign.name):
+        elif campaign_id not in reading.landed and _has(claims, campaign_id, campaign.name):
             late.append(campaign_id)
     for campaign_id in claims.held:
         if campaign_id not in reading.headers:
             claims.skip(campaign_id, claims.names[campaign_id], "auto-sync is off now, or the campaign is gone")
-    # Auto-sync was ticked, or a closed campaign was opened again, since the last poll.
+    # Auto-sync was ticked or a closed campaign was opened again since the last poll, or it is not active but not closed
+    # either, or closed and yet to be read.
     for scope in scopes_of(claims.live, late) if late else ():
         poll(claims.live, scope, reading, wanted=frozenset(scope.campaigns or ()))
     return reading
+
+
+def _has(claims: Claims, campaign_id: CampaignId, name: str) -> bool:
+    """True when the run has the campaign, or gets it now."""
+    return campaign_id in claims.held or claims.claim(campaign_id, name)
 
 
 def _why_not(parts: Parts, record: CampaignRecord | None, state: CampaignState) -> str | None:

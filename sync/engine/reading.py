@@ -142,7 +142,8 @@ def read_auto_sync(live: LiveRun, started: Collection[CampaignId]) -> Reading:
 
 
 def poll(live: LiveRun, scope: PollScope, reading: Reading, *, wanted: frozenset[CampaignId]) -> int:
-    """One poll, landed; how many rows came. Moves the watermarks of *wanted* when all pages are there."""
+    """One poll, landed; how many rows came. Moves the watermarks of those *wanted* whose members it asked for when all
+    pages are there."""
     parts = live.parts
     live.about_to(salesforce=1)
     answer = parts.org.poll(scope)
@@ -166,6 +167,9 @@ def poll(live: LiveRun, scope: PollScope, reading: Reading, *, wanted: frozenset
         live.progress(Phase.READ_SALESFORCE, done, answer.changed)
         live.step()
     here = wanted & answer.campaigns.keys()
+    if scope.campaigns is None:
+        # Of those that are not active such a poll gives the header alone: their members are still to be read.
+        here = {key for key in here if answer.campaigns[key].is_active}
     reading.landed |= here
     if done < answer.changed:
         for campaign_id in here:

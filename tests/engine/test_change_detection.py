@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -197,3 +197,23 @@ def test_a_campaign_deleted_and_undeleted_loses_no_member(world: World, changed:
 def restore(world: World, campaign: Campaign) -> None:
     """Take the campaign, and with it its members, out of the recycle bin."""
     world.records({"op": "undelete", "object": "Campaign", "id": campaign.id})
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["to start later", "closed"])
+def test_the_night_reads_the_members_of_a_campaign_that_is_not_active(world: World, closed: bool) -> None:
+    """The poll for all campaigns gives the header of such a one alone; that is no reason to forget what changed."""
+    campaign, other = world.campaign(4), world.campaign(2)
+    begins = datetime.now(UTC).date() + timedelta(days=-5 if closed else 20)
+    with world.shell(nightly_closed=closed) as shell:
+        for each in (campaign, other):
+            shell.new_edition(each.id)
+        world.update("Campaign", campaign.id, StartDate=begins.isoformat(), IsActive=False)
+        world.later(3600)
+        world.update("Lead", campaign.leads[0], Email="meanwhile@example.org")
+        world.later(3600)  # longer than the polls overlap
+        night = shell.batch(RunKind.NIGHTLY)
+        assert (night.state, night.counts.changed, night.calls) == (RunState.DONE, 1, night.predicted)
+        assert world.service_members(campaign)[campaign.leads[0]]["email"] == "meanwhile@example.org"
+        world.later(3600)
+        assert shell.batch(RunKind.NIGHTLY).counts.changed == 0
+        assert shell.verify([campaign.id]).exit_code == 0
