@@ -1,8 +1,8 @@
 """One peer over the shared transport: its address, its credentials, and the one retry budget.
 
-Repeats only what is safe to repeat. A read, or a write with an idempotency key, is repeated after any passing trouble;
-an org's write only when the other side surely did not execute it (no connection, 401, 420, 429, 503). Everything else
-without an answer is ``OutcomeUnknown``: whoever asked reads before writing again.
+Repeats only what is safe to repeat. A read, or a write with an idempotency key, is repeated after any passing trouble,
+also when its answer was cut off; an org's write only when the other side surely did not execute it (no connection, 401,
+420, 429, 503). Everything else without an answer is ``OutcomeUnknown``: whoever asked reads before writing again.
 """
 
 from __future__ import annotations
@@ -213,6 +213,11 @@ class Channel:
             if safety is Safety.WRITE:
                 raise self._unknown(text, reply.url)
             raise _Again(self._unknown(text, reply.url), _retry_after(reply))
+        if _cut_off(reply):
+            text = "its answer was cut off"
+            if safety is Safety.WRITE:
+                raise self._unknown(text, reply.url)
+            raise _Again((self._down if safety is Safety.READ else self._unknown)(text, reply.url))
         return reply
 
     def _signed(self, out: Outgoing, total: float | None) -> Reply:
@@ -275,6 +280,12 @@ class Channel:
             left_undone="it is not known whether it was written",
             remedy="it is read before anything is repeated",
         )
+
+
+def _cut_off(reply: Reply) -> bool:
+    """True when an answer ended as if whole although its JSON was not: the last byte does not close the first."""
+    first, last = reply.content[:64].lstrip()[:1], reply.content[-64:].rstrip()[-1:]
+    return reply.ok and reply.is_json and {b"{": b"}", b"[": b"]"}.get(first, last) != last
 
 
 def _retry_after(reply: Reply) -> float | None:

@@ -11,11 +11,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sync.errors import ConfigError, NotWhatItShouldBe, PredictiveError, ServerDown, WrongCredentials
-from sync.http.channel import Secret
+from sync.http.channel import Budget, Secret
 from sync.http.transport import Transport
 from sync.salesforce.session_adapter import session_for
 
 _SUFFIX = ".salesforce.com"
+_TEST_HOSTS = (".sandbox.", ".scratch.")
 
 
 def my_domain(instance_url: str) -> str:
@@ -28,14 +29,15 @@ def my_domain(instance_url: str) -> str:
 
 
 def login_host(instance_url: str, login_url: str | None) -> str:
-    """What simple-salesforce calls the domain of a JWT login: ``login``, ``test`` for a sandbox, or a My Domain.
+    """What simple-salesforce calls the domain of a JWT login: ``login``, ``test`` for a sandbox or a scratch org, or a
+    My Domain.
 
     *login_url* decides, or else the instance address.
     """
     if login_url is not None:
         return my_domain(login_url)
     host = urlsplit(instance_url).hostname or ""
-    return "test" if ".sandbox." in host or "--" in host else "login"
+    return "test" if "--" in host or any(part in host for part in _TEST_HOSTS) else "login"
 
 
 class _Login:
@@ -60,13 +62,15 @@ class _Login:
         Raises:
             WrongCredentials: the org refused id or secret.
             NotWhatItShouldBe: a page or something foreign came where JSON belongs.
-            ServerDown: no usable answer came.
+            ServerDown: no usable answer came, repeatedly.
+            Cancelled: while waiting to repeat.
         """
         import requests
         from simple_salesforce.exceptions import SalesforceAuthenticationFailed
         from simple_salesforce.login import SalesforceLogin
 
-        session = session_for(self._instance_url, self._transport, resource="token")
+        # These grants ask for a token and change nothing, so that a repeat does no harm.
+        session = session_for(self._instance_url, self._transport, resource="token", patience=Budget())
         try:
             with warnings.catch_warnings():
                 # It warns of an app policy at each JWT login; a refusal is told with its remedy here.

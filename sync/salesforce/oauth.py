@@ -111,7 +111,10 @@ class TokenEndpoint:
             )
         except OutcomeUnknown as error:
             raise OutcomeUnknown(
-                "the login got no answer", where=error.where, left_undone="nothing was read or written", remedy=_AGAIN
+                "the login got no answer",
+                where=error.where,
+                left_undone="nothing was read or written",
+                remedy=f"try again; if the org refuses it then, {_AGAIN}",
             ) from error
         try:
             answer = _DECODER.decode(reply.content)

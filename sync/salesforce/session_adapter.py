@@ -13,13 +13,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from sync.http.calls import NoAnswer, Outgoing
+from sync.http.calls import NoAnswer, Outgoing, Reply, Safety
+from sync.http.channel import Budget, Channel
 from sync.http.transport import Transport
 from sync.model import Side
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Session
 
+LOGIN_NAME = "the login of the Salesforce org"
 SALESFORCE_HOSTS = (".salesforce.com", ".force.com", ".salesforce.mil")
 _NOT_COUNTED = ("/services/oauth2/", "/services/Soap/")
 _NOT_COPIED = frozenset({"content-encoding", "transfer-encoding", "content-length"})
@@ -46,13 +48,16 @@ def is_counted(path: str) -> bool:
     return not path.startswith(_NOT_COUNTED) and path.rstrip("/") != "/services/data"
 
 
-def session_for(instance_url: str, transport: Transport, *, resource: str = "simple-salesforce") -> Session:
+def session_for(
+    instance_url: str, transport: Transport, *, resource: str = "simple-salesforce", patience: Budget | None = None
+) -> Session:
     """A ``requests.Session`` for simple-salesforce that sends through *transport*.
 
     Args:
         instance_url: the org's address; plain http is kept.
         transport: the shared transport.
         resource: what the ledger notes for its requests.
+        patience: how often each is repeated after passing trouble, which must be safe; once only when None.
     """
     # Importing requests and simple-salesforce takes a sixth of a second: only who logs in pays for it.
     import requests
@@ -82,7 +87,7 @@ def session_for(instance_url: str, transport: Transport, *, resource: str = "sim
                 resource=resource,
             )
             try:
-                reply = transport.exchange(out)
+                reply = transport.exchange(out) if patience is None else _patiently(transport, out, patience)
             except NoAnswer as problem:
                 raise requests.ConnectionError(str(problem), request=request) from problem
             response = requests.Response()
@@ -103,6 +108,22 @@ def session_for(instance_url: str, transport: Transport, *, resource: str = "sim
     for scheme in ("https://", "http://"):
         session.mount(scheme, OverTransport())
     return session
+
+
+def _patiently(transport: Transport, out: Outgoing, budget: Budget) -> Reply:
+    """The answer, after as many attempts as *budget* allows. Raises ServerDown."""
+    scheme, host, path, query, _ = urlsplit(out.url)
+    channel = Channel(transport, out.side, f"{scheme}://{host}", LOGIN_NAME, budget=budget)
+    return channel.call(
+        out.method,
+        urlunsplit(("", "", path, query, "")),
+        safety=Safety.READ,
+        content=out.content,
+        headers=out.headers,
+        resource=out.resource,
+        counted=out.counted,
+        any_type=True,
+    )
 
 
 def _text(value: str | bytes) -> str:

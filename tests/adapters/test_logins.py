@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from sync.errors import ConfigError, OutcomeUnknown, PredictiveError, UsageError, WrongCredentials
+from sync.errors import ConfigError, OutcomeUnknown, PredictiveError, ServerDown, UsageError, WrongCredentials
 from sync.http.channel import Channel, Session
 from sync.http.transport import Transport
 from sync.model import Side
@@ -295,12 +295,39 @@ def test_what_a_way_to_log_in_lacks_is_said_with_its_key(lines: str, missing: st
     [
         ("https://acme.my.salesforce.com", None, "login"),
         ("https://acme--dev.sandbox.my.salesforce.com", None, "test"),
+        ("https://acme-dev-ed.scratch.my.salesforce.com", None, "test"),
         ("https://acme.my.salesforce.com", "https://acme.my.salesforce.com", "acme.my"),
         ("https://acme.my.salesforce.com", "https://test.salesforce.com", "test"),
     ],
 )
 def test_where_an_assertion_logs_in(instance: str, login: str | None, host: str) -> None:
     assert login_host(instance, login) == host
+
+
+LOST: tuple[dict[str, Any], ...] = (
+    {"kind": "drop_before"},
+    {"kind": "drop_after"},
+    {"kind": "truncate"},
+    {"kind": "status", "status": 503},
+    {"kind": "status", "status": 500, "commit": True},
+    {"kind": "html", "status": 502},
+)
+
+
+@pytest.mark.parametrize("lost", LOST, ids=lambda one: f"{one['kind']} {one.get('status', '')}".strip())
+def test_a_login_that_asks_for_a_token_alone_outlives_passing_trouble(sides: Sides, lost: dict[str, Any]) -> None:
+    sides.fault(match="/services/oauth2/token", count=2, **lost)
+    login = sides.login(sides.servers.client_id, Hidden(sides.servers.client_secret))
+    assert login().startswith("00D")
+    assert [call.path for call in sides.records.calls] == ["/services/oauth2/token"] * 3
+    assert len(sides.slept) == 2
+
+
+def test_a_login_that_is_down_for_longer_gives_up_within_the_budget(sides: Sides) -> None:
+    sides.fault("status", match="/services/oauth2/token", status=503, count=None)
+    with pytest.raises(ServerDown, match="the login of the Salesforce org: it answered 503"):
+        sides.login(sides.servers.client_id, Hidden(sides.servers.client_secret))()
+    assert len(sides.records.calls) == 4
 
 
 @pytest.mark.slow

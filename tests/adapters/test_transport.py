@@ -121,6 +121,35 @@ def test_a_keyed_write_is_repeated_with_the_same_key_and_ends_unknown() -> None:
     assert [request.headers["Idempotency-Key"] for request in world.requests] == ["k1"] * 4
 
 
+CUT = httpx.Response(200, content=b'{"records": [{"Id": "00', headers={"Content-Type": "application/json"})
+"""Ended as if whole, by a proxy or a server that broke."""
+
+
+def test_a_read_whose_answer_was_cut_off_is_repeated() -> None:
+    world = World(in_turn(CUT, ok(None)))  # type: ignore[arg-type]
+    assert world.channel.call("GET", "/x", safety=Safety.READ).content == b'{"done":true}'
+    assert len(world.requests) == 2
+    world = World(in_turn(CUT))
+    with pytest.raises(ServerDown, match="its answer was cut off"):
+        world.channel.call("GET", "/x", safety=Safety.READ)
+    assert len(world.requests) == 4
+
+
+@pytest.mark.parametrize(("safety", "requests"), [(Safety.WRITE, 1), (Safety.KEYED, 4)])
+def test_a_write_whose_answer_was_cut_off_has_an_unknown_outcome(safety: Safety, requests: int) -> None:
+    world = World(in_turn(CUT))
+    with pytest.raises(OutcomeUnknown, match="its answer was cut off"):
+        world.channel.call("POST", "/x", content=b"{}", safety=safety)
+    assert len(world.requests) == requests
+
+
+@pytest.mark.parametrize("content", [b"", b" [1] \n", b'"text"', b"null"])
+def test_what_is_whole_is_not_taken_for_cut_off(content: bytes) -> None:
+    world = World(in_turn(httpx.Response(200, content=content, headers={"Content-Type": "application/json"})))
+    assert world.channel.call("GET", "/x", safety=Safety.READ).content == content
+    assert len(world.requests) == 1
+
+
 def test_html_instead_of_json_names_address_and_kind() -> None:
     world = World(in_turn(httpx.Response(200, html="<title>Log in</title>")))
     with pytest.raises(NotWhatItShouldBe) as caught:
