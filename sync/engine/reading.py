@@ -169,7 +169,7 @@ def poll(live: LiveRun, scope: PollScope, reading: Reading, *, wanted: frozenset
     here = wanted & answer.campaigns.keys()
     if scope.campaigns is None:
         # Of those that are not active such a poll gives the header alone: their members are still to be read.
-        here = {key for key in here if answer.campaigns[key].is_active}
+        here = frozenset(key for key in here if answer.campaigns[key].is_active)
     reading.landed |= here
     if done < answer.changed:
         for campaign_id in here:

@@ -220,6 +220,10 @@ def test_the_ledger_tells_who_spent_what_and_what_was_wasted(world: World) -> No
         limits = shell.limits()
     assert spent.total == limits.ours == sum(each.calls for each in spent.by_kind)
     assert sum(each.calls for each in spent.by_campaign) == sum(each.calls for each in spent.by_object) == spent.total
+    campaigns = {each.key: each.calls for each in spent.by_campaign}
+    assert campaigns[campaign.id] > 0, "a run of one campaign is its own"
+    assert campaigns[closed.id] > 0
+    assert campaigns[""] > 0, "the night was for all"
     kinds = {each.key: each.calls for each in spent.by_kind}
     assert kinds["initial"] > kinds["nightly"] > 0
     assert "CampaignMember" in {each.key for each in spent.by_object} | {"CampaignMember"}
