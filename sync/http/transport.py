@@ -48,7 +48,7 @@ class Transport:
         network: replaces the network, for tests.
 
     Raises:
-        ConfigError: the CA file cannot be read.
+        ConfigError: the CA file cannot be read, or a proxy that is named is none.
     """
 
     def __init__(
@@ -71,16 +71,23 @@ class Transport:
         self._total = total
         self._compress = compress
         self._sleep = sleep
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(total, connect=min(connect, total)),
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-            verify=_trust(ca_file) if verify else False,
-            proxy=proxy or None,
-            trust_env=proxy != "",
-            follow_redirects=False,
-            headers={"User-Agent": "predictive-console"},
-            transport=network,
-        )
+        trust = _trust(ca_file) if verify else False
+        try:
+            self._client = httpx.Client(
+                timeout=httpx.Timeout(total, connect=min(connect, total)),
+                limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+                verify=trust,
+                proxy=proxy or None,
+                trust_env=proxy != "",
+                follow_redirects=False,
+                headers={"User-Agent": "predictive-console"},
+                transport=network,
+            )
+        except ImportError:
+            raise _no_proxy(proxy, "a proxy that speaks SOCKS needs the extra socks", _SOCKS) from None
+        except (ValueError, httpx.InvalidURL):
+            # What it says holds the address, which may hold a password.
+            raise _no_proxy(proxy, "the proxy's address is none that can be used", _ADDRESS) from None
 
     def __enter__(self) -> Transport:
         return self
@@ -219,6 +226,15 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
             left_undone="nothing was read or written",
             remedy="give a readable file in PEM form",
         ) from error
+
+
+_ADDRESS = 'give it as http://HOST:PORT, https:// or socks5://; proxy = "" uses none whatever is set'
+_SOCKS = 'pipx inject predictive-console socksio; proxy = "" uses none whatever is set'
+
+
+def _no_proxy(proxy: str | None, what: str, remedy: str) -> ConfigError:
+    where = "proxy" if proxy else "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY of the environment"
+    return ConfigError(what, where=where, left_undone="nothing was read or written", remedy=remedy)
 
 
 _REASONS: tuple[tuple[type[httpx.HTTPError], str], ...] = (

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from sync.errors import ConfigError, NotWhatItShouldBe, PredictiveError, ServerDown, WrongCredentials
 from sync.http.channel import Budget, Secret
 from sync.http.transport import Transport
-from sync.salesforce.session_adapter import session_for
+from sync.salesforce.session_adapter import STAND_IN, session_for
 
 _SUFFIX = ".salesforce.com"
 _TEST_HOSTS = (".sandbox.", ".scratch.")
@@ -22,10 +22,10 @@ _TEST_HOSTS = (".sandbox.", ".scratch.")
 def my_domain(instance_url: str) -> str:
     """What simple-salesforce calls the domain: the host without ``.salesforce.com``.
 
-    A host that is none of Salesforce's gets a name that the session adapter sends to the instance itself.
+    Any other host gets a stand-in that the session adapter sends to the instance itself.
     """
     host = urlsplit(instance_url).hostname or ""
-    return host.removesuffix(_SUFFIX) if host.endswith(_SUFFIX) else "instance.my"
+    return host.removesuffix(_SUFFIX) if host.endswith(_SUFFIX) else STAND_IN
 
 
 def login_host(instance_url: str, login_url: str | None) -> str:

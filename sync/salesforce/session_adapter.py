@@ -21,6 +21,8 @@ from sync.model import Side
 if TYPE_CHECKING:
     from requests import PreparedRequest, Session
 
+STAND_IN = "instance.my"
+"""What stands for the domain of an instance that is none of ``salesforce.com``."""
 LOGIN_NAME = "the login of the Salesforce org"
 SALESFORCE_HOSTS = (".salesforce.com", ".force.com", ".salesforce.mil")
 _NOT_COUNTED = ("/services/oauth2/", "/services/Soap/")
@@ -32,13 +34,13 @@ def destination(url: str, instance_url: str) -> str:
     """Where a request for *url* goes.
 
     Requests for the instance keep its scheme. When the instance is no host of Salesforce's, their login hosts and My
-    Domains mean the instance, too.
+    Domains mean the instance, too. The stand-in always means the instance: as a My Domain it is somebody else's.
     """
     wanted, instance = urlsplit(url), urlsplit(instance_url)
     host = wanted.hostname or ""
     same = (host, wanted.port) == (instance.hostname, instance.port)
     stands_in = host.endswith(SALESFORCE_HOSTS) and not (instance.hostname or "").endswith(SALESFORCE_HOSTS)
-    if not same and not stands_in:
+    if not same and not stands_in and host != f"{STAND_IN}.salesforce.com":
         return url
     return urlunsplit((instance.scheme, instance.netloc, wanted.path, wanted.query, ""))
 

@@ -74,6 +74,14 @@ def test_where_requests_go() -> None:
     assert my_domain("https://acme--uat.sandbox.my.salesforce.com") == "acme--uat.sandbox.my"
 
 
+@pytest.mark.parametrize("instance", ["https://acme.my.salesforce.mil", "https://acme.my.site.force.com"])
+def test_a_login_outside_salesforce_com_goes_to_no_other_host(instance: str) -> None:
+    """The stand-in for such an instance is a My Domain that somebody else may have."""
+    assert my_domain(instance) == "instance.my"
+    token = "/services/oauth2/token"
+    assert destination(f"https://instance.my.salesforce.com{token}", instance) == instance + token
+
+
 @pytest.mark.parametrize(
     ("path", "counted"),
     [

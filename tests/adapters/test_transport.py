@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import socket
+import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -332,6 +333,24 @@ def test_long_bodies_travel_compressed_to_orgs_that_are_elsewhere(
     assert (first.headers.get("Content-Encoding") == "gzip") is zipped
     assert (gzip.decompress(first.content) if zipped else first.content) == body
     assert service.content == body, "the service says nothing of compressed requests"
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_that_is_none_is_said_without_its_password(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "ftp://me:hush@proxy.example:1")
+    with pytest.raises(ConfigError, match="address is none") as caught:
+        Transport(Records(), StillClock())
+    assert "HTTPS_PROXY" in caught.value.where
+    assert "hush" not in "".join(traceback.format_exception(caught.value))
+    Transport(Records(), StillClock(), proxy="").close()
+
+
+def test_a_proxy_that_speaks_socks_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(ConfigError, match="extra socks"):
+        Transport(Records(), StillClock(), proxy="socks5://proxy.example:1080")
 
 
 def test_a_proxy_of_the_configuration_is_used_and_an_empty_one_means_none(monkeypatch: pytest.MonkeyPatch) -> None:
