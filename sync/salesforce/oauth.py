@@ -6,7 +6,7 @@ shows one is never repeated once it was handed over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -20,6 +20,8 @@ from sync.model import Side
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - an address
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+KEEPING_SECONDS = 4
+"""How long a process may take to keep a new refresh token; asking the keyring may take most of it."""
 _AGAIN = "run 'predictive login' once more"
 
 
@@ -88,6 +90,10 @@ class TokenEndpoint:
     def __init__(self, transport: Transport, base_url: str) -> None:
         self._channel = Channel(transport, Side.SALESFORCE, base_url, "the login of the Salesforce org")
         self.base_url = self._channel.base_url
+
+    def wait(self, seconds: float) -> None:
+        """Wait as the transport does. Raises Cancelled."""
+        self._channel.transport.wait(seconds)
 
     def grant(self, form: Mapping[str, str]) -> Grant:
         """One grant.
@@ -171,7 +177,7 @@ class RefreshLogin:
         """
         tried: set[str] = set()
         refused: Refusal | None = None
-        while (token := next((one for one in self._read() if one not in tried), None)) is not None:
+        while (token := self._untried(tried, late=refused is not None)) is not None:
             tried.add(token)
             try:
                 grant = self._endpoint.grant(
@@ -185,7 +191,7 @@ class RefreshLogin:
             except Refusal as error:
                 if error.code != "invalid_grant":
                     raise
-                # Another process may have used it up and kept its successor meanwhile.
+                # Another process may have used it up, and has kept its successor or is about to.
                 refused = error
                 continue
             if grant.refresh_token and grant.refresh_token != token:
@@ -197,3 +203,11 @@ class RefreshLogin:
             left_undone="nothing was read or written",
             remedy="run 'predictive login'",
         )
+
+    def _untried(self, tried: Collection[str], *, late: bool) -> str | None:
+        """The best refresh token not tried yet; *late*: waited for, as long as keeping one takes."""
+        for _ in range(KEEPING_SECONDS if late else 0):
+            if (found := self._untried(tried, late=False)) is not None:
+                return found
+            self._endpoint.wait(1.0)
+        return next((one for one in self._read() if one not in tried), None)

@@ -100,6 +100,19 @@ def test_another_process_that_was_first_is_followed() -> None:
     assert [form["refresh_token"] for form in world.forms] == ["old", "new"]
 
 
+def test_another_process_that_is_about_to_keep_its_successor_is_waited_for() -> None:
+    reads = 0
+
+    def read() -> list[str]:
+        nonlocal reads
+        reads += 1
+        return ["new"] if reads > 3 else ["old"]
+
+    world = Endpoint(lambda form: granted() if form["refresh_token"] == "new" else refused("invalid_grant"))
+    assert RefreshLogin(world.endpoint, "app", None, read=read, save=lambda _: None)() == "00Dx!fresh"
+    assert [form["refresh_token"] for form in world.forms] == ["old", "new"], "none is shown twice"
+
+
 def test_a_used_up_login_says_to_log_in_again_and_shows_nothing() -> None:
     world = Endpoint(lambda form: refused("invalid_grant", "expired access/refresh token"))
     login = RefreshLogin(world.endpoint, "app", Hidden("hush-s"), read=lambda: ["hush-t"], save=lambda _: None)
