@@ -306,11 +306,20 @@ class Shell(Mending):
             raise UsageError("no campaign was named", remedy="give an id or an exact name")
         return self._asked_for(texts)
 
-    def new_edition(self, campaign_id: str, *, cancel: Cancel | None = None) -> RunResult:
+    def new_edition(
+        self,
+        campaign_id: str,
+        *,
+        allow: Mapping[str, float] | None = None,
+        reason: str = "",
+        confirm_name: str | None = None,
+        cancel: Cancel | None = None,
+    ) -> RunResult:
         """The initial sync of a campaign given by id or exact name; see ``sync.engine.initial``."""
         named, called = self._chosen((campaign_id,))
         ((key, name),) = named.items()
-        return new_edition(self.parts(), key, name, Choice(cancel=cancel, called=called))
+        choice = Choice(False, dict(allow or {}), reason, confirm_name, cancel, called)
+        return new_edition(self.parts(), key, name, choice)
 
     def make_plan(
         self, campaign_ids: Sequence[str], *, kind: RunKind = RunKind.MANUAL, cancel: Cancel | None = None
@@ -354,9 +363,17 @@ class Shell(Mending):
         choice = Choice(without_deletes, dict(allow or {}), reason, confirm_name, cancel, called)
         return sync_campaigns(self.parts(), named, choice)
 
-    def refresh(self, campaign_ids: Sequence[str], *, cancel: Cancel | None = None) -> RunResult:
+    def refresh(
+        self,
+        campaign_ids: Sequence[str],
+        *,
+        allow: Mapping[str, float] | None = None,
+        reason: str = "",
+        cancel: Cancel | None = None,
+    ) -> RunResult:
         """Level and reason, now."""
-        return refresh_campaigns(self.parts(), self._named(campaign_ids), Choice(cancel=cancel))
+        choice = Choice(False, dict(allow or {}), reason, None, cancel)
+        return refresh_campaigns(self.parts(), self._named(campaign_ids), choice)
 
     def batch(
         self,
@@ -380,10 +397,18 @@ class Shell(Mending):
             return nightly(self.parts(), choice)
         raise UsageError(f"{kind.value} is no batch", remedy="hourly or nightly")
 
-    def verify(self, campaign_ids: Sequence[str] | None = None, *, cancel: Cancel | None = None) -> RunResult:
+    def verify(
+        self,
+        campaign_ids: Sequence[str] | None = None,
+        *,
+        allow: Mapping[str, float] | None = None,
+        reason: str = "",
+        cancel: Cancel | None = None,
+    ) -> RunResult:
         """Compare both sides afresh, of these campaigns or of all that were started. Raises Refused for one that was
         never started."""
-        return verify_campaigns(self.parts(), self._named(campaign_ids), Choice(cancel=cancel))
+        choice = Choice(False, dict(allow or {}), reason, None, cancel)
+        return verify_campaigns(self.parts(), self._named(campaign_ids), choice)
 
     def carry_out(self, wanted: Wanted, cancel: Cancel | None) -> RunResult:
         """A run that waited in the queue, as its own command would make it.
@@ -393,15 +418,15 @@ class Shell(Mending):
         """
         kind = wanted.kind
         campaigns = [wanted.called.get(each, each) for each in wanted.campaigns]
-        allow, reason = wanted.allow, wanted.reason
+        allow, reason, name = wanted.allow, wanted.reason, wanted.confirm_name
         if kind is RunKind.INITIAL:
-            return self.new_edition(campaigns[0], cancel=cancel)
+            return self.new_edition(campaigns[0], allow=allow, reason=reason, confirm_name=name, cancel=cancel)
         if kind is RunKind.REFRESH:
-            return self.refresh(campaigns, cancel=cancel)
+            return self.refresh(campaigns, allow=allow, reason=reason, cancel=cancel)
         if kind is RunKind.VERIFY:
-            return self.verify(campaigns or None, cancel=cancel)
+            return self.verify(campaigns or None, allow=allow, reason=reason, cancel=cancel)
         if kind is RunKind.MANUAL:
-            return self.sync(campaigns, allow=allow, reason=reason, confirm_name=wanted.confirm_name, cancel=cancel)
+            return self.sync(campaigns, allow=allow, reason=reason, confirm_name=name, cancel=cancel)
         return self.batch(kind, allow=allow, reason=reason, cancel=cancel)
 
     # ------------------------------------------------------------ editions and care

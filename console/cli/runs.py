@@ -78,10 +78,11 @@ def finish(invocation: Invocation, result: RunResult) -> int:
 
 def new_edition(invocation: Invocation) -> int:
     """Start a campaign, or continue its start."""
+    passes = {**guards(invocation), "confirm_name": invocation.options.confirm}
     shell = invocation.shell()
     (campaign,) = invocation.campaigns()
     if invocation.options.queue:
-        return leave(invocation, RunKind.INITIAL, (campaign.id,), {})
+        return leave(invocation, RunKind.INITIAL, (campaign.id,), passes)
     made = {"adaptive": "five editions, once ever", "scheduled": "one edition", "drip": "one edition"}
     kind = campaign.type.value if campaign.type else campaign.type_label
     people = campaign.number_of_leads + campaign.number_of_contacts
@@ -97,7 +98,7 @@ def new_edition(invocation: Invocation) -> int:
         "Start it?",
     )
     with invocation.stopping() as stop:
-        result = shell.new_edition(invocation.named()[0], cancel=stop.cancel)
+        result = shell.new_edition(invocation.named()[0], cancel=stop.cancel, **passes)
     return finish(invocation, result)
 
 
@@ -118,14 +119,15 @@ def sync(invocation: Invocation) -> int:
 
 def refresh(invocation: Invocation) -> int:
     """Pull levels and reasons now."""
+    passes = guards(invocation)
     shell = invocation.shell()
     found = invocation.campaigns()
     if invocation.options.queue:
-        return leave(invocation, RunKind.REFRESH, [campaign.id for campaign in found], {})
+        return leave(invocation, RunKind.REFRESH, [campaign.id for campaign in found], passes)
     names = ", ".join(campaign.name for campaign in found)
     invocation.confirm([f"Refresh of {names}: writes levels and reasons → Salesforce"], "Refresh?")
     with invocation.stopping() as stop:
-        result = shell.refresh(tuple(campaign.id for campaign in found), cancel=stop.cancel)
+        result = shell.refresh(tuple(campaign.id for campaign in found), cancel=stop.cancel, **passes)
     return finish(invocation, result)
 
 
@@ -167,8 +169,9 @@ def _instant(text: str) -> datetime:
 
 def verify(invocation: Invocation) -> int:
     """Read both sides afresh and compare."""
+    passes = guards(invocation)
     shell = invocation.shell()
     ids = tuple(campaign.id for campaign in invocation.campaigns())
     if invocation.options.queue:
-        return leave(invocation, RunKind.VERIFY, ids, {})
-    return finish(invocation, shell.verify(ids or None))
+        return leave(invocation, RunKind.VERIFY, ids, passes)
+    return finish(invocation, shell.verify(ids or None, **passes))

@@ -88,11 +88,14 @@ _EDITION = Argument("EDITION", "slot number, id, role (such as initial) or name 
 _RUN = Argument("RUN", "id of a run, as predictive runs lists it")
 _PERSON = Argument("PERSON", "id of lead, contact or member row, or exact e-mail address or name")
 
-_GUARDS = (
+_ALLOW = (
     Argument(
         "--allow", "let one guard pass up to LIMIT, for this run only; needs --reason", "many", metavar="RULE=LIMIT"
     ),
     Argument("--reason", "why, for the journal", metavar="TEXT"),
+)
+_GUARDS = (
+    *_ALLOW,
     Argument("--confirm", "the campaign's name, typed out, where a guard on removals asks for it", metavar="NAME"),
 )
 
@@ -270,7 +273,7 @@ COMMANDS: tuple[Command, ...] = (
         "new-edition",
         "start a campaign or continue its start: header, members, editions",
         "console.cli.runs:new_edition",
-        (_CAMPAIGN, _QUEUE),
+        (_CAMPAIGN, _QUEUE, *_GUARDS),
         _RUNS,
         _ASKING,
         run=True,
@@ -288,7 +291,7 @@ COMMANDS: tuple[Command, ...] = (
         "refresh",
         "pull levels and reasons of a campaign's members now",
         "console.cli.runs:refresh",
-        (_CAMPAIGNS, _QUEUE),
+        (_CAMPAIGNS, _QUEUE, *_ALLOW),
         _RUNS,
         _ASKING,
         run=True,
@@ -312,7 +315,11 @@ COMMANDS: tuple[Command, ...] = (
         "verify",
         "read both sides afresh and compare them, sharing no code with the runs",
         "console.cli.runs:verify",
-        (Argument("CAMPAIGN", "ids or exact names; all started campaigns when none is named", count="*"), _QUEUE),
+        (
+            Argument("CAMPAIGN", "ids or exact names; all started campaigns when none is named", count="*"),
+            _QUEUE,
+            *_ALLOW,
+        ),
         _RUNS,
         run=True,
     ),

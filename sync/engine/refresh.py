@@ -28,6 +28,7 @@ def refresh_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice:
     Raises:
         Refused: read-only, or none was ever started. Locked: another live run has it.
     """
+    choice.check()
     check_writable(parts)
     claims = open_claims(parts, RunKind.REFRESH, started_of(parts, campaigns), cancel=choice.cancel)
     refuse_rest(claims, campaigns)

@@ -39,6 +39,7 @@ def verify_campaigns(parts: Parts, campaigns: Mapping[CampaignId, str], choice: 
     Raises:
         Refused: none of the campaigns was ever started.
     """
+    choice.check()
     ready = started_of(parts, campaigns)
     claims = open_claims(parts, RunKind.VERIFY, {}, cancel=choice.cancel, batch=True, exclusive=False)
     live = claims.live

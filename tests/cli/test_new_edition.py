@@ -30,7 +30,7 @@ def test_members_that_an_undo_keeps_out_are_said_with_the_command(held: int) -> 
         shell=lambda: shell,
         campaigns=lambda: (view.campaign,),
         confirm=confirm,
-        options=SimpleNamespace(queue=False),
+        options=SimpleNamespace(queue=False, allow=[], reason=None, confirm=None),
     )
     with pytest.raises(Asked):
         new_edition(invocation)

@@ -53,3 +53,23 @@ def test_processes_that_start_at_once_stay_within_one_quota(poor_box: Box, home:
         assert start(campaign).code == 0
     verified = box.run("verify", *made)
     assert (verified.code, verified.summary["differences"]) == (0, 0)
+
+
+@pytest.mark.slow
+def test_what_a_refusal_for_the_budget_names_every_run_takes(poor_box: Box) -> None:
+    box = poor_box
+    campaign = box.new_campaign(4)["Id"]
+    runs = (("new-edition", campaign), ("verify", campaign), ("refresh", campaign), ("sync", campaign))
+    box.control("POST", "/quota", {"used": 0})
+    assert box.run("campaigns").code == 0
+    for words in runs:
+        box.control("POST", "/quota", {"used": QUOTA - 2})
+        box.run("limits")
+        if words[0] == "refresh":
+            person = sorted(box.org_members(campaign))[0]
+            box.service("POST", f"/v1/people/{person}:opt-out", {"scope": "campaign", "campaign_id": campaign})
+        refused = box.run(*words)
+        assert (refused.code, "--allow budget=CALLS --reason TEXT" in refused.talk) == (5, True), words
+        box.control("POST", "/quota", {"used": QUOTA - 10})
+        let = box.run(*words, "--allow", "budget=10", "--reason", "the last calls are for this")
+        assert (let.code, let.summary["error"]) == (0, None), words
