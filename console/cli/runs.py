@@ -174,4 +174,6 @@ def verify(invocation: Invocation) -> int:
     ids = tuple(campaign.id for campaign in invocation.campaigns())
     if invocation.options.queue:
         return leave(invocation, RunKind.VERIFY, ids, passes)
-    return finish(invocation, shell.verify(ids or None, **passes))
+    with invocation.stopping() as stop:
+        result = shell.verify(ids or None, cancel=stop.cancel, **passes)
+    return finish(invocation, result)

@@ -17,10 +17,17 @@ from tests.cli.sides import PREDICTIVE, Box, Row, environment
 @contextmanager
 def syncing(box: Box, *campaigns: str, seconds: float) -> Iterator[subprocess.Popen[str]]:
     """``predictive sync`` in a process of its own, while its first batch to the service is in flight."""
-    slow = {"kind": "latency", "side": "predictive", "match": "members:batch", "seconds": seconds}
+    with under_way(box, "sync", *campaigns, match="members:batch", seconds=seconds) as process:
+        yield process
+
+
+@contextmanager
+def under_way(box: Box, *words: str, match: str, seconds: float) -> Iterator[subprocess.Popen[str]]:
+    """A command in a process of its own, while its first request to the service that fits is in flight."""
+    slow = {"kind": "latency", "side": "predictive", "match": match, "seconds": seconds}
     box.control("POST", "/faults", slow)
     process = subprocess.Popen(
-        [*PREDICTIVE, "--config", box.line["config"], "sync", *campaigns, "--json"],
+        [*PREDICTIVE, "--config", box.line["config"], *words, "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -69,6 +76,17 @@ def test_the_first_signal_finishes_the_batch_in_flight_and_says_so(box: Box, num
     assert last_run(box)["counts"]["added"] == 1, out[-1500:]
     assert box.run("sync", campaign).summary["added"] == 0
     assert box.unequal(campaign, activity=False) == []
+
+
+@pytest.mark.slow
+def test_a_verification_that_is_stopped_is_told_so_by_the_journal_too(box: Box) -> None:
+    campaign = with_someone_new(box)
+    with under_way(box, "verify", campaign, match="/members", seconds=1.5) as process:
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=30)
+    summary = json.loads(out.splitlines()[-1])
+    assert (process.returncode, summary["state"], summary["run"]) == (130, "cancelled", last_run(box)["run"])
+    assert last_run(box)["state"] == "cancelled"
 
 
 @pytest.mark.slow
