@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sync.engine.verify_shelf import COMPARED, PREDICTIVE_FIELDS, SALESFORCE_FIELDS, Shelf, age_of
 from sync.errors import NotWhatItShouldBe
@@ -45,11 +45,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What came of comparing one campaign: members looked at, and what differs."""
+    """What came of comparing one campaign: members looked at, and what differs; *shown* by the org, or not any more."""
 
     campaign_id: CampaignId
     members: int
     found: tuple[Found, ...]
+    shown: bool = True
 
 
 def compare(
@@ -148,11 +149,14 @@ def _looked_at_again(
     for page in org.read_some(wanted) if wanted else ():
         breathe()
         _collect(again, suspects, page)
+    hidden = _not_shown(org, [key for key in few if not again[key] and len(suspects[key]) == sizes[key]])
     for campaign_id, people in suspects.items():
         if campaign_id not in few:
             for page in org.read_members(campaign_id):
                 breathe()
                 _collect(again, suspects, page)
+            if not again[campaign_id] and len(people) == sizes[campaign_id]:
+                hidden |= _not_shown(org, (campaign_id,))
         theirs: dict[PersonId, ServiceMember] = {}
         for rows in service.read_members(campaign_id):
             breathe()
@@ -163,7 +167,15 @@ def _looked_at_again(
         found: list[Found] = []
         for person in unequal:
             found += _of_person(campaign_id, person, ours.get(person), theirs.get(person), bases.get(person), off)
-        yield Compared(campaign_id, sizes[campaign_id], tuple(found))
+        if campaign_id in hidden:
+            found = [replace(one, kind=INVISIBLE) for one in found]
+        yield Compared(campaign_id, sizes[campaign_id], tuple(found), campaign_id not in hidden)
+
+
+def _not_shown(org: Org, campaign_ids: Collection[CampaignId]) -> frozenset[CampaignId]:
+    """Campaigns without a member in the org that the org does not show themselves: deleted, or not shared. Their
+    members are kept; they come back with them."""
+    return frozenset(org.headers(tuple(campaign_ids), None).missing) if campaign_ids else frozenset()
 
 
 def _collect(

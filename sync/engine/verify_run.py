@@ -101,6 +101,9 @@ def _conclude(claims: Claims, each: Compared) -> None:
     """Seal the campaign or break its seal; what is no difference is told apart."""
     live = claims.live
     store, now = live.parts.store, live.parts.clock.now()
+    if not each.shown:
+        text = "Salesforce does not show this campaign any more: its members are kept and not mailed"
+        live.note(text, level="warning", campaign_id=each.campaign_id)
     for one in [one for one in each.found if one.kind != DIFFERENCE][:TOLD_APART]:
         here, there = _shown(one.salesforce), _shown(one.predictive)
         text = f"{one.kind}: {one.label}, {one.field}: {here} in Salesforce, {there} in Predictive"

@@ -20,7 +20,7 @@ from sync.errors import NotWhatItShouldBe, Refused
 from sync.events import Noted
 from sync.ids import CampaignId, MemberId, PersonId
 from sync.model import OrgMember, PersonKind, RunKind, RunState, ServiceMember
-from sync.ports import Org, Poll, Service
+from sync.ports import Headers, Org, Poll, Service
 from sync.store.schema import call
 from tests.engine.tampering import Exchange
 from tests.engine.test_batches import started
@@ -133,6 +133,24 @@ def test_many_rows_of_several_campaigns_come_by_one_bulk_query(world: World, pag
 
 
 @pytest.mark.slow
+def test_the_members_of_a_campaign_that_is_gone_are_kept_and_no_difference(world: World) -> None:
+    with world.shell() as shell:
+        campaign, other = started(world, shell, 3), started(world, shell, 2)
+        world.delete("CampaignMember", *campaign.members)
+        emptied = shell.verify([campaign.id])
+        assert (emptied.exit_code, len(emptied.differences)) == (3, 3), "whoever was removed is still a difference"
+        world.delete("Campaign", campaign.id)
+        world.events.clear()
+        gone = shell.verify([campaign.id, other.id])
+        assert (gone.exit_code, gone.counts.invisible, gone.differences) == (0, 3, ())
+        assert gone.calls.salesforce <= gone.maximum.salesforce
+        assert any("does not show this campaign any more" in note.text for note in world.told(Noted))
+        world.update("Lead", other.leads[0], LastName="Hopper")
+        both = shell.verify([campaign.id, other.id])
+        assert (both.exit_code, {one.campaign_id for one in both.differences}) == (3, {other.id})
+
+
+@pytest.mark.slow
 def test_what_waits_is_told_apart(world: World) -> None:
     with world.shell() as shell:
         campaign = started(world, shell, 3)
@@ -188,6 +206,9 @@ class OrgSide:
     def read_some(self, wanted: Sequence[tuple[CampaignId, PersonId, MemberId | None]]) -> Iterator[tuple[Any, ...]]:
         keys = {(campaign, person) for campaign, person, _ in wanted}
         return self._pages([row for row in self.rows if (row.campaign_id, row.person_id) in keys])
+
+    def headers(self, _campaigns: Sequence[CampaignId], _since: None) -> Headers:
+        return Headers({}, (), (), (), START)
 
     def _pages(self, rows: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         for start in range(0, len(rows), self.page):
