@@ -161,7 +161,7 @@ class Channel:
         Args:
             path: below the base URL, with its query.
             safety: what a repeat could do.
-            any_type: accept answers that are not JSON.
+            any_type: accept answers that are not JSON; a page of HTML is none.
             total: seconds it may take in all, where the transport's own are too few.
 
         Raises:
@@ -187,6 +187,11 @@ class Channel:
         except _Again as last:
             raise last.error from last.__cause__
         if not any_type:
+            self._check_type(reply, safety)
+        elif reply.media_type == "text/html":
+            # No answer of an API: of a proxy or a page of maintenance, whatever its status says.
+            if reply.ok and safety is Safety.WRITE:
+                raise self._unknown("it answered with a page", reply.url)
             self._check_type(reply, safety)
         return reply
 

@@ -160,6 +160,14 @@ def test_html_instead_of_json_names_address_and_kind() -> None:
     assert len(world.requests) == 1
 
 
+@pytest.mark.parametrize(("safety", "kind"), [(Safety.READ, NotWhatItShouldBe), (Safety.WRITE, OutcomeUnknown)])
+def test_a_page_is_no_answer_where_other_types_than_json_are(safety: Safety, kind: type[Exception]) -> None:
+    world = World(in_turn(httpx.Response(200, html="<h1>We are down for maintenance</h1>")))
+    with pytest.raises(kind):
+        world.channel.call("PUT", "/x", content=b"Id\n", safety=safety, any_type=True)
+    assert len(world.requests) == 1
+
+
 def test_a_redirect_is_not_followed_with_the_token() -> None:
     world = World(in_turn(httpx.Response(302, headers={"Location": "https://elsewhere.example/"})), token="t0ken")
     with pytest.raises(NotWhatItShouldBe, match="redirect"):
