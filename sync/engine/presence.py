@@ -12,7 +12,7 @@ lead or a merged record that is asked of the record it went on as, because its m
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sync.engine.live import LiveRun
 from sync.ids import CampaignId, MemberId, PersonId
@@ -24,6 +24,21 @@ from sync.store.facts import TOTALS_GAP
 from sync.words import plural
 
 Land = Callable[[LiveRun, Collection[OrgMember]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Absence:
+    """What a complete read of a campaign's ids shows: the known member rows that it did not bring, with the person of
+    each, and those of these persons who are members under another id."""
+
+    campaign_id: CampaignId
+    missing: Mapping[MemberId, PersonId]
+    present: frozenset[PersonId]
+
+    @property
+    def doubtful(self) -> dict[MemberId, PersonId]:
+        """Missing rows of whose persons nothing is known yet."""
+        return {member: person for member, person in self.missing.items() if person not in self.present}
 
 
 def settle_absence(
@@ -49,26 +64,28 @@ def settle_absence(
         return {}
     failed: dict[CampaignId, str] = {}
     again: list[CampaignId] = []
+    complete: list[_Absence] = []
     ids = live.parts.store.id_reads
     for campaign_id in [key for key in suspicious if key in whole]:
         ids.clear((campaign_id,))
         ids.lay_landed(campaign_id, live.run)
         if ids.count(campaign_id) == counts[campaign_id]:
             suspicious.remove(campaign_id)
-            _conclude(live, campaign_id, land_rows)
+            complete.append(_take(live, campaign_id, land_rows))
     if suspicious:
         live.least += _least_id_calls(sum(counts[key] for key in suspicious))
     for campaign_id, came, count in _read(live, suspicious):
         if came == count:
-            _conclude(live, campaign_id, land_rows)
+            complete.append(_take(live, campaign_id, land_rows))
         else:
             again.append(campaign_id)
     # Members may have come and gone between two pages: once more, then it is left.
     for campaign_id, came, count in _read(live, again):
         if came == count:
-            _conclude(live, campaign_id, land_rows)
+            complete.append(_take(live, campaign_id, land_rows))
         else:
             failed[campaign_id] = f"{plural(came, 'member id')} came, the org counts {count}"
+    _conclude(live, complete)
     return failed
 
 
@@ -91,14 +108,14 @@ def _read(live: LiveRun, campaign_ids: Collection[CampaignId]) -> Iterator[tuple
 
 def reconcile_ids(live: LiveRun, campaign_ids: Collection[CampaignId], *, land_rows: Land) -> tuple[CampaignId, ...]:
     """Compare all member ids of some campaigns although their counts agree; those that were read to the end."""
-    done: list[CampaignId] = []
+    complete: list[_Absence] = []
     if campaign_ids:
         live.least += _least_id_calls(sum(live.parts.store.members.count_known(campaign_ids).values()))
     for campaign_id, came, count in _read(live, campaign_ids):
         if came == count:
-            _conclude(live, campaign_id, land_rows)
-            done.append(campaign_id)
-    return tuple(done)
+            complete.append(_take(live, campaign_id, land_rows))
+    _conclude(live, complete)
+    return tuple(each.campaign_id for each in complete)
 
 
 def _least_id_calls(rows: int) -> int:
@@ -129,8 +146,9 @@ def _last_gap(live: LiveRun, campaign_id: CampaignId) -> int:
     return int(live.parts.store.facts.get(TOTALS_GAP + campaign_id) or 0)
 
 
-def _conclude(live: LiveRun, campaign_id: CampaignId, land_rows: Land) -> None:
-    """Draw the conclusions of a complete read of ids, which are laid down."""
+def _take(live: LiveRun, campaign_id: CampaignId, land_rows: Land) -> _Absence:
+    """Take from a complete read of ids, as long as they are laid down, what conclusions are drawn from; land what had
+    not been seen."""
     ids = live.parts.store.id_reads
     back = ids.shown_again(campaign_id)
     if back:
@@ -142,11 +160,21 @@ def _conclude(live: LiveRun, campaign_id: CampaignId, land_rows: Land) -> None:
             land_rows(live, page)
             live.step()
     missing = ids.missing(campaign_id)
-    if missing:
-        _judge_missing(live, campaign_id, missing)
-    gap = _gap(live, campaign_id, live.parts.store.members.count_known((campaign_id,)).get(campaign_id, 0))
-    if gap != _last_gap(live, campaign_id):
-        live.parts.store.facts.set(TOTALS_GAP + campaign_id, str(gap) if gap else None)
+    present = ids.members_still(campaign_id, set(missing.values())) if missing else frozenset()
+    return _Absence(campaign_id, missing, present)
+
+
+def _conclude(live: LiveRun, complete: Collection[_Absence]) -> None:
+    """Draw the conclusions of complete reads; what became of the persons is asked for all campaigns at once."""
+    people = _now(live, {person for each in complete for person in each.doubtful.values()})
+    for read in complete:
+        live.step()
+        campaign_id = read.campaign_id
+        if read.missing:
+            _judge_missing(live, read, people)
+        gap = _gap(live, campaign_id, live.parts.store.members.count_known((campaign_id,)).get(campaign_id, 0))
+        if gap != _last_gap(live, campaign_id):
+            live.parts.store.facts.set(TOTALS_GAP + campaign_id, str(gap) if gap else None)
 
 
 def _mark(live: LiveRun, campaign_id: CampaignId, persons: Collection[PersonId], *, invisible: bool) -> None:
@@ -208,13 +236,10 @@ def _end(found: Mapping[PersonId, Person], person: PersonId) -> Person:
     return here
 
 
-def _judge_missing(live: LiveRun, campaign_id: CampaignId, missing: Mapping[MemberId, PersonId]) -> None:
+def _judge_missing(live: LiveRun, read: _Absence, people: Mapping[PersonId, Person]) -> None:
     members = live.parts.store.members
-    present = live.parts.store.id_reads.members_still(campaign_id, set(missing.values()))
-    elsewhere = {member for member, person in missing.items() if person in present}
-    doubtful = {member: person for member, person in missing.items() if member not in elsewhere}
-    people = _now(live, set(doubtful.values()))
-    gone = set(elsewhere)
+    campaign_id, doubtful = read.campaign_id, read.doubtful
+    gone = read.missing.keys() - doubtful.keys()
     hidden: dict[MemberId, PersonId] = {}
     for member, person in doubtful.items():
         if people[person].presence is not Presence.INVISIBLE or Rule.UNSEEN_IS_NOT_GONE not in live.parts.rules:

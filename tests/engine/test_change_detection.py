@@ -217,3 +217,24 @@ def test_the_night_reads_the_members_of_a_campaign_that_is_not_active(world: Wor
         world.later(3600)
         assert shell.batch(RunKind.NIGHTLY).counts.changed == 0
         assert shell.verify([campaign.id]).exit_code == 0
+
+
+@pytest.mark.slow
+def test_who_is_gone_of_many_campaigns_is_asked_for_in_one_call(world: World) -> None:
+    campaigns = [world.campaign(14) for _ in range(3)]
+    ids = [campaign.id for campaign in campaigns]
+    with world.shell() as shell:
+        for campaign in campaigns:
+            shell.new_edition(campaign.id)
+        shell.sync(ids)
+        for campaign in campaigns:
+            world.delete("CampaignMember", campaign.members[0])
+        world.delete("Lead", campaigns[0].leads[1])
+        world.servers.control("POST", "/sharing", {"hide": [campaigns[1].leads[1]]})
+        done = shell.sync(ids)
+        assert (done.state, done.counts.removed, done.counts.invisible) == (RunState.DONE, 4, 1)
+        assert done.calls.salesforce == 3, "the poll, the ids, the persons"
+        assert (done.calls, done.lower_bound.salesforce) == (done.predicted, 3)
+        world.servers.control("POST", "/sharing", {"show": [campaigns[1].leads[1]]})
+        assert shell.sync(ids).counts.removed == 0
+        assert shell.verify(ids).exit_code == 0
