@@ -62,8 +62,8 @@ def limits(store: Store, settings: OrgSettings, today: date) -> LimitsView:
 
 def _calls_of(store: Store, kind: RunKind, most: int = _FORECAST_RUNS) -> list[int]:
     """Salesforce calls of the newest ended batches of a kind that really ran."""
-    found = store.runs.list(limit=_FORECAST_RUNS * 10)
-    really = (run for run in found if run.kind is kind and run.parent is None and run.state.ended and not run.simulated)
+    found = store.runs.wholes(kind=kind, limit=_FORECAST_RUNS * 10)
+    really = (run for run in found if run.state.ended and not run.simulated)
     return [run.calls.salesforce for run in really][:most]
 
 
@@ -138,7 +138,7 @@ def _closed(store: Store, settings: OrgSettings, today: date) -> Iterator[Waste]
 def _in_vain(store: Store, window: int) -> Iterator[Waste]:
     """Calls of runs that came to nothing, and of simulations."""
     since = store.database.clock.now().timestamp() - window * 3600
-    recent = [run for run in store.runs.list(limit=500) if run.started.timestamp() >= since and run.parent is None]
+    recent = [run for run in store.runs.wholes(limit=500) if run.started.timestamp() >= since]
     failed = [run for run in recent if run.state in _FAILED and run.calls.salesforce]
     if failed:
         calls = sum(run.calls.salesforce for run in failed)

@@ -158,7 +158,7 @@ class Worker:
 
     def _found(self) -> None:
         """The state answers again: give back what was in hand, once nobody counts its run as alive any more."""
-        while any(not run.state.ended and run.owner == self._owner for run in self._store.runs.list()):
+        while any(run.owner == self._owner for run in self._store.runs.live()):
             self._store.workers.seen(self._owner)
             self._store.runs.reap()
             if self._stop.wait(LOOK):

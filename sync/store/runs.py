@@ -34,6 +34,8 @@ _ASIDE = frozenset({RunKind.TEST_SEND.value})
 """Runs that say nothing of how a campaign stands, so that they are not shown as its last one."""
 
 _BATCHES = frozenset({RunKind.HOURLY, RunKind.NIGHTLY})
+_EVERY = 1_000_000
+"""More runs than there are at a time: none is left out."""
 _ALIVE = RunState.RUNNING.value
 _UNDID = (RunState.RUNNING.value, RunState.DONE.value, RunState.PARTIAL.value)
 
@@ -337,13 +339,19 @@ class Runs:
             conditions.append(run.c.parent == parent)
         return self._views(*conditions, limit=limit)
 
+    def wholes(self, *, kind: RunKind | None = None, limit: int = 100) -> tuple[RunView, ...]:
+        """The newest runs that are no part of another, newest first; of a kind, or all. A batch over many campaigns has
+        more parts than any list of the newest runs is long."""
+        whole = run.c.parent.is_(None)
+        return self._views(whole if kind is None else and_(whole, run.c.kind == kind.value), limit=limit)
+
     def children(self, run_id: RunId) -> tuple[RunView, ...]:
         """The child runs of a batch in the order in which they began."""
-        return tuple(reversed(self._views(run.c.parent == run_id, limit=100_000)))
+        return tuple(reversed(self._views(run.c.parent == run_id, limit=_EVERY)))
 
     def live(self) -> tuple[RunView, ...]:
         """Runs that have not ended."""
-        return self._views(run.c.state == _ALIVE, limit=1_000)
+        return self._views(run.c.state == _ALIVE, limit=_EVERY)
 
     def _views(self, *conditions: Any, limit: int) -> tuple[RunView, ...]:
         later = run.alias()

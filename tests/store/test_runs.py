@@ -12,7 +12,7 @@ from multiprocessing.synchronize import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from sync.clock import ControlledClock
@@ -25,6 +25,7 @@ from sync.store.journal import JournalRow, Landing
 from sync.store.owner import is_alive, this_process
 from sync.store.queue import Wanted
 from sync.store.runs import LEASE, LeaseLost
+from sync.store.schema import run
 from sync.store.store import Store, open_store
 from tests.house.crowd import at_once
 from tests.store.databases import KINDS, empty
@@ -43,6 +44,20 @@ def test_one_live_run_a_campaign_and_one_live_batch(store: Store) -> None:
     store.runs.start(RunKind.NIGHTLY)
     store.runs.end(first, RunState.DONE)
     store.runs.start(RunKind.MANUAL, campaign_id=C1)
+
+
+def test_a_batch_stays_in_sight_behind_all_its_parts(store: Store) -> None:
+    batch = store.runs.start(RunKind.NIGHTLY)
+    part = store.runs.start(RunKind.NIGHTLY, campaign_id=C1, parent=batch.run, exclusive=True)
+    with store.database.write() as conn:
+        one = dict(conn.execute(select(run).where(run.c.run_id == part.run)).one()._mapping)
+        later = {"campaign_id": None, "claim": None, "started": one["started"] + timedelta(seconds=1)}
+        conn.execute(insert(run), [one | later | {"run_id": f"{part.run}-{number}"} for number in range(1_200)])
+    alive = store.runs.live()
+    assert len(alive) == 1_202
+    assert batch.run in {view.run for view in alive}, "what it has begun is nobody else's to settle"
+    assert [view.run for view in store.runs.wholes()] == [batch.run]
+    assert store.runs.wholes(kind=RunKind.HOURLY) == ()
 
 
 def test_plans_and_simulations_claim_nothing(store: Store) -> None:
