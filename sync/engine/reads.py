@@ -138,9 +138,14 @@ class StoreReads:
     # ------------------------------------------------------------ runs
 
     def runs(self, *, campaign_id: str | None = None, limit: int = 100) -> tuple[RunView, ...]:
-        """Newest runs first; one whose process is gone has failed, and is told so."""
+        """Newest runs first, at most *limit* and beyond them the batches whose parts are listed; one whose process is
+        gone has failed, and is told so."""
         self.store.runs.reap(dead_only=True)
-        return self.store.runs.list(campaign_id=CampaignId(campaign_id) if campaign_id else None, limit=limit)
+        if campaign_id:
+            return self.store.runs.list(campaign_id=CampaignId(campaign_id), limit=limit)
+        found = self.store.runs.list(limit=limit)
+        behind = {each.parent for each in found} - {each.run for each in found}
+        return (*found, *(each for each in self.store.runs.wholes(limit=limit) if each.run in behind))
 
     def run(self, run_id: str) -> RunView:
         """One run. Raises UsageError."""

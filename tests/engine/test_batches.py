@@ -416,3 +416,15 @@ def test_a_read_only_org_simulates_its_ticks(world: World) -> None:
         result = shell.fire(RunKind.NIGHTLY, datetime(2026, 11, 23, 1, 0, tzinfo=UTC))
     assert result is not None
     assert result.simulated
+
+
+@pytest.mark.slow
+def test_a_batch_is_listed_behind_its_parts_however_many_they_are(world: World) -> None:
+    with world.shell() as shell:
+        for _ in range(3):
+            started(world, shell, 1)
+        night = shell.batch(RunKind.NIGHTLY)
+        listed = shell.runs(limit=2)
+        assert [view.parent for view in listed] == [night.run, night.run, None]
+        assert listed[-1].run == night.run
+        assert len(shell.runs(limit=4)) == 4
