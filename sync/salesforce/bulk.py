@@ -19,7 +19,7 @@ import msgspec
 
 from sync.bulk_csv import Row, csv_blocks
 from sync.errors import OutcomeUnknown, PredictiveError, RemoteRejected
-from sync.http.calls import Safety
+from sync.http.calls import Reply, Safety
 from sync.http.channel import Channel
 from sync.packing import MULTIPART_CHARACTERS
 from sync.ports import OrgOutcome
@@ -27,7 +27,8 @@ from sync.salesforce.composite import WRITE_HEADERS
 from sync.salesforce.errors import remedy_for
 from sync.salesforce.jobs import Job, Jobs, Paces, Waits, Watched, waits_for
 from sync.salesforce.spill import Body
-from sync.salesforce.verdict import Fate, JobRow, Rows, Stretch, all_rows, outcomes, short_id
+from sync.salesforce.verdict import Fate, JobRow, Rows, Stretch, all_rows, is_short_id, outcomes, short_id
+from sync.words import plural
 
 UPLOAD_SECONDS = 120.0
 """An upload may be a hundred megabytes; it takes longer than other requests."""
@@ -190,20 +191,37 @@ class Bulk:
     def _outcomes(self, job: Job, rows: Rows) -> Stretch:
         apart: dict[str, Fate] = {}
         if job.numberRecordsFailed:
-            for record, error in self._rows_of(job, "failedResults", "sf__Error").items():
+            failed = self._rows_of(job, "failedResults", "sf__Error", job.numberRecordsFailed)
+            for record, error in failed.items():
                 code, _, rest = error.partition(":")
                 apart[record] = Fate("rejected", code, rest.rpartition(":")[0] or rest, remedy_for(code))
         if job.state != "JobComplete":
             unsent = Fate("unsent", message=job.errorMessage or f"the job ended {job.state}")
-            apart |= dict.fromkeys(self._rows_of(job, "unprocessedrecords", "Id"), unsent)
+            left = len(rows) - job.numberRecordsProcessed
+            apart |= dict.fromkeys(self._rows_of(job, "unprocessedrecords", "Id", left), unsent)
         return Stretch(len(rows), apart=apart)
 
-    def _rows_of(self, job: Job, resource: str, column: str) -> dict[str, str]:
-        """Column by record id, of one of the job's result files (ids in either form, so by 15 characters)."""
+    def _rows_of(self, job: Job, resource: str, column: str, expected: int) -> dict[str, str]:
+        """Column by record id, of one of the job's result files (ids in either form, so by 15 characters).
+
+        A row that is missing there would pass for written; so the file is read once more, and believed only when it has
+        as many rows as the job counts.
+
+        Raises:
+            OutcomeUnknown: it has not.
+        """
         path = f"{self._jobs.root}/{job.id}/{resource}"
-        reply = self._jobs.call("GET", path, safety=Safety.READ, csv_out=True)
-        found = csv.DictReader(io.StringIO(reply.content.decode("utf-8-sig")))
-        return {short_id(row.get("Id") or row.get("sf__Id") or ""): row.get(column) or "" for row in found}
+        for _ in range(2):
+            reply = self._jobs.call("GET", path, safety=Safety.READ, csv_out=True)
+            found, whole = _result_rows(reply, column)
+            if whole and len(found) == expected:
+                return found
+        raise OutcomeUnknown(
+            f"a Bulk job counts {plural(expected, 'row')} in its {resource} and lists {len(found):,}",
+            where=reply.url,
+            left_undone="it is not known which of its rows were written",
+            remedy="the rows are read before they are written again",
+        )
 
     def _not_started(self, error: OutcomeUnknown) -> RemoteRejected:
         return RemoteRejected(
@@ -213,6 +231,16 @@ class Bulk:
             left_undone="nothing was written",
             remedy="try again later",
         )
+
+
+def _result_rows(reply: Reply, column: str) -> tuple[dict[str, str], bool]:
+    """*column* by 15 characters of the record id, and whether each row has an id and all of its cells."""
+    found, whole = dict[str, str](), True
+    for row in csv.DictReader(io.StringIO(reply.content.decode("utf-8-sig", "replace"))):
+        key = short_id(row.get("Id") or row.get("sf__Id") or "")
+        whole = whole and is_short_id(key) and None not in row.values()
+        found[key] = row.get(column) or ""
+    return found, whole
 
 
 def _job_of(sobject: str) -> dict[str, str]:

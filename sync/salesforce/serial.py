@@ -168,7 +168,9 @@ class Serial(Jobs):
             return
 
     def _outcomes(self, job: _Job, sent: _Sent, told: _Batch | None, rows: Sequence[JobRow]) -> Stretch:
-        if told is None or (told.state == "Completed" and not told.numberRecordsFailed):
+        if told is None:
+            raise not_salesforce(self.root, f"a list of batches without {sent.id}")
+        if told.state == "Completed" and not told.numberRecordsFailed:
             return Stretch(sent.rows)
         if told.state != "Completed" and not told.numberRecordsProcessed:
             message = told.stateMessage or f"the batch ended {told.state}"

@@ -64,6 +64,11 @@ def short_id(record_id: str) -> str:
     return record_id[:_ID]
 
 
+def is_short_id(text: str) -> bool:
+    """Whether *text* is as long as what tells a record apart."""
+    return len(text) == _ID
+
+
 def all_rows(rows: Sized, state: str, error: PredictiveError | None) -> Stretch:
     """One fate for all rows of a job, or of what follows a trouble."""
     return Stretch(len(rows), Fate(state, message=error.what if error else "", remedy=error.remedy if error else ""))

@@ -49,18 +49,32 @@ class FakeJobs:
         self.rows: list[dict[str, str]] = []
         self.state = "Open"
         self.trouble: dict[str, Exception] = {}
+        self.cut: list[int] = []
 
     def job(self) -> httpx.Response:
-        failed = len([row for row in self.rows if row["Id"] in self.failing])
+        failed = len([row for row in self.rows if {row["Id"], row["Id"][:15]} & self.failing.keys()])
         body = {
             "id": "750000000000001AAA",
             "state": self.state,
             "contentUrl": f"{ROOT[1:]}/750000000000001AAA/batches",
             "numberRecordsFailed": failed,
-            "numberRecordsProcessed": len(self.rows) // (2 if self.state == "InProgress" else 1),
+            "numberRecordsProcessed": self.reached,
             "totalProcessingTime": 10_000,
         }
         return httpx.Response(200, json=body)
+
+    @property
+    def reached(self) -> int:
+        if self.state == "Failed":
+            return min(1, len(self.rows))
+        return len(self.rows) // (2 if self.state == "InProgress" else 1)
+
+    def table(self, lines: list[str]) -> httpx.Response:
+        """A file of results; as many characters of it are missing as ``cut`` says next."""
+        text = "\n".join(lines)
+        return httpx.Response(
+            200, text=text[: len(text) - (self.cut.pop(0) if self.cut else 0)], headers={"Content-Type": "text/csv"}
+        )
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -78,10 +92,9 @@ class FakeJobs:
         if path.endswith("failedResults"):
             lines = ['"sf__Id","sf__Error","Id"']
             lines += [f'"{key}","{self.failing[key]}","{key}"' for key in self.failing]
-            return httpx.Response(200, text="\n".join(lines), headers={"Content-Type": "text/csv"})
+            return self.table(lines)
         if path.endswith("unprocessedrecords"):
-            lines = ["Id", *(row["Id"] for row in self.rows[1:])]
-            return httpx.Response(200, text="\n".join(lines), headers={"Content-Type": "text/csv"})
+            return self.table(["Id", *(row["Id"] for row in self.rows[1:])])
         if method == "PUT":
             return httpx.Response(201)
         if method == "GET" and self.states:
@@ -154,6 +167,22 @@ def test_rows_that_a_failed_job_never_reached_are_unsent() -> None:
     jobs = FakeJobs(states=("Failed",))
     outcomes = World(jobs).bulk.update("CampaignMember", rows(3))
     assert [outcome.state for outcome in outcomes] == ["written", "unsent", "unsent"]
+
+
+@pytest.mark.parametrize("cut", [8, 40, 90, 10_000])
+@pytest.mark.parametrize("state", ["JobComplete", "Failed"])
+def test_a_file_of_results_that_was_cut_is_read_once_more_and_then_believed_in_nothing(state: str, cut: int) -> None:
+    failing = {member(0): "FIELD_CUSTOM_VALIDATION_EXCEPTION:no:--", member(1): "UNKNOWN_EXCEPTION:no:--"}
+    jobs = FakeJobs(states=(state,), failing=failing if state == "JobComplete" else {})
+    jobs.cut = [cut]
+    outcomes = World(jobs).bulk.update("CampaignMember", rows(3))
+    whole = ["rejected", "rejected", "written"] if state == "JobComplete" else ["written", "unsent", "unsent"]
+    assert [outcome.state for outcome in outcomes] == whole
+    again = FakeJobs(states=(state,), failing=jobs.failing)
+    again.cut = [cut, cut]
+    found, error = World(again).bulk.run((JobRows("CampaignMember", rows(3)),))
+    assert isinstance(error, OutcomeUnknown)
+    assert [states(stretch) for stretch in found] == [{"unknown"}]
 
 
 def test_short_data_is_created_filled_and_closed_by_one_request() -> None:
