@@ -22,6 +22,9 @@ Pure. The tree::
 
 from __future__ import annotations
 
+_NOTHING = "nothing was"
+_SO_FAR = "what was written before stands; the rest was left undone"
+
 
 class PredictiveError(Exception):
     """Base of all errors that people see.
@@ -42,12 +45,17 @@ class PredictiveError(Exception):
         self.left_undone = left_undone
         self.remedy = remedy
 
-    def line(self) -> str:
-        """All four parts on one line, for standard error and the log."""
+    def line(self, *, wrote: bool = False) -> str:
+        """All four parts on one line, for standard error and the log.
+
+        Args:
+            wrote: something was written before by the same run: that nothing was is then true of a request only.
+        """
         parts = [self.what.rstrip(".")]
         if self.where:
             parts[0] += f" ({self.where})"
-        parts += [part.rstrip(".") for part in (self.left_undone, self.remedy) if part]
+        left_undone = _SO_FAR if wrote and self.left_undone.startswith(_NOTHING) else self.left_undone
+        parts += [part.rstrip(".") for part in (left_undone, self.remedy) if part]
         sentences = [" ".join(part.split()) for part in parts]
         return " ".join(text if text.endswith(("?", "!")) else f"{text}." for text in sentences)
 

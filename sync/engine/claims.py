@@ -122,14 +122,15 @@ class Claims:
         if self.cost == Cost() and self.live.foreseen != Calls():
             # It ended before it had a plan: its prediction is what was foreseen for the step at which it ended.
             self.foresee(cost(self.live.foreseen, least=self.live.least))
+        told = error.line(wrote=self.live.parts.store.journal.wrote(self.live.run)) if error else None
         for campaign_id in self.held:
             if campaign_id not in self.ended:
-                self.finish(campaign_id, Ended(state, PlanCounts(), error.line() if error else None))
+                self.finish(campaign_id, Ended(state, PlanCounts(), told))
         counts = sum((each.counts for each in self.ended.values()), start=self.extra)
         live = self.live
         seconds = live.seconds()
         calls = live.calls()
-        live.end(state, counts, error=error.line() if error else None)
+        live.end(state, counts, error=told)
         return RunResult(
             run=live.run,
             kind=live.kind,
@@ -145,7 +146,7 @@ class Claims:
             failed_rows=live.parts.store.journal.failed_rows(live.run),
             differences=differences,
             plan_id=self.plan_id,
-            error=error.line() if error else None,
+            error=told,
             exit_code=code,
             locked=isinstance(error, Locked),
         )

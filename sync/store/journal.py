@@ -326,6 +326,12 @@ class Journal:
 
     # ------------------------------------------------------------ rows
 
+    def wrote(self, run_id: RunId) -> bool:
+        """Whether a row of a run or its children was written."""
+        with self._database.read() as conn:
+            where = (of_run(conn, run_id), row_journal.c.state == WRITTEN)
+            return conn.execute(select(row_journal.c.seq).where(*where).limit(1)).first() is not None
+
     def failed_rows(self, run_id: RunId, limit: int = 10_000) -> tuple[FailedRow, ...]:
         """Rows of a run and its children that were not written, with code and remedy."""
         table = row_journal.c

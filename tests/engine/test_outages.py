@@ -197,6 +197,7 @@ def test_a_session_that_cannot_be_renewed_ends_the_run_and_a_fresh_token_complet
             ended = kind.run(shell, campaign)
             assert ended.state in ENDED_BADLY, (after, ended)
             assert ended.exit_code == 2, "wrong credentials"
+            assert ("nothing was" in (ended.error or "")) is not world.store.journal.wrote(ended.run), ended.error
             world.servers.control("DELETE", "/faults")
             assert kind.run(shell, campaign).state in ENDED_WELL
             settled(world, shell, kind, campaign)
