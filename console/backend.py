@@ -85,6 +85,10 @@ class Reads(Protocol):
         """Newest runs first."""
         ...
 
+    def batches(self, kind: RunKind) -> tuple[RunView, ...]:
+        """The newest runs of a kind of batch, newest first, without their parts."""
+        ...
+
     def run(self, run_id: str) -> RunView:
         """One run."""
         ...

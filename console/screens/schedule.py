@@ -9,6 +9,7 @@ from datetime import datetime
 
 from textual.app import ComposeResult
 
+from console.backend import Backend
 from console.messages import RowMoved, RowOpened
 from console.present import Line, crop, fit, hhmm, instant, run_state, since, until, wrap
 from console.screens.base import ConsoleScreen, bindings_for
@@ -18,9 +19,6 @@ from console.widgets.paint import Lines
 from sync.model import RunKind
 from sync.views import CampaignView, RunView, TimerView
 from sync.words import plural
-
-MOST = 200
-"""Runs looked at for the newest batch of each kind."""
 
 
 def head(width: int) -> Line:
@@ -108,7 +106,10 @@ class ScheduleScreen(ConsoleScreen):
         self.load(self._read, "runs")
 
     async def _read(self) -> None:
-        self._runs = await self.host.bridge.read(lambda backend: backend.runs(campaign_id=None, limit=MOST))
+        def read(backend: Backend) -> tuple[RunView, ...]:
+            return tuple(each for kind in (RunKind.HOURLY, RunKind.NIGHTLY) for each in backend.batches(kind))
+
+        self._runs = await self.host.bridge.read(read)
         self.refresh_all()
 
     def on_screen_resume(self) -> None:

@@ -147,6 +147,11 @@ class StoreReads:
         behind = {each.parent for each in found} - {each.run for each in found}
         return (*found, *(each for each in self.store.runs.wholes(limit=limit) if each.run in behind))
 
+    def batches(self, kind: RunKind) -> tuple[RunView, ...]:
+        """The newest runs of a kind of batch, newest first, without their parts; dead ones as :meth:`runs` has them."""
+        self.store.runs.reap(dead_only=True)
+        return self.store.runs.wholes(kind=kind)
+
     def run(self, run_id: str) -> RunView:
         """One run. Raises UsageError."""
         self.store.runs.reap(dead_only=True)

@@ -217,6 +217,10 @@ class FakeBackend:
         self._did("runs")
         return run_views()[:limit]
 
+    def batches(self, kind: RunKind) -> tuple[RunView, ...]:
+        self._did("batches")
+        return tuple(each for each in run_views() if each.kind is kind and each.parent is None)
+
     def run(self, run_id: str) -> RunView:
         known = {str(run.run): run for run in (*run_views(), *((self.newest,) if self.newest else ()))}
         return known[run_id]
