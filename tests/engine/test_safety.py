@@ -392,7 +392,7 @@ def test_a_lost_answer_of_the_org_is_read_before_anything_is_repeated(world: Wor
     with world.shell() as shell:
         shell.resolve(campaign.id)
         world.servers.control(
-            "POST", "/faults", {"kind": "drop_after", "side": "salesforce", "method": "POST", "after": 2, "times": 1}
+            "POST", "/faults", {"kind": "drop_after", "side": "salesforce", "method": "POST", "after": 1, "times": 1}
         )
         broken = shell.new_edition(campaign.id)
         assert (broken.exit_code, broken.state) == (1, RunState.FAILED)
