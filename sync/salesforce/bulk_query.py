@@ -21,7 +21,7 @@ RESULT_SECONDS = 120.0
 """A page of results is tens of megabytes; the only requests that may take longer than the others."""
 
 
-_HERE, _ELSEWHERE = Waits(0.00003, 0.7, 0.1), Waits(0.0002, 10.0)
+_HERE, _ELSEWHERE = Waits(0.00003, 2.0, 0.1), Waits(0.0002, 10.0)
 """A query that is looked at too early costs a call more than it must; long enough for the first look to be the last."""
 
 
