@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -106,20 +107,26 @@ class Sandbox:
         """A command with ``--json``."""
         before, began = self.usage(), time.perf_counter()
         command = [*PREDICTIVE, "--config", self.config, "--json", "--yes", *arguments]
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as talk:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=talk)
-            end = threading.Timer(LONGEST, process.kill)
+        with (
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as talk,
+            tempfile.NamedTemporaryFile() as used_file,
+        ):
+            measuring = [sys.executable, str(Path(__file__).with_name("child.py")), used_file.name, *command]
+            # In a group of its own, so that its end is the command's end, too.
+            process = subprocess.Popen(
+                measuring, stdin=subprocess.DEVNULL, stdout=out, stderr=talk, start_new_session=True
+            )
+            end = threading.Timer(LONGEST, lambda: os.killpg(process.pid, signal.SIGKILL))
             end.start()
-            # Waited for by hand, because only so the child's own use of processor and memory is told.
-            _, status, usage = os.wait4(process.pid, 0)
+            process.wait()
             end.cancel()
-            process.returncode = os.waitstatus_to_exitcode(status)
             told, errors = (_whole(each) for each in (out, talk))
-        if process.returncode not in (0, 4):
-            raise RuntimeError(f"{arguments}: exit {process.returncode}: {errors[-800:]}")
+            used = json.loads(used_file.read() or b'{"code": -9}')
+        if used["code"] not in (0, 4):
+            raise RuntimeError(f"{arguments}: exit {used['code']}: {errors[-800:]}")
         seconds = time.perf_counter() - began
-        cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1_024
-        return Ran(json.loads(told.splitlines()[-1]), self.usage() - before, seconds, cpu, peak)
+        return Ran(json.loads(told.splitlines()[-1]), self.usage() - before, seconds, used["cpu"], used["peak"])
 
     # ------------------------------------------------------------ churn
 
