@@ -18,7 +18,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sync.packed import BULK_CALLS, BULK_FROM, BULK_LEAST, MEMBER, ROWS_PER_BATCH, ROWS_PER_CALL, job_shares
+from sync.packed import (
+    BULK_CALLS,
+    BULK_FROM,
+    BULK_LEAST,
+    MEMBER,
+    ROWS_PER_BATCH,
+    ROWS_PER_CALL,
+    BulkJob,
+    Records,
+    job_shares,
+)
 
 _SERIAL_FRAME = 3
 """Create, close and one poll."""
@@ -75,6 +85,18 @@ class Way:
     again: int = 0
     worst: int = 0
     trial: bool = False
+
+    def job(self, sobject: str, rows: Records, *, short: bool) -> BulkJob:
+        """The job that goes this way; *short*: its data would fit into the request that creates it."""
+        return BulkJob(
+            sobject,
+            rows,
+            multipart=short and not self.batches,
+            batches=self.batches,
+            again=self.again,
+            meeting=self.meeting,
+            trial=self.trial,
+        )
 
 
 def ways_of(sobject: str, rows: int, meeting: int, locks: Locks) -> Iterator[Way]:

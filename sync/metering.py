@@ -72,8 +72,8 @@ class _Counted(Number):
 
     @property
     def meets(self) -> int:
-        """Of its records those that meet another batch when all of them go as one job."""
-        return meeting((self._campaigns + Counter(campaign_id for _, _, campaign_id in self._shapes)).values())
+        """Of its records, which are summed up, those that meet another batch when all of them go as one job."""
+        return meeting(self._campaigns.values())
 
     @property
     def short(self) -> bool:
@@ -165,6 +165,8 @@ class WriteMeter:
     def _jobs(self) -> bool:
         """Make the jobs that the packer would make now."""
         big = [(name, lane) for name, lane in self._lanes.updates.items() if lane.count >= BULK_FROM]
+        for _, lane in big:
+            lane.sum_up()
         shaped = [(job, rows) for name, lane in big for job, rows in self._big(name, lane)]
         self._waits += waits_of((rows, job.serial) for job, rows in shaped)
         jobs = tuple(job for job, _ in shaped)
@@ -179,8 +181,7 @@ class WriteMeter:
         """The jobs of an object, and how many rows each has."""
         for way in ways_of(name, lane.count, lane.meets, self._locks):
             self._worse += way.worst - way.again
-            short = way.rows == lane.count and not way.batches and lane.short
-            yield BulkJob(name, (), short, way.batches, way.again, way.meeting, way.trial), way.rows
+            yield way.job(name, (), short=way.rows == lane.count and lane.short), way.rows
 
     def _short_job(self) -> tuple[BulkJob, ...]:
         for name, lane in self._lanes.updates.items():

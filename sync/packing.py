@@ -353,14 +353,14 @@ class _Buffer(Lanes[_Lane]):
                 self._put(write)
             missing = target - self.count
 
-    def drain(self) -> list[tuple[str, Records, int]]:
-        """Read the source to its end and hand out the rows of every object that has enough for a job, with how many of
-        them meet another batch of it."""
+    def drain(self) -> list[tuple[str, int, Records]]:
+        """Read the source to its end and hand out, of every object that has enough for a job, its rows and before them
+        how many meet another batch."""
         while not self.exhausted:
             self.fill(self.count + LOOK_AHEAD)
             self.forget()
         big = [(name, lane) for name, lane in self.updates.items() if lane.count >= BULK_FROM]
-        found = [(name, lane.take_all(), meets) for name, lane in big for meets in (lane.meets,)]
+        found = [(name, lane.meets, lane.take_all()) for name, lane in big]
         self.forget()
         return found
 
@@ -464,7 +464,7 @@ def pack(
         buffer.fill()
         if bulk and not current:
             if buffer.worth_a_job():
-                jobs = (_jobs(name, rows, meets, locks) for name, rows, meets in buffer.drain())
+                jobs = (_jobs(name, rows, meets, locks) for name, meets, rows in buffer.drain())
                 yield PackedBulk(tuple(chain.from_iterable(jobs)))
                 continue
             short = buffer.short_job()
@@ -483,8 +483,7 @@ def _jobs(sobject: str, rows: Records, meets: int, locks: Locks) -> Iterator[Bul
     for way in ways_of(sobject, len(rows), meets, locks):
         whole = way.rows == len(rows)
         mine = rows if whole else _Part(rows, start, way.rows)
-        short = whole and not way.batches and _fits(rows)
-        yield BulkJob(sobject, mine, short, way.batches, way.again, way.meeting, way.trial)
+        yield way.job(sobject, mine, short=whole and not way.batches and _fits(rows))
         start += way.rows
 
 

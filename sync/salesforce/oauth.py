@@ -17,6 +17,7 @@ from sync.http.calls import Safety
 from sync.http.channel import Channel, Secret
 from sync.http.transport import Transport
 from sync.model import Side
+from sync.salesforce.session_adapter import LOGIN_NAME
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - an address
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -88,7 +89,7 @@ class TokenEndpoint:
     """
 
     def __init__(self, transport: Transport, base_url: str) -> None:
-        self._channel = Channel(transport, Side.SALESFORCE, base_url, "the login of the Salesforce org")
+        self._channel = Channel(transport, Side.SALESFORCE, base_url, LOGIN_NAME)
         self.base_url = self._channel.base_url
 
     def wait(self, seconds: float) -> None:

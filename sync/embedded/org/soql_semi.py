@@ -66,21 +66,18 @@ def _named(field: Field, owner: ObjectType) -> frozenset[str]:
     return frozenset((owner.name,) if field.type == "id" else field.reference_to)
 
 
-def membership(
-    left: tuple[str, Field, ObjectType], inner: tuple[str, Field, ObjectType], *, selected: str = "selected"
-) -> str:
+def membership(left: tuple[str, Field, ObjectType], inner: tuple[str, Field, ObjectType]) -> str:
     """The SQL of ``left IN (inner)``; row keys are compared within one object only, ids of several objects as texts.
 
     Args:
         left: SQL, field and object of the left operand.
         inner: the same of the sub-select, whose column is called ``selected``.
-        selected: the name of that column.
     """
     (expression, field, owner), (rows, found, source) = left, inner
     if not _named(field, owner) & _named(found, source):
         raise _malformed("The selected field of a semi join must be of the type of the left operand")
     if field.id_text and not found.id_text:
-        rows = f"SELECT id_text('{prefix_of(found, source)}', {selected}) FROM ({rows})"
+        rows = f"SELECT id_text('{prefix_of(found, source)}', selected) FROM ({rows})"
     elif found.id_text and not field.id_text:
         expression = f"id_text('{prefix_of(field, owner)}', {expression})"
     return f"{expression} IN ({rows})"
